@@ -1,0 +1,2 @@
+//! Cleave.
+fn main(){}
