@@ -1,2 +1,2 @@
 //! Cleave.
-fn main(){}
+fn main() {}

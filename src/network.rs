@@ -6,13 +6,21 @@
 //! | `architecture` | the published networks as specs |
 //! | `cost` | parameters, kernels and multiply-accumulates of a spec |
 //! | `state` | weights on the host, their initial values, safetensors |
+//! | `weights` | weights on a device |
+//! | `forward` | the way of a batch through the stages |
+//! | `model` | a spec with weights on a device |
 
 pub mod architecture;
 pub mod cost;
+mod forward;
+mod model;
 pub mod spec;
 pub mod state;
+pub mod weights;
 
 pub use architecture::Architecture;
 pub use cost::Cost;
+pub use forward::Output;
+pub use model::Network;
 pub use spec::{Conv, Init, Join, Layer, LayerKind, Residual, Spec, SpecError, Stage};
 pub use state::{Array, Role, Slot, State, StateError};

@@ -35,11 +35,26 @@ pub enum Plan {
 use Plan::{Conv as C, Pool as P};
 
 const VGG16: [Plan; 18] = [
-    C(64), C(64), P, C(128), C(128), P, C(256), C(256), C(256), P, C(512), C(512), C(512), P, C(512), C(512),
-    C(512), P,
+    C(64),
+    C(64),
+    P,
+    C(128),
+    C(128),
+    P,
+    C(256),
+    C(256),
+    C(256),
+    P,
+    C(512),
+    C(512),
+    C(512),
+    P,
+    C(512),
+    C(512),
+    C(512),
+    P,
 ];
-const SMALL: [Plan; 13] =
-    [C(32), C(32), P, C(64), C(64), P, C(128), C(128), P, C(256), C(256), P, C(512)];
+const SMALL: [Plan; 13] = [C(32), C(32), P, C(64), C(64), P, C(128), C(128), P, C(256), C(256), P, C(512)];
 const TINY: [Plan; 8] = [C(32), P, C(64), C(64), P, C(128), C(128), P];
 const RESNET18: [usize; 4] = [64, 128, 256, 512];
 const RESCNN: [usize; 12] = [64, 128, 128, 128, 256, 512, 512, 512, 512, 512, 512, 512];
@@ -172,10 +187,6 @@ pub fn rescnn(input: [usize; 3], kernels: [usize; 12], classes: usize, modular: 
         skip(10),
     ];
     norm_with_mask(&mut stages, modular);
-    stages.extend([
-        Stage::Flatten,
-        Stage::Dropout { probability: 0.5 },
-        Stage::Linear { outputs: classes },
-    ]);
+    stages.extend([Stage::Flatten, Stage::Dropout { probability: 0.5 }, Stage::Linear { outputs: classes }]);
     Spec { input, init: Init::Uniform, stages }
 }

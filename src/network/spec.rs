@@ -484,10 +484,7 @@ mod tests {
     fn a_stage_that_does_not_fit_is_named_with_what_reaches_it() {
         let stages = vec![Stage::Conv(Conv::new(4)), Stage::MaxPool { size: 2 }, Stage::MaxPool { size: 8 }];
         let error = spec([1, 8, 8], stages).check().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "stage 2 (max-pool): a 8x8 window does not fit its 4x4 input"
-        );
+        assert_eq!(error.to_string(), "stage 2 (max-pool): a 8x8 window does not fit its 4x4 input");
     }
 
     #[test]

@@ -245,7 +245,8 @@ impl State {
         for (name, shape, data) in &bytes {
             views.push((name.as_str(), TensorView::new(Dtype::F32, shape.to_vec(), data)?));
         }
-        Ok(safetensors::serialize(views, Some(metadata))?)
+        // A file without arrays and with empty metadata could not be read back.
+        Ok(safetensors::serialize(views, Some(metadata).filter(|metadata| !metadata.is_empty()))?)
     }
 
     /// Reads the bytes of a safetensors file: its arrays and its metadata.

@@ -1,0 +1,192 @@
+//! Random crops and flips, and the order of an epoch.
+//!
+//! What is drawn for an image depends on the seed, the step and the image's position in its batch alone, so
+//! that a resumed run repeats the draws of a run that was never stopped.
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{Images, draw};
+use crate::random::{Stream, generator};
+
+/// How training images are varied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Augmentation {
+    /// Zero pixels around an image before a random crop back to its size; 0 for no crop.
+    pub crop_padding: usize,
+    /// Flip left to right with probability 1/2, after the crop.
+    pub flip: bool,
+}
+
+impl Augmentation {
+    /// Images as they are.
+    pub const NONE: Augmentation = Augmentation { crop_padding: 0, flip: false };
+}
+
+/// Images on their way to the device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Pixels after augmentation, `[batch, channels, height, width]`.
+    pub pixels: Vec<u8>,
+    /// One label an image.
+    pub labels: Vec<u32>,
+}
+
+/// The order in which an epoch takes `n` samples: a shuffle that follows from the seed and the epoch.
+pub fn epoch_order(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    draw::shuffle(&mut generator(seed, Stream::Order, epoch), &mut order);
+    order
+}
+
+/// The images at `indices`, each cropped and flipped by draws that follow from `seed`, `step` and its
+/// position in the batch.
+pub fn batch(images: &Images, indices: &[usize], augmentation: Augmentation, seed: u64, step: u64) -> Batch {
+    if augmentation == Augmentation::NONE {
+        let Images { pixels, labels, .. } = images.select(indices);
+        return Batch { pixels, labels };
+    }
+    let mut generator = generator(seed, Stream::Augment, step);
+    let places = 2 * augmentation.crop_padding + 1;
+    let mut pixels = vec![0; indices.len() * images.image_len()];
+    for (&i, out) in indices.iter().zip(pixels.chunks_exact_mut(images.image_len().max(1))) {
+        // Three draws an image whatever is switched on, so that a setting never moves another's draws.
+        let top_left = (draw::below(&mut generator, places), draw::below(&mut generator, places));
+        let flip = generator.next_u64() >> 63 == 1 && augmentation.flip;
+        crop_and_flip(images.image(i), images.shape, augmentation.crop_padding, top_left, flip, out);
+    }
+    Batch { pixels, labels: indices.iter().map(|&i| images.labels[i]).collect() }
+}
+
+/// Cuts a window of the image's own size out of the image with `padding` zero pixels on every side.
+///
+/// `image` and `out` are `[channels, height, width]` = `shape`; `top_left` is the window's (row, column) in
+/// the padded image, each from 0 to `2 * padding`. The flip comes after the crop. Zero is a raw pixel: after
+/// normalisation it is `-mean / std`.
+pub fn crop_and_flip(
+    image: &[u8],
+    shape: [usize; 3],
+    padding: usize,
+    top_left: (usize, usize),
+    flip: bool,
+    out: &mut [u8],
+) {
+    let [_, height, width] = shape;
+    let (top, left) = top_left;
+    // Columns `from..to` of a window row come from the image, starting at image column `first`.
+    let from = padding.saturating_sub(left).min(width);
+    let to = (width + padding).saturating_sub(left).clamp(from, width);
+    let first = (from + left).saturating_sub(padding);
+    out.fill(0);
+    let planes = image.chunks_exact(height * width).zip(out.chunks_exact_mut(height * width));
+    for (plane, out) in planes {
+        for (y, out) in out.chunks_exact_mut(width).enumerate() {
+            let row = (y + top).checked_sub(padding).filter(|&row| row < height && from < to);
+            if let Some(row) = row {
+                let start = row * width + first;
+                out[from..to].copy_from_slice(&plane[start..start + to - from]);
+            }
+            if flip {
+                out.reverse();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn gradient(n: usize) -> Images {
+        let shape = [2, 5, 4];
+        let pixels = (0..n * 40).map(|i| (i % 251) as u8 + 1).collect();
+        Images { shape, pixels, labels: (0..n as u32).collect() }
+    }
+
+    #[test]
+    fn the_middle_window_is_the_image() {
+        let images = gradient(1);
+        let mut out = vec![9; 40];
+        crop_and_flip(images.image(0), images.shape, 3, (3, 3), false, &mut out);
+        assert_eq!(out, images.image(0));
+    }
+
+    #[test]
+    fn an_order_is_a_permutation_that_follows_from_seed_and_epoch() {
+        let order = epoch_order(50, 1, 2);
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..50).collect::<Vec<_>>());
+        assert_eq!(order, epoch_order(50, 1, 2));
+        assert_ne!(order, epoch_order(50, 1, 3));
+        assert_ne!(order, epoch_order(50, 2, 2));
+        assert!(epoch_order(0, 1, 2).is_empty());
+    }
+
+    #[test]
+    fn orders_never_change_between_versions() {
+        assert_eq!(epoch_order(8, 0, 0), [2, 5, 1, 3, 7, 4, 6, 0]);
+    }
+
+    #[test]
+    fn no_augmentation_is_a_selection() {
+        let images = gradient(4);
+        let plain = batch(&images, &[3, 1], Augmentation::NONE, 5, 6);
+        assert_eq!(plain.pixels, images.select(&[3, 1]).pixels);
+        assert_eq!(plain.labels, [3, 1]);
+    }
+
+    #[test]
+    fn crops_and_flips_cover_their_range() {
+        let images = gradient(1);
+        let augmentation = Augmentation { crop_padding: 1, flip: true };
+        let batch = batch(&images, &[0; 600], augmentation, 5, 6);
+        let distinct: std::collections::BTreeSet<&[u8]> = batch.pixels.chunks(40).collect();
+        assert_eq!(distinct.len(), 18);
+    }
+
+    /// The same by plain indexing: a padded copy, a window, a mirror.
+    fn slow(
+        image: &[u8],
+        [c, h, w]: [usize; 3],
+        p: usize,
+        (top, left): (usize, usize),
+        flip: bool,
+    ) -> Vec<u8> {
+        let mut out = Vec::new();
+        for k in 0..c {
+            for y in 0..h {
+                for x in 0..w {
+                    let x = if flip { w - 1 - x } else { x };
+                    let (row, column) = ((y + top) as isize - p as isize, (x + left) as isize - p as isize);
+                    let inside = (0..h as isize).contains(&row) && (0..w as isize).contains(&column);
+                    out.push(if inside { image[(k * h + row as usize) * w + column as usize] } else { 0 });
+                }
+            }
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn windows_equal_the_plain_form(
+            shape in [1usize..4, 1usize..9, 1usize..9], padding in 0usize..12,
+            top in 0usize..30, left in 0usize..30, flip: bool,
+        ) {
+            let image: Vec<u8> = (0..shape.iter().product()).map(|i: usize| (i % 250) as u8 + 1).collect();
+            let mut out = vec![77; image.len()];
+            crop_and_flip(&image, shape, padding, (top, left), flip, &mut out);
+            prop_assert_eq!(out, slow(&image, shape, padding, (top, left), flip));
+        }
+
+        #[test]
+        fn draws_depend_on_the_position_alone(seed: u64, step: u64, n in 1usize..20) {
+            let images = gradient(20);
+            let augmentation = Augmentation { crop_padding: 2, flip: true };
+            let long = batch(&images, &(0..20).collect::<Vec<_>>(), augmentation, seed, step);
+            let short = batch(&images, &(0..n).collect::<Vec<_>>(), augmentation, seed, step);
+            prop_assert_eq!(&long.pixels[..n * 40], &short.pixels[..]);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The run directory: everything that is kept of a training run, and what a crash must not take away.
+//!
+//! ```text
+//! runs/<id>/manifest.toml           what was asked for (Manifest)
+//!           metrics.jsonl           a line a record, append-only (Log)
+//!           events.jsonl            a line an event; the last one says how the run ended (Status)
+//!           checkpoints/<step>/     checkpoint.toml, weights.safetensors, velocity.safetensors,
+//!                                   usage.safetensors where it was counted (Checkpoint)
+//!           modules/<name>/         module.toml, weights.safetensors (Module)
+//!           lock                    held, and signed, by the process that trains (Lock)
+//! ```
+//!
+//! A [`Store`] finds, lists, creates and removes runs. A [`Run`] reads one and keeps its modules; a [`Writer`]
+//! holds its lock and may also append, save checkpoints and go back to one. A checkpoint, a module or a run
+//! appears under its name by one rename, when all of it is on the disk.
+
+mod checkpoint;
+mod document;
+mod error;
+#[cfg(test)]
+mod fixture;
+mod list;
+mod lock;
+mod log;
+mod manifest;
+mod module;
+mod name;
+mod reader;
+mod resolve;
+mod store;
+mod time;
+mod writer;
+
+pub use checkpoint::{Best, Checkpoint, CheckpointInfo, Newest};
+pub use error::Error;
+pub use list::{Entry, Status};
+pub use lock::Holder;
+pub use log::{Log, Torn};
+pub use manifest::{Manifest, PROGRAM, Parent, SCHEMA};
+pub use module::{Control, Module, ModuleEntry, ModuleManifest};
+pub use name::{check as check_name, slug};
+pub use reader::Run;
+pub use store::Store;
+pub use time::{age, now};
+pub use writer::Writer;

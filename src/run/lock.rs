@@ -1,0 +1,88 @@
+//! One writer a run: a lock that goes with the process that holds it.
+
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use super::time;
+use crate::disk;
+
+/// Who writes to a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Holder {
+    /// Process number; 0 if unknown.
+    pub pid: u32,
+    /// Name of the computer.
+    pub host: String,
+    /// Since when: RFC 3339, UTC.
+    pub started: String,
+}
+
+/// A held lock; dropping it lets go.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
+
+impl Lock {
+    /// Takes the lock of the run in `directory`.
+    pub(super) fn take(directory: &Path) -> Result<Lock, Error> {
+        let path = directory.join("lock");
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = file.map_err(disk::Error::at("open", &path))?;
+        if !try_lock(&file, &path)? {
+            return Err(Error::Locked { path: directory.into(), holder: Holder::read(&path) });
+        }
+        let text = toml::to_string(&Holder::this()).unwrap_or_default();
+        // Who holds it is for people; the lock holds without it, on a full disk too.
+        let _ = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
+        Ok(Lock(file))
+    }
+}
+
+/// Who holds the lock of the run in `directory`, if anyone does.
+pub(super) fn holder(directory: &Path) -> Option<Holder> {
+    let path = directory.join("lock");
+    let (file, _) = disk::open(&path).ok()?;
+    // A shared lock, so that two processes that look do not see each other.
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| Holder::read(&path))
+}
+
+/// Tries for a moment, since a process that lists runs touches each lock briefly.
+fn try_lock(file: &File, path: &Path) -> Result<bool, Error> {
+    for _ in 0..10 {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(10)),
+            Err(TryLockError::Error(source)) => return Err(disk::Error::at("lock", path)(source).into()),
+        }
+    }
+    Ok(false)
+}
+
+impl Holder {
+    fn this() -> Self {
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        Holder { pid: std::process::id(), host, started: time::now() }
+    }
+
+    fn read(path: &Path) -> Self {
+        let text = disk::read(path, 4096).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        text.and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid {
+            0 => write!(f, "another process"),
+            pid => write!(f, "process {pid} on {} (since {})", self.host, self.started),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! A network taken out of another, kept with where it comes from and how well it does.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::document::{self, Checked, damaged};
+use super::error::Error;
+use super::manifest::SCHEMA;
+use crate::disk;
+use crate::network::{Spec, State, StateError};
+
+pub(super) const DOCUMENT: &str = "module.toml";
+const WEIGHTS: &str = "weights.safetensors";
+
+/// A module: a network of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Module {
+    /// What it is.
+    pub manifest: ModuleManifest,
+    /// Its weights: all arrays of `manifest.network`.
+    pub weights: State,
+}
+
+/// Where a module comes from, what it decides, what it costs and how well it does.
+///
+/// Accuracies are fractions in 0..1 on the test images of the module's classes, and absent until measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModuleManifest {
+    /// Its name, which is also its directory's.
+    pub name: String,
+    /// The run it was taken from.
+    pub run: String,
+    /// The step of the checkpoint it was taken from.
+    pub step: u64,
+    /// When: [`now`](super::now).
+    pub created: String,
+    /// Version of the program that took it out: [`PROGRAM`](super::PROGRAM).
+    pub program: String,
+    /// Names of its classes, in the order of its labels.
+    pub classes: Vec<String>,
+    /// Labels of these classes in the whole network.
+    pub class_indices: Vec<usize>,
+    /// How often a kernel had to fire for a class to be kept.
+    pub threshold: f64,
+    /// Whether a head to its classes was added; without one it has the whole network's logits.
+    pub head: bool,
+    /// Whether the mean masks of its classes were multiplied into batch norm.
+    pub fold_masks: bool,
+    /// Whether it tells its one class from all others.
+    pub one_vs_rest: bool,
+    /// Epochs of fine-tuning after it was taken out; 0 for none.
+    pub fine_tune_epochs: u64,
+    /// `[channels, height, width]` of an input image.
+    pub input: [usize; 3],
+    /// Mean of each channel, for pixels in 0..1.
+    pub mean: Vec<f32>,
+    /// Standard deviation of each channel, for pixels in 0..1.
+    pub std: Vec<f32>,
+    /// Kernels kept.
+    pub kernels: u64,
+    /// Kernel retention rate over the masked layers, in 0..1.
+    pub krr: f64,
+    /// Kernel retention rate over all layers, in 0..1.
+    pub krr_all: f64,
+    /// Parameters.
+    pub params: u64,
+    /// Multiply-accumulates for one image.
+    pub macs: u64,
+    /// Accuracy of the whole network among these classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_accuracy: Option<f64>,
+    /// Accuracy of the module as taken out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy_before: Option<f64>,
+    /// Accuracy of the module after fine-tuning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy_after: Option<f64>,
+    /// Modules of as many kernels drawn at random, for comparison.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<Control>,
+    /// Its network.
+    pub network: Spec,
+}
+
+/// A module of random kernels, as many in each layer as the real one has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Control {
+    /// Which of the random draws of the run's seed.
+    pub draw: u64,
+    /// Its accuracy as taken out.
+    pub accuracy_before: f64,
+    /// Its accuracy after the same fine-tuning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy_after: Option<f64>,
+}
+
+/// A module's directory, readable or not.
+#[derive(Debug)]
+pub struct ModuleEntry {
+    /// Its name.
+    pub name: String,
+    /// Its directory.
+    pub path: PathBuf,
+    /// What it is, or why that cannot be read.
+    pub manifest: Result<ModuleManifest, Error>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    schema: u32,
+    weights: Checked,
+    module: ModuleManifest,
+}
+
+impl Module {
+    /// Reads the module in a directory, and nothing outside it.
+    ///
+    /// # Errors
+    ///
+    /// When a file is absent, a link, or not as it was written, or the weights are not those of the network.
+    pub fn load(directory: &Path) -> Result<Self, Error> {
+        let Document { weights, module, .. } = document::read_sealed(&directory.join(DOCUMENT))?;
+        let path = directory.join(WEIGHTS);
+        let bytes = weights.read(&path)?;
+        let read = |bytes| -> Result<State, StateError> {
+            let (state, _) = State::from_safetensors(bytes)?;
+            state.check(&module.network)?;
+            Ok(state)
+        };
+        let weights = read(&bytes).map_err(|error| damaged(&path, &error.to_string()))?;
+        Ok(Module { manifest: module, weights })
+    }
+
+    /// Writes the module as a new directory `path`.
+    pub(super) fn create(&self, path: &Path) -> Result<(), Error> {
+        let unwritable =
+            |error: StateError| Error::Unwritable { path: path.into(), problem: error.to_string() };
+        self.weights.check(&self.manifest.network).map_err(unwritable)?;
+        let weights = self.weights.to_safetensors(HashMap::new()).map_err(unwritable)?;
+        let document =
+            Document { schema: SCHEMA, weights: Checked::of(&weights), module: self.manifest.clone() };
+        let text = document::encode_sealed(&path.join(DOCUMENT), &document)?;
+        let written = disk::create_dir(path, &[(WEIGHTS, &weights), (DOCUMENT, text.as_bytes())]);
+        written.map_err(|error| match error.is_taken() {
+            true => Error::Taken { kind: "module", name: self.manifest.name.clone(), path: path.into() },
+            false => error.into(),
+        })
+    }
+}
+
+impl ModuleManifest {
+    /// Reads what the module in a directory is, without its weights.
+    ///
+    /// # Errors
+    ///
+    /// When the file is absent, a link, or not as it was written.
+    pub fn read(directory: &Path) -> Result<Self, Error> {
+        let document: Document = document::read_sealed(&directory.join(DOCUMENT))?;
+        Ok(document.module)
+    }
+
+    /// Replaces what is said of the module in `directory`, whose weights stay.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such module, or the file cannot be written.
+    pub fn update(&self, directory: &Path) -> Result<(), Error> {
+        let path = directory.join(DOCUMENT);
+        let old: Document = document::read_sealed(&path)?;
+        let new = Document { module: self.clone(), ..old };
+        let text = document::encode_sealed(&path, &new)?;
+        Ok(disk::write(&path, text.as_bytes())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::fixture;
+    use super::*;
+
+    fn saved() -> (tempfile::TempDir, PathBuf, Module) {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("zero");
+        let module = fixture::module("zero");
+        module.create(&path).unwrap();
+        (home, path, module)
+    }
+
+    #[test]
+    fn save_then_load_is_identity_and_a_name_is_taken_once() {
+        let (_home, path, module) = saved();
+        assert_eq!(Module::load(&path).unwrap(), module);
+        assert!(matches!(module.create(&path), Err(Error::Taken { .. })));
+    }
+
+    #[test]
+    fn what_is_said_of_a_module_can_change_but_not_its_weights() {
+        let (_home, path, mut module) = saved();
+        module.manifest.accuracy_after = Some(0.5);
+        module.manifest.controls = vec![Control { draw: 0, accuracy_before: 0.1, accuracy_after: None }];
+        module.manifest.update(&path).unwrap();
+        assert_eq!(Module::load(&path).unwrap(), module);
+    }
+
+    #[test]
+    fn tampered_files_are_refused_by_name() {
+        let (_home, path, _) = saved();
+        for file in [DOCUMENT, WEIGHTS] {
+            let whole = fs::read(path.join(file)).unwrap();
+            let mut bytes = whole.clone();
+            bytes[whole.len() - 3] ^= 4;
+            fs::write(path.join(file), &bytes).unwrap();
+            let error = Module::load(&path).unwrap_err().to_string();
+            assert!(error.contains(file), "{error}");
+            fs::write(path.join(file), whole).unwrap();
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn weights_elsewhere_are_not_read() {
+        let (home, path, _) = saved();
+        let elsewhere = home.path().join("elsewhere");
+        fs::rename(path.join(WEIGHTS), &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, path.join(WEIGHTS)).unwrap();
+        assert!(Module::load(&path).unwrap_err().to_string().contains("not a plain file"));
+    }
+}

@@ -1,0 +1,179 @@
+//! A run as anyone may read it, also while it is being trained.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use super::checkpoint::{self, Checkpoint, Newest};
+use super::error::Error;
+use super::log::{self, Torn};
+use super::manifest::Manifest;
+use super::module::{Module, ModuleEntry, ModuleManifest};
+use super::name;
+use crate::disk;
+
+/// A run: its directory and what was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Its directory.
+    pub path: PathBuf,
+    /// What it is.
+    pub manifest: Manifest,
+}
+
+impl Run {
+    /// Reads the run in a directory.
+    ///
+    /// # Errors
+    ///
+    /// When its manifest is absent, damaged or of a newer version.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        Ok(Run { path: path.into(), manifest: Manifest::read(path)? })
+    }
+
+    /// Every record of the metric log.
+    ///
+    /// # Errors
+    ///
+    /// When the log cannot be read, or a line other than a torn last one is no record: names the line.
+    pub fn metrics<T: DeserializeOwned>(&self) -> Result<(Vec<T>, Option<Torn>), Error> {
+        log::read(&metrics(&self.path))
+    }
+
+    /// Every record of the event log.
+    ///
+    /// # Errors
+    ///
+    /// As [`Run::metrics`].
+    pub fn events<T: DeserializeOwned>(&self) -> Result<(Vec<T>, Option<Torn>), Error> {
+        log::read(&events(&self.path))
+    }
+
+    /// The steps of all checkpoints, whole or not, with their directories; ascending.
+    ///
+    /// # Errors
+    ///
+    /// When their directory cannot be read.
+    pub fn checkpoints(&self) -> Result<Vec<(u64, PathBuf)>, Error> {
+        checkpoint::list(&checkpoints(&self.path))
+    }
+
+    /// The newest checkpoint that is whole, and why newer ones are not.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or a newer version of the program wrote the newest one.
+    pub fn newest_whole(&self) -> Result<Newest, Error> {
+        checkpoint::newest_whole(&self.path, &checkpoints(&self.path))
+    }
+
+    /// The checkpoint of a step.
+    ///
+    /// # Errors
+    ///
+    /// When there is none or it is damaged: names the file.
+    pub fn load(&self, step: u64) -> Result<Checkpoint, Error> {
+        checkpoint::load(&self.checkpoint(step))
+    }
+
+    /// The bytes of the usage that was counted at a checkpoint, if it was.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such checkpoint, or its files are not as they were written.
+    pub fn load_usage(&self, step: u64) -> Result<Option<Vec<u8>>, Error> {
+        checkpoint::load_usage(&self.checkpoint(step))
+    }
+
+    /// Keeps the bytes of the usage that was counted at a checkpoint. Needs no lock.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such checkpoint, or it cannot be written.
+    pub fn save_usage(&self, step: u64, usage: &[u8]) -> Result<(), Error> {
+        checkpoint::save_usage(&self.checkpoint(step), usage)
+    }
+
+    /// The modules taken out of this run, by name.
+    ///
+    /// # Errors
+    ///
+    /// When their directory cannot be read; a damaged module is listed with its error.
+    pub fn modules(&self) -> Result<Vec<ModuleEntry>, Error> {
+        let directory = modules(&self.path);
+        let entry = |name: String| {
+            let path = directory.join(&name);
+            ModuleEntry { manifest: ModuleManifest::read(&path), name, path }
+        };
+        Ok(directories(&directory)?.into_iter().map(entry).collect())
+    }
+
+    /// Keeps a new module under the name in its manifest, and tells its directory. Needs no lock.
+    ///
+    /// # Errors
+    ///
+    /// When the name is taken or cannot be one, the weights are not those of its network, or it cannot be
+    /// written.
+    pub fn save_module(&self, module: &Module) -> Result<PathBuf, Error> {
+        name::check(&module.manifest.name)?;
+        let path = modules(&self.path).join(&module.manifest.name);
+        disk::make_dir(&modules(&self.path))?;
+        module.create(&path)?;
+        Ok(path)
+    }
+
+    /// The first of `base`, `base-2`, `base-3` and so on that no module of this run has.
+    pub fn free_module_name(&self, base: &str) -> String {
+        let directory = modules(&self.path);
+        let free = |name: &String| fs::symlink_metadata(directory.join(name)).is_err();
+        name::variants(&name::slug(base)).find(free).unwrap_or_default()
+    }
+
+    /// Removes a module.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of this name, or the system refuses.
+    pub fn remove_module(&self, name: &str) -> Result<(), Error> {
+        name::check(name)?;
+        Ok(disk::remove_dir(&modules(&self.path).join(name))?)
+    }
+
+    fn checkpoint(&self, step: u64) -> PathBuf {
+        checkpoints(&self.path).join(step.to_string())
+    }
+}
+
+pub(super) fn metrics(run: &Path) -> PathBuf {
+    run.join("metrics.jsonl")
+}
+
+pub(super) fn events(run: &Path) -> PathBuf {
+    run.join("events.jsonl")
+}
+
+pub(super) fn checkpoints(run: &Path) -> PathBuf {
+    run.join("checkpoints")
+}
+
+pub(super) fn modules(run: &Path) -> PathBuf {
+    run.join("modules")
+}
+
+/// Names of the directories in `directory` that can be typed, sorted; none if it is absent.
+pub(super) fn directories(directory: &Path) -> Result<Vec<String>, Error> {
+    let entries = match fs::read_dir(directory).map_err(disk::Error::at("read", directory)) {
+        Err(error) if error.is_missing() => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let entries = entries.flatten().filter(is_shown);
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Whether this is a directory, and none that a crash left.
+pub(super) fn is_shown(entry: &fs::DirEntry) -> bool {
+    !disk::is_leftover(&entry.file_name()) && entry.path().is_dir()
+}

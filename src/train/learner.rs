@@ -1,0 +1,73 @@
+//! The training step, shared by modular training and the fine-tuning of modules.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::AutodiffBackend;
+use rand_chacha::ChaCha8Rng;
+
+use super::input::Normaliser;
+use super::loss::{cross_entropy, label_tensor};
+use super::optimiser::Sgd;
+use crate::data::Batch;
+use crate::method::MethodConfig;
+use crate::network::Network;
+
+/// A network with what it takes to improve it.
+#[derive(Debug)]
+pub struct Learner<B: AutodiffBackend> {
+    /// The network.
+    pub network: Network<B>,
+    /// Its optimiser.
+    pub optimiser: Sgd<B>,
+    /// Pixels to input.
+    pub normaliser: Normaliser,
+    /// Where the network is.
+    pub device: B::Device,
+}
+
+/// Names of the sums that a step gives for a method: cross-entropy, the method's terms, their weighted total,
+/// correct predictions and kernels in use.
+pub fn sum_names(method: &MethodConfig) -> Vec<&'static str> {
+    [&["cross_entropy"], method.term_names(), &["total", "correct", "kernel_rate"]].concat()
+}
+
+impl<B: AutodiffBackend> Learner<B> {
+    /// One step of stochastic gradient descent. Gives, still on the device, the sums over the batch's samples
+    /// that [`sum_names`] names: `[sums]`.
+    pub fn step(
+        &mut self,
+        batch: &Batch,
+        method: &MethodConfig,
+        rate: f64,
+        dropout: &mut ChaCha8Rng,
+    ) -> Tensor<B::InnerBackend, 1> {
+        let images = self.normaliser.tensor(&batch.pixels, &self.device);
+        let output = self.network.forward_train(images, dropout);
+        let cross_entropy = cross_entropy(output.logits.clone(), &batch.labels);
+        let terms = method.terms(&output, &batch.labels);
+        let weighted = terms.iter().map(|term| term.value.clone().mul_scalar(term.weight));
+        let total = weighted.fold(cross_entropy.clone(), |total, term| total + term);
+        let gradients = self.network.gradients(total.backward());
+        self.optimiser.step(rate, &mut self.network, gradients);
+
+        let output = output.valid();
+        let predicted = output.logits.clone().argmax(1).flatten(0, 1);
+        let targets = label_tensor::<B::InnerBackend>(&batch.labels, &self.device);
+        let correct = predicted.equal(targets).float().mean();
+        let values = terms.into_iter().map(|term| term.value);
+        let means = std::iter::once(cross_entropy).chain(values).chain([total]).map(Tensor::inner);
+        let rate = kernel_rate(method.sample_masks(&output), &self.device);
+        Tensor::cat(means.chain([correct, rate]).collect(), 0).mul_scalar(batch.labels.len() as f64)
+    }
+}
+
+/// Mean over layers of the fraction of mask values above zero, `[1]`; 0 without masks.
+fn kernel_rate<B: burn::tensor::backend::Backend>(
+    masks: Vec<Tensor<B, 2>>,
+    device: &B::Device,
+) -> Tensor<B, 1> {
+    if masks.is_empty() {
+        return Tensor::zeros([1], device);
+    }
+    let rates = masks.into_iter().map(|mask| mask.greater_elem(0.0).float().mean());
+    Tensor::cat(rates.collect(), 0).mean()
+}

@@ -1,0 +1,74 @@
+//! The learning rate over epochs, and changes of settings at given steps.
+
+use serde::{Deserialize, Serialize};
+
+/// Cosine annealing: the rate of epoch `epoch` (from 0) is base (1 + cos(pi epoch / period)) / 2, constant
+/// within an epoch.
+pub fn cosine(base: f64, epoch: u64, period: usize) -> f64 {
+    base * (1.0 + (std::f64::consts::PI * epoch as f64 / period as f64).cos()) / 2.0
+}
+
+/// A setting that may change while training runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Setting {
+    /// Weight of a loss term of the method.
+    Weight {
+        /// Its name, such as `alpha`.
+        name: String,
+        /// Its value from then on.
+        value: f64,
+    },
+    /// Learning rate in place of the cosine's; `None` goes back to the cosine.
+    LearningRate(Option<f64>),
+}
+
+/// A change that takes effect before the step with this number (steps count from 0).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// Number of steps taken before it.
+    pub step: u64,
+    /// What changes.
+    pub set: Setting,
+}
+
+/// Changes to replay, such as those that a person made in an earlier run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// In any order; of two at one step the later in the list wins.
+    #[serde(default)]
+    pub change: Vec<Change>,
+}
+
+impl std::fmt::Display for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Setting::Weight { name, value } => write!(f, "{name} = {value}"),
+            Setting::LearningRate(Some(rate)) => write!(f, "learning rate = {rate}"),
+            Setting::LearningRate(None) => write!(f, "learning rate as scheduled"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cosine_falls_from_the_base_to_zero_over_its_period() {
+        assert_eq!(cosine(0.05, 0, 200), 0.05);
+        assert!((cosine(0.05, 100, 200) - 0.025).abs() < 1e-12);
+        assert!(cosine(0.05, 200, 200).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_schedule_is_readable_toml() {
+        let text = "[[change]]\nstep = 40\nset.weight = { name = \"beta\", value = 2.5 }\n\n\
+                    [[change]]\nstep = 60\nset.learning-rate = 0.01\n";
+        let schedule: Schedule = toml::from_str(text).unwrap();
+        assert_eq!(schedule.change[0].set, Setting::Weight { name: "beta".into(), value: 2.5 });
+        assert_eq!(schedule.change[1].set, Setting::LearningRate(Some(0.01)));
+    }
+}

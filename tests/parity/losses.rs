@@ -1,0 +1,90 @@
+//! `*_losses`: losses, their gradients and the sample-level metrics on given masks.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::{relu, tanh};
+use burn::tensor::backend::AutodiffBackend;
+use cleave::method::Average;
+use cleave::method::mwt::modular_losses;
+use cleave::network::Array;
+
+use crate::compare::Report;
+use crate::fixture::Fixture;
+
+pub fn check<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
+    let labels = fixture.labels("labels");
+    let layers = fixture.integers("layer_sizes").len();
+    let (alpha, beta) = (fixture.scalar("alpha"), fixture.scalar("beta"));
+    let masks: Vec<Tensor<B, 2>> =
+        (0..layers).map(|layer| fixture.tensor(&format!("masks_{layer}"), device)).collect();
+    let losses = modular_losses(&masks, &labels, Average::Pairs, device);
+    let value = |tensor: &Tensor<B, 1>| Array::from_tensor(tensor.clone()).values;
+    report.close("cohesion_per_layer", &value(&losses.cohesion), fixture.values("cohesion_per_layer"), 1e-5);
+    report.close("coupling_per_layer", &value(&losses.coupling), fixture.values("coupling_per_layer"), 1e-5);
+    let (cohesion, coupling) = (losses.cohesion.mean(), losses.coupling.mean());
+    let total = cohesion.clone().mul_scalar(alpha) + coupling.clone().mul_scalar(beta);
+    report.close("loss_cohesion", &value(&cohesion), fixture.values("loss_cohesion"), 1e-5);
+    report.close("loss_coupling", &value(&coupling), fixture.values("loss_coupling"), 1e-5);
+    report.close("mod_loss", &value(&total), fixture.values("mod_loss"), 1e-5);
+
+    for (name, weights) in [("cohesion", [1.0, 0.0]), ("coupling", [0.0, 1.0]), ("total", [alpha, beta])] {
+        mask_gradients::<B>(fixture, &labels, name, weights, device, report);
+    }
+    gradients_before_activation::<B>(fixture, &labels, layers, device, report);
+}
+
+/// Gradients with respect to the masks, in rows that are not all zero: there the reference's gradient is of
+/// the order 1e10 and reaches no parameter.
+fn mask_gradients<B: AutodiffBackend>(
+    fixture: &Fixture,
+    labels: &[u32],
+    name: &str,
+    [cohesion, coupling]: [f32; 2],
+    device: &B::Device,
+    report: &mut Report,
+) {
+    let layers = fixture.integers("layer_sizes").len();
+    let masks: Vec<Tensor<B, 2>> = (0..layers)
+        .map(|layer| fixture.tensor::<B, 2>(&format!("masks_{layer}"), device).require_grad())
+        .collect();
+    let losses = modular_losses(&masks, labels, Average::Pairs, device);
+    let loss = losses.cohesion.mean().mul_scalar(cohesion) + losses.coupling.mean().mul_scalar(coupling);
+    let gradients = loss.backward();
+    for (layer, mask) in masks.iter().enumerate() {
+        let key = format!("grad_{name}_{layer}");
+        let zero = fixture.integers(&format!("zero_rows_{layer}"));
+        let ours = live_rows(&Array::from_tensor(mask.grad(&gradients).unwrap()), zero);
+        let reference = live_rows(fixture.array(&key), zero);
+        report.gradients([(key, ours, reference.as_slice())]);
+    }
+}
+
+/// The rows of `array` with those flagged in `zero` set to 0.
+fn live_rows(array: &Array, zero: &[i64]) -> Vec<f32> {
+    let width = array.shape[1];
+    let live = |at: usize| zero[at / width] == 0;
+    array.values.iter().enumerate().map(|(at, v)| if live(at) { *v } else { 0.0 }).collect()
+}
+
+/// Gradients with respect to z, where mask = relu(tanh(z)): exactly 0 in all-zero rows.
+fn gradients_before_activation<B: AutodiffBackend>(
+    fixture: &Fixture,
+    labels: &[u32],
+    layers: usize,
+    device: &B::Device,
+    report: &mut Report,
+) {
+    let z: Vec<Tensor<B, 2>> = (0..layers)
+        .map(|layer| fixture.tensor::<B, 2>(&format!("z_{layer}"), device).require_grad())
+        .collect();
+    let masks: Vec<Tensor<B, 2>> = z.iter().map(|z| relu(tanh(z.clone()))).collect();
+    let losses = modular_losses(&masks, labels, Average::Pairs, device);
+    let total = losses.cohesion.mean().mul_scalar(fixture.scalar("alpha"))
+        + losses.coupling.mean().mul_scalar(fixture.scalar("beta"));
+    let gradients = total.backward();
+    report.gradients(z.iter().enumerate().map(|(layer, z)| {
+        let key = format!("grad_total_z_{layer}");
+        let ours = Array::from_tensor(z.grad(&gradients).unwrap()).values;
+        let reference = fixture.values(&key);
+        (key, ours, reference)
+    }));
+}

@@ -1,0 +1,61 @@
+//! Parity with the reference implementation: every case in `$CLEAVE_FIXTURES` (default
+//! `../shared/fixtures`) is recognised by its file's ending and its metadata, recomputed, and compared within
+//! the tolerances that its README gives.
+
+mod compare;
+mod fixture;
+mod layers;
+mod losses;
+mod modularize;
+mod pipeline;
+mod reference;
+mod threshold;
+mod train;
+
+use std::io::Write;
+
+use burn::tensor::backend::AutodiffBackend;
+use cleave::backend::{Cpu, cpu_device};
+
+use compare::Report;
+use fixture::Fixture;
+
+type Case<B> = fn(&Fixture, &<B as burn::tensor::backend::BackendTypes>::Device, &mut Report);
+
+fn case<B: AutodiffBackend>(file: &str) -> Option<Case<B>> {
+    let cases: [(&str, Case<B>); 7] = [
+        ("_losses", losses::check::<B>),
+        ("_mask_generator", layers::mask_generator::<B>),
+        ("_masked_conv_bn", layers::masked_conv_bn::<B>),
+        ("_train", train::check::<B>),
+        ("_modularize", modularize::check::<B>),
+        ("_data_pipeline", |fixture, _, report| pipeline::check(fixture, report)),
+        ("_threshold_edges_and_lr", |fixture, _, report| threshold::check(fixture, report)),
+    ];
+    let stem = file.strip_suffix(".safetensors")?;
+    cases.into_iter().find(|(ending, _)| stem.ends_with(ending)).map(|(_, case)| case)
+}
+
+/// Not captured by the test harness, unlike `println!`.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[test]
+fn parity_with_the_reference() {
+    let Some(folder) = fixture::folder() else {
+        return say("parity: skipped, there are no fixtures at ../shared/fixtures or $CLEAVE_FIXTURES");
+    };
+    let mut files = fixture::files(&folder);
+    files.retain(|file| case::<Cpu>(&file.file_name().unwrap().to_string_lossy()).is_some());
+    assert!(!files.is_empty(), "no parity case in {}", folder.display());
+    let mut failed = Vec::new();
+    for file in &files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let mut report = Report::new(&name);
+        case::<Cpu>(&name).unwrap()(&Fixture::read(file), &cpu_device(), &mut report);
+        say(&report.line());
+        failed.extend(report.failures);
+    }
+    assert!(failed.is_empty(), "{} differences:\n{}", failed.len(), failed.join("\n"));
+}
