@@ -1,11 +1,198 @@
 //! Where tensors live: the only room that names a concrete backend.
+//!
+//! Everything else is generic over Burn's backends and reaches one through [`Device::run`].
+
+#[cfg(feature = "cuda")]
+mod cuda;
+
+use std::fmt;
+use std::str::FromStr;
 
 use burn::backend::Autodiff;
+use burn::tensor::backend::AutodiffBackend;
+use serde::Serialize;
+use thiserror::Error;
 
 /// Training on the CPU.
 pub type Cpu = Autodiff<burn_flex::Flex>;
 
-/// The CPU.
+/// The CPU as Burn's device.
 pub fn cpu_device() -> burn_flex::FlexDevice {
     burn_flex::FlexDevice
+}
+
+/// What a user asks for with `--device`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The first CUDA device that works, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The CUDA device of this number.
+    Cuda(usize),
+}
+
+/// A device that can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// The CPU.
+    Cpu,
+    /// The CUDA device of this number.
+    #[cfg(feature = "cuda")]
+    Cuda(usize),
+}
+
+/// A device in the list that `cleave devices` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// What `--device` takes.
+    pub device: String,
+    /// The name its maker gave it.
+    pub name: String,
+    /// Bytes of memory, where known.
+    pub memory: Option<u64>,
+    /// Why it cannot be used, if it cannot.
+    pub problem: Option<String>,
+}
+
+/// A device that was asked for and cannot be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum DeviceError {
+    /// Not a device's name.
+    #[error("`{0}` is no device; use auto, cpu, cuda or cuda:N")]
+    Unknown(String),
+    /// No CUDA.
+    #[error("CUDA cannot be used: {0}")]
+    NoCuda(String),
+    /// Fewer devices than the number asked for.
+    #[error("there is no cuda:{asked}: {found} CUDA device(s) were found; `cleave devices` lists them")]
+    NoSuchDevice {
+        /// The number asked for.
+        asked: usize,
+        /// How many there are.
+        found: usize,
+    },
+}
+
+/// Work that runs on whatever backend a [`Device`] has.
+pub trait Task {
+    /// What it gives.
+    type Output;
+
+    /// Does the work.
+    fn run<B: AutodiffBackend>(self, device: B::Device) -> Self::Output;
+}
+
+impl Device {
+    /// Does the work on this device.
+    pub fn run<T: Task>(self, task: T) -> T::Output {
+        match self {
+            Device::Cpu => task.run::<Cpu>(cpu_device()),
+            #[cfg(feature = "cuda")]
+            Device::Cuda(index) => task.run::<cuda::Cuda>(cuda::device(index)),
+        }
+    }
+}
+
+impl Choice {
+    /// The device to use and, where `auto` came to the CPU, why in one line.
+    ///
+    /// # Errors
+    ///
+    /// When a CUDA device was asked for and cannot be used.
+    pub fn resolve(self) -> Result<(Device, Option<String>), DeviceError> {
+        match self {
+            Choice::Cpu => Ok((Device::Cpu, None)),
+            Choice::Cuda(index) => cuda_device(index).map(|device| (device, None)),
+            Choice::Auto => match cuda_device(0) {
+                Ok(device) => Ok((device, None)),
+                Err(why) => Ok((Device::Cpu, Some(format!("using the CPU: {why}")))),
+            },
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda_device(index: usize) -> Result<Device, DeviceError> {
+    match cuda::count().map_err(DeviceError::NoCuda)? {
+        found if index < found => Ok(Device::Cuda(index)),
+        0 => Err(DeviceError::NoCuda("the driver finds no device".into())),
+        found => Err(DeviceError::NoSuchDevice { asked: index, found }),
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda_device(_index: usize) -> Result<Device, DeviceError> {
+    Err(DeviceError::NoCuda("this program was built without the feature `cuda`".into()))
+}
+
+/// Every device, and what keeps CUDA from working if it does not.
+pub fn list() -> Vec<Listed> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let name = format!("CPU, {threads} thread(s)");
+    let mut devices = vec![Listed { device: "cpu".into(), name, memory: None, problem: None }];
+    #[cfg(feature = "cuda")]
+    devices.extend(cuda::list());
+    #[cfg(not(feature = "cuda"))]
+    devices.extend(cuda_device(0).err().map(|why| Listed {
+        device: "cuda".into(),
+        name: String::new(),
+        memory: None,
+        problem: Some(why.to_string()),
+    }));
+    devices
+}
+
+impl FromStr for Choice {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, DeviceError> {
+        match text {
+            "auto" => Ok(Choice::Auto),
+            "cpu" => Ok(Choice::Cpu),
+            "cuda" => Ok(Choice::Cuda(0)),
+            other => other
+                .strip_prefix("cuda:")
+                .and_then(|index| index.parse().ok())
+                .map(Choice::Cuda)
+                .ok_or_else(|| DeviceError::Unknown(other.into())),
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Device::Cpu => f.pad("cpu"),
+            #[cfg(feature = "cuda")]
+            Device::Cuda(index) => f.pad(&format!("cuda:{index}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_asked_for_by_name_and_number() {
+        assert_eq!("cuda:3".parse(), Ok(Choice::Cuda(3)));
+        assert_eq!("cuda".parse(), Ok(Choice::Cuda(0)));
+        let error = "gpu".parse::<Choice>().unwrap_err();
+        assert_eq!(error.to_string(), "`gpu` is no device; use auto, cpu, cuda or cuda:N");
+    }
+
+    #[test]
+    fn the_cpu_is_always_there() {
+        assert_eq!(Choice::Cpu.resolve(), Ok((Device::Cpu, None)));
+        assert_eq!(list()[0].device, "cpu");
+    }
+
+    #[test]
+    fn auto_says_why_it_uses_the_cpu() {
+        if let Ok((Device::Cpu, note)) = Choice::Auto.resolve() {
+            assert!(note.is_some_and(|note| note.starts_with("using the CPU: ")));
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! runs/<id>/manifest.toml           what was asked for (Manifest)
-//!           metrics.jsonl           a line a record, append-only (Log)
+//!           metrics.jsonl           a line an epoch, append-only (Log)
+//!           steps.jsonl             a line for a few steps each
 //!           events.jsonl            a line an event; the last one says how the run ended (Status)
 //!           checkpoints/<step>/     checkpoint.toml, weights.safetensors, velocity.safetensors,
 //!                                   usage.safetensors where it was counted (Checkpoint)

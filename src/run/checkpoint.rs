@@ -47,6 +47,9 @@ pub struct CheckpointInfo {
     /// The best epoch so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<Best>,
+    /// Sums of the training metrics over the steps of an unfinished epoch; empty at an epoch's end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub epoch_sums: Vec<f32>,
 }
 
 /// The epoch with the highest accuracy on the validation split.

@@ -41,6 +41,15 @@ impl Run {
         log::read(&metrics(&self.path))
     }
 
+    /// Every record of the step log.
+    ///
+    /// # Errors
+    ///
+    /// As [`Run::metrics`].
+    pub fn steps<T: DeserializeOwned>(&self) -> Result<(Vec<T>, Option<Torn>), Error> {
+        log::read(&steps(&self.path))
+    }
+
     /// Every record of the event log.
     ///
     /// # Errors
@@ -143,6 +152,10 @@ impl Run {
     fn checkpoint(&self, step: u64) -> PathBuf {
         checkpoints(&self.path).join(step.to_string())
     }
+}
+
+pub(super) fn steps(run: &Path) -> PathBuf {
+    run.join("steps.jsonl")
 }
 
 pub(super) fn metrics(run: &Path) -> PathBuf {

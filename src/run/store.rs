@@ -28,6 +28,11 @@ impl Store {
         Store { directory: paths.runs() }
     }
 
+    /// The store that a run lies in.
+    pub fn around(run: &Run) -> Self {
+        Store { directory: run.path.parent().unwrap_or(Path::new(".")).to_owned() }
+    }
+
     /// The directory.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -90,8 +95,12 @@ impl Store {
         let path = self.directory.join(id);
         manifest.id = id.into();
         let text = document::encode(&path.join(MANIFEST), &manifest)?;
-        let files: [(&str, &[u8]); 3] =
-            [(MANIFEST, text.as_bytes()), ("metrics.jsonl", b""), ("events.jsonl", b"")];
+        let files: [(&str, &[u8]); 4] = [
+            (MANIFEST, text.as_bytes()),
+            ("metrics.jsonl", b""),
+            ("steps.jsonl", b""),
+            ("events.jsonl", b""),
+        ];
         match disk::create_dir(&path, &files) {
             Err(error) if error.is_taken() => Err(Error::Taken { kind: "run", name: id.into(), path }),
             Err(error) => Err(error.into()),

@@ -17,8 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub struct Writer {
     /// The run.
     pub run: Run,
-    /// Its metric log.
+    /// Its metric log: a record an epoch.
     pub metrics: Log,
+    /// Its step log: means over a few steps each.
+    pub steps: Log,
     /// Its event log.
     pub events: Log,
     _lock: Lock,
@@ -42,8 +44,9 @@ impl Writer {
             disk::sweep(&directory, age)?;
         }
         let metrics = Log::open(&reader::metrics(&run.path))?;
+        let steps = Log::open(&reader::steps(&run.path))?;
         let events = Log::open(&reader::events(&run.path))?;
-        Ok(Writer { run, metrics, events, _lock: lock })
+        Ok(Writer { run, metrics, steps, events, _lock: lock })
     }
 
     /// Saves a checkpoint, in place of one of the same step; the records up to it are on the disk first.
@@ -52,8 +55,9 @@ impl Writer {
     ///
     /// When the weights are not those of its network, or the disk refuses; older checkpoints are unharmed.
     pub fn save_checkpoint(&mut self, checkpoint: &Checkpoint, usage: Option<&[u8]>) -> Result<(), Error> {
-        self.metrics.sync()?;
-        self.events.sync()?;
+        for log in [&self.metrics, &self.steps, &self.events] {
+            log.sync()?;
+        }
         checkpoint::save(&reader::checkpoints(&self.run.path), checkpoint, usage)
     }
 
@@ -77,8 +81,9 @@ impl Writer {
     ///
     /// When a log has a broken line, or the system refuses.
     pub fn rewind(&mut self, step: u64) -> Result<(), Error> {
-        self.metrics.truncate_after(step)?;
-        self.events.truncate_after(step)?;
+        for log in [&mut self.metrics, &mut self.steps, &mut self.events] {
+            log.truncate_after(step)?;
+        }
         for (_, path) in self.run.checkpoints()?.iter().filter(|(at, _)| *at > step) {
             disk::remove_dir(path)?;
         }

@@ -1,0 +1,47 @@
+//! What can go wrong while training, evaluating or taking a module out.
+
+use thiserror::Error;
+
+use crate::{data, modular, network, preset, run};
+
+/// Why training, evaluation or extraction did not go on.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A loss or the weights are no longer finite.
+    #[error(
+        "training diverged: {term} is not finite after step {step}; lower the learning rate or the loss weights"
+    )]
+    Diverged {
+        /// The first sum, or `weights`, that is not finite.
+        term: String,
+        /// Steps taken when it was found.
+        step: u64,
+    },
+    /// The method makes no masks, so there is nothing to cut by.
+    #[error("the run was trained with the method {0}, which makes no masks, so it has no modules")]
+    NoMasks(&'static str),
+    /// A request that cannot be carried out.
+    #[error("{0}")]
+    Refused(String),
+    /// The trainer thread panicked.
+    #[error("training stopped by a fault in the program: {0}")]
+    Panic(String),
+    /// The run directory.
+    #[error(transparent)]
+    Run(#[from] run::Error),
+    /// Weights.
+    #[error(transparent)]
+    State(#[from] network::StateError),
+    /// The network's description.
+    #[error(transparent)]
+    Spec(#[from] network::SpecError),
+    /// Usage, selection or slicing.
+    #[error(transparent)]
+    Modular(#[from] modular::Error),
+    /// The data set.
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    /// The preset.
+    #[error(transparent)]
+    Preset(#[from] preset::Error),
+}

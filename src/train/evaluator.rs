@@ -1,0 +1,109 @@
+//! Extraction beside training: a thread that works on copies of the weights.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+
+use burn::tensor::backend::AutodiffBackend;
+
+use super::error::Error;
+use super::event::Event;
+use super::extract::{Request, Whole};
+use super::trainer::Trainer;
+use crate::data::Dataset;
+use crate::modular::Usage;
+use crate::network::{Spec, State};
+use crate::run::Run;
+
+/// Takes modules out on a thread named `evaluator`, one at a time.
+pub(super) struct Evaluator<B: AutodiffBackend> {
+    dataset: Arc<Dataset>,
+    device: B::Device,
+    events: Sender<Event>,
+    thread: Option<JoinHandle<()>>,
+    backend: PhantomData<B>,
+}
+
+/// A copy of what the trainer has at a step.
+struct Snapshot {
+    run: Run,
+    step: u64,
+    spec: Spec,
+    state: State,
+    usage: Usage,
+}
+
+impl<B: AutodiffBackend> Evaluator<B> {
+    pub(super) fn new(dataset: Arc<Dataset>, device: B::Device, events: Sender<Event>) -> Self {
+        Evaluator { dataset, device, events, thread: None, backend: PhantomData }
+    }
+
+    /// Starts an extraction from the trainer's weights as they are; says why not otherwise.
+    pub(super) fn extract(
+        &mut self,
+        trainer: &Trainer<B>,
+        revision: u64,
+        request: Request,
+    ) -> Result<String, String> {
+        if self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return Err("another module is being taken out: wait for it".into());
+        }
+        let snapshot = Snapshot::of(trainer).map_err(|error| error.to_string())?;
+        let change = format!("extracting {}", request.name);
+        let (dataset, device, events) = (self.dataset.clone(), self.device.clone(), self.events.clone());
+        let body = move || {
+            let step = snapshot.step;
+            let event = match snapshot.extract::<B>(&request, &dataset, &device) {
+                Ok(module) => Event::Extracted { step, revision, module },
+                Err(error) => Event::Refused { step, revision, why: error.to_string() },
+            };
+            // Without a listener the module is still on the disk.
+            let _ = events.send(event);
+        };
+        let thread = std::thread::Builder::new().name("evaluator".into()).spawn(body);
+        self.thread = Some(thread.map_err(|error| error.to_string())?);
+        Ok(change)
+    }
+}
+
+impl<B: AutodiffBackend> Drop for Evaluator<B> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A module that is being taken out when training ends is finished first.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Snapshot {
+    fn of<B: AutodiffBackend>(trainer: &Trainer<B>) -> Result<Self, Error> {
+        Ok(Snapshot {
+            run: trainer.writer.run.clone(),
+            step: trainer.step,
+            spec: trainer.spec().clone(),
+            state: trainer.state()?,
+            usage: trainer.usage()?,
+        })
+    }
+
+    fn extract<B: AutodiffBackend>(
+        &self,
+        request: &Request,
+        dataset: &Dataset,
+        device: &B::Device,
+    ) -> Result<String, Error> {
+        let whole = Whole {
+            manifest: &self.run.manifest,
+            step: self.step,
+            spec: &self.spec,
+            state: &self.state,
+            usage: &self.usage,
+            dataset,
+        };
+        let mut module = whole.extract::<B>(request, device)?;
+        module.manifest.name = self.run.free_module_name(&request.name);
+        self.run.save_module(&module)?;
+        Ok(module.manifest.name)
+    }
+}

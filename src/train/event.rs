@@ -1,0 +1,106 @@
+//! What a session tells its listener. Events carry numbers, never tensors.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{EpochRecord, StepRecord, Summary};
+
+/// Something that happened in a session, at a step. Serialised as a line of the run's event log, but for
+/// [`Event::Steps`] and [`Event::Epoch`], which have logs of their own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Event {
+    /// Training starts, or goes on after `step` steps.
+    Started {
+        /// Steps taken before.
+        step: u64,
+        /// Steps of an epoch.
+        steps_per_epoch: u64,
+        /// Steps of the whole run.
+        steps: u64,
+        /// Where it trains.
+        device: String,
+    },
+    /// Means over the last few steps.
+    Steps(StepRecord),
+    /// An epoch ended.
+    Epoch(Box<EpochRecord>),
+    /// A command or a scheduled change took effect.
+    Applied {
+        /// Steps taken before it.
+        step: u64,
+        /// Number of the command; `None` for a scheduled change.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<u64>,
+        /// What it did.
+        change: String,
+    },
+    /// A command could not be carried out.
+    Refused {
+        /// Steps taken.
+        step: u64,
+        /// Number of the command.
+        revision: u64,
+        /// Why.
+        why: String,
+    },
+    /// A checkpoint is on the disk.
+    Checkpointed {
+        /// Its step.
+        step: u64,
+    },
+    /// Something that a person should know, while training goes on.
+    Warning {
+        /// Steps taken.
+        step: u64,
+        /// What.
+        message: String,
+    },
+    /// What an `Evaluate` command found.
+    Evaluated {
+        /// Step of the weights.
+        step: u64,
+        /// Number of the command.
+        revision: u64,
+        /// Accuracy on the split.
+        accuracy: f64,
+    },
+    /// A module was taken out and kept.
+    Extracted {
+        /// Step of the weights.
+        step: u64,
+        /// Number of the command.
+        revision: u64,
+        /// The module's name.
+        module: String,
+    },
+    /// The last epoch is over. Nothing follows.
+    Finished {
+        /// Steps taken.
+        step: u64,
+        /// What it came to.
+        summary: Summary,
+    },
+    /// Training was told to stop. Nothing follows.
+    Stopped {
+        /// Steps taken; there is a checkpoint of this step.
+        step: u64,
+    },
+    /// Training failed. Nothing follows.
+    Failed {
+        /// Steps taken.
+        step: u64,
+        /// Why.
+        message: String,
+        /// Whether a loss or the weights stopped being finite.
+        diverged: bool,
+        /// Step of the newest checkpoint, if there is one.
+        checkpoint: Option<u64>,
+    },
+}
+
+impl Event {
+    /// Whether this is the last event of a session.
+    pub fn is_end(&self) -> bool {
+        matches!(self, Event::Finished { .. } | Event::Stopped { .. } | Event::Failed { .. })
+    }
+}

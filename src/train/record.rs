@@ -1,0 +1,131 @@
+//! Metric records: what a run writes down and shows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::evaluate::Evaluation;
+use crate::method::MethodConfig;
+use crate::modular::Usage;
+
+/// Means over the steps since the record before, a few times a second at most.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Steps taken.
+    pub step: u64,
+    /// Seconds since training started in this process.
+    pub seconds: f64,
+    /// Cross-entropy, the method's terms (unweighted), `total` (weighted), `accuracy` and `kernel_rate`.
+    pub train: BTreeMap<String, f64>,
+    /// Learning rate in force.
+    pub learning_rate: f64,
+    /// Training images a second.
+    pub images_per_second: f64,
+}
+
+/// An epoch's results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Steps taken at its end.
+    pub step: u64,
+    /// Epochs completed, from 1.
+    pub epoch: u64,
+    /// Learning rate at its end.
+    pub learning_rate: f64,
+    /// Loss weights at its end.
+    pub loss_weights: BTreeMap<String, f64>,
+    /// On the training split: losses and accuracy over the epoch's steps; cohesion, coupling and retention in
+    /// evaluation mode on an evenly spaced part of it, as large as the validation split at most.
+    pub train: SplitRecord,
+    /// On the validation split, after the epoch.
+    pub valid: SplitRecord,
+    /// Best validation accuracy so far.
+    pub best_valid_accuracy: f64,
+    /// Seconds that its training steps took; varies from run to run.
+    pub seconds: f64,
+    /// Training images a second; varies from run to run.
+    pub images_per_second: f64,
+}
+
+/// Losses and sample-level measures on a split. Accuracies and rates are fractions in 0..1.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SplitRecord {
+    /// Mean of cross-entropy, of each of the method's terms (unweighted), and of their weighted `total`.
+    pub losses: BTreeMap<String, f64>,
+    /// Fraction predicted right.
+    pub accuracy: f64,
+    /// Accuracy class by class; empty where it was not measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_accuracy: Vec<f64>,
+    /// Sample-level measures of the masks; `None` without masks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masks: Option<MaskRecord>,
+}
+
+/// Sample-level measures (mean Jaccard index over pairs of samples, on mask > 0, over the whole set).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MaskRecord {
+    /// Mean over same-class pairs.
+    pub cohesion: f64,
+    /// Mean over different-class pairs.
+    pub coupling: f64,
+    /// Kernel retention rate: fraction of masked kernels in use, mean over samples.
+    pub krr: f64,
+    /// Retention layer by layer.
+    pub layer_krr: Vec<f64>,
+    /// Retention class by class.
+    pub class_krr: Vec<f64>,
+    /// Cohesion class by class.
+    pub class_cohesion: Vec<f64>,
+}
+
+impl SplitRecord {
+    /// From an evaluation and, where the method makes masks, the usage counted with it.
+    pub fn new(evaluation: &Evaluation, method: &MethodConfig, usage: Option<&Usage>) -> Self {
+        let mut losses = BTreeMap::from([("cross_entropy".to_owned(), evaluation.cross_entropy)]);
+        let weights = method.weights();
+        let weighted = evaluation.terms.iter().zip(weights).map(|((_, value), (_, weight))| value * weight);
+        losses.insert("total".into(), evaluation.cross_entropy + weighted.sum::<f64>());
+        losses.extend(evaluation.terms.iter().map(|(name, value)| ((*name).to_owned(), *value)));
+        SplitRecord {
+            losses,
+            accuracy: evaluation.accuracy(),
+            class_accuracy: evaluation.class_accuracy(),
+            masks: usage.map(MaskRecord::new),
+        }
+    }
+}
+
+impl MaskRecord {
+    /// From the samples that usage was counted on.
+    pub fn new(usage: &Usage) -> Self {
+        let metrics = usage.sample_metrics();
+        MaskRecord {
+            cohesion: metrics.cohesion,
+            coupling: metrics.coupling,
+            krr: metrics.krr,
+            layer_krr: metrics.layer_krr,
+            class_krr: metrics.class_krr,
+            class_cohesion: metrics.class_cohesion,
+        }
+    }
+}
+
+/// What a finished run comes to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Accuracy on the test split.
+    pub test_accuracy: f64,
+    /// Accuracy on the validation split after the last epoch.
+    pub valid_accuracy: f64,
+    /// Module cohesion at the preset's threshold; absent without masks, as are the next two.
+    pub cohesion: Option<f64>,
+    /// Module coupling.
+    pub coupling: Option<f64>,
+    /// Kernel retention rate over masked kernels, mean over the modules of all classes.
+    pub krr: Option<f64>,
+    /// Seconds of training in this process.
+    pub seconds: f64,
+    /// Training images a second, over this process's training steps.
+    pub images_per_second: f64,
+}

@@ -1,0 +1,286 @@
+//! A run in training on a thread of its own: commands in, events out.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+
+use burn::tensor::backend::AutodiffBackend;
+
+use super::branch::branch;
+use super::command::{Command, Numbered};
+use super::error::Error;
+use super::event::Event;
+use super::evaluator::Evaluator;
+use super::schedule::Schedule;
+use super::trainer::Trainer;
+use crate::backend::{Device, Task};
+use crate::data::Dataset;
+use crate::run::{Checkpoint, Writer};
+
+/// What a session trains.
+pub struct Job {
+    /// The run's directory, locked.
+    pub writer: Writer,
+    /// Its data.
+    pub dataset: Arc<Dataset>,
+    /// Where to begin.
+    pub checkpoint: Checkpoint,
+    /// Changes to make on the way.
+    pub schedule: Schedule,
+    /// Where to train.
+    pub device: Device,
+}
+
+/// A session: a trainer thread and the two channels to it.
+pub struct Session {
+    commands: Sender<Numbered>,
+    events: Receiver<Event>,
+    revision: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Session {
+    /// Starts training on a thread named `trainer`.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub fn start(job: Job) -> std::io::Result<Session> {
+        let (commands, inbox) = channel();
+        let (outbox, events) = channel();
+        let body = move || {
+            let device = job.device;
+            device.run(TrainerThread { job, inbox, outbox });
+        };
+        let thread = std::thread::Builder::new().name("trainer".into()).spawn(body)?;
+        Ok(Session { commands, events, revision: 0, thread: Some(thread) })
+    }
+
+    /// Sends a command; gives its number, which the event that answers it carries. A session that has ended
+    /// answers nothing.
+    pub fn send(&mut self, command: Command) -> u64 {
+        self.revision += 1;
+        // A closed channel means that the last event is on its way or has been received.
+        let _ = self.commands.send(Numbered { revision: self.revision, command });
+        self.revision
+    }
+
+    /// The events; the channel closes after the last one.
+    pub fn events(&self) -> &Receiver<Event> {
+        &self.events
+    }
+
+    /// Waits for the trainer thread to end. Pending events can no longer be received.
+    pub fn join(mut self) {
+        if let Some(thread) = self.thread.take() {
+            // Panics of the trainer have already become a `Failed` event.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How a session went on after the commands at a step boundary were carried out.
+enum Control {
+    GoOn,
+    Stop,
+}
+
+struct TrainerThread {
+    job: Job,
+    inbox: Receiver<Numbered>,
+    outbox: Sender<Event>,
+}
+
+impl Task for TrainerThread {
+    type Output = ();
+
+    fn run<B: AutodiffBackend>(self, device: B::Device) {
+        let TrainerThread { job, inbox, outbox } = self;
+        let (run, step) = (job.writer.run.clone(), job.checkpoint.step);
+        let mut events = Events { outbox, step };
+        let trained = catch_unwind(AssertUnwindSafe(|| train::<B>(job, &inbox, &mut events, device)));
+        let failed = match trained {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error,
+            Err(panic) => Error::Panic(panic_text(panic.as_ref())),
+        };
+        let event = Event::Failed {
+            step: events.step,
+            diverged: matches!(failed, Error::Diverged { .. }),
+            message: failed.to_string(),
+            checkpoint: run.newest_whole().ok().map(|newest| newest.checkpoint.step),
+        };
+        // The writer is gone with the trainer: open the log again for the last word.
+        let logged = crate::run::Writer::open(run).and_then(|mut writer| writer.events.append(&event));
+        if let Err(error) = logged {
+            events.send(Event::Warning { step: events.step, message: error.to_string() });
+        }
+        events.send(event);
+    }
+}
+
+/// The outgoing channel. A listener that is gone does not stop training.
+struct Events {
+    outbox: Sender<Event>,
+    step: u64,
+}
+
+impl Events {
+    fn send(&mut self, event: Event) {
+        let _ = self.outbox.send(event);
+    }
+
+    /// Writes the event to the run's log, then sends it.
+    fn log<B: AutodiffBackend>(&mut self, trainer: &mut Trainer<B>, event: Event) -> Result<(), Error> {
+        trainer.writer.events.append(&event)?;
+        self.send(event);
+        Ok(())
+    }
+}
+
+fn train<B: AutodiffBackend>(
+    job: Job,
+    inbox: &Receiver<Numbered>,
+    events: &mut Events,
+    device: B::Device,
+) -> Result<(), Error> {
+    let dataset = job.dataset.clone();
+    let mut trainer = Trainer::<B>::new(job.writer, dataset.clone(), &job.checkpoint, device.clone())?;
+    let mut evaluator = Evaluator::<B>::new(dataset, device, events.outbox.clone());
+    let started = Event::Started {
+        step: trainer.step,
+        steps_per_epoch: trainer.steps_per_epoch(),
+        steps: trainer.steps(),
+        device: job.device.to_string(),
+    };
+    events.log(&mut trainer, started)?;
+    while trainer.step < trainer.steps() {
+        events.step = trainer.step;
+        apply_schedule(&mut trainer, &job.schedule, events)?;
+        if let Control::Stop = carry_out(&mut trainer, inbox, events, &mut evaluator)? {
+            save(&mut trainer, events)?;
+            let step = trainer.step;
+            return events.log(&mut trainer, Event::Stopped { step });
+        }
+        advance(&mut trainer, events)?;
+    }
+    let (usage, summary) = trainer.summarise()?;
+    trainer.checkpoint(usage.as_ref())?;
+    let step = trainer.step;
+    events.log(&mut trainer, Event::Checkpointed { step })?;
+    events.log(&mut trainer, Event::Finished { step, summary })
+}
+
+/// One step, and what is due after it.
+fn advance<B: AutodiffBackend>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(), Error> {
+    trainer.train_step();
+    if let Some(record) = trainer.read_steps()? {
+        trainer.writer.steps.append(&record)?;
+        events.send(Event::Steps(record));
+    }
+    if trainer.at_epoch_end() {
+        let record = trainer.finish_epoch()?;
+        trainer.writer.metrics.append(&record)?;
+        events.send(Event::Epoch(Box::new(record)));
+        if trainer.step < trainer.steps() && trainer.wants_checkpoint() {
+            save(trainer, events)?;
+        }
+    }
+    Ok(())
+}
+
+fn save<B: AutodiffBackend>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(), Error> {
+    trainer.checkpoint(None)?;
+    let step = trainer.step;
+    events.log(trainer, Event::Checkpointed { step })
+}
+
+fn apply_schedule<B: AutodiffBackend>(
+    trainer: &mut Trainer<B>,
+    schedule: &Schedule,
+    events: &mut Events,
+) -> Result<(), Error> {
+    let step = trainer.step;
+    for change in schedule.change.iter().filter(|change| change.step == step) {
+        trainer.set(&change.set).map_err(Error::Refused)?;
+        let change = change.set.to_string();
+        events.log(trainer, Event::Applied { step, revision: None, change })?;
+    }
+    Ok(())
+}
+
+/// Carries out the commands that have arrived; while paused, waits for more.
+fn carry_out<B: AutodiffBackend>(
+    trainer: &mut Trainer<B>,
+    inbox: &Receiver<Numbered>,
+    events: &mut Events,
+    evaluator: &mut Evaluator<B>,
+) -> Result<Control, Error> {
+    let mut paused = false;
+    loop {
+        let received = match paused {
+            true => inbox.recv().map_err(|_| TryRecvError::Disconnected),
+            false => inbox.try_recv(),
+        };
+        let Numbered { revision, command } = match received {
+            Ok(numbered) => numbered,
+            // Nobody is left to resume a paused run.
+            Err(TryRecvError::Disconnected) if paused => return Ok(Control::Stop),
+            Err(_) => return Ok(Control::GoOn),
+        };
+        let stop = command == Command::Stop;
+        let step = trainer.step;
+        let change = match command {
+            Command::Pause => {
+                paused = true;
+                Ok("paused".to_owned())
+            }
+            Command::Resume => {
+                paused = false;
+                Ok("resumed".to_owned())
+            }
+            Command::StepOnce if paused => step_once(trainer, events)?,
+            Command::StepOnce => Err("single steps are for a paused run: pause it first".into()),
+            Command::Stop => Ok("stopped".to_owned()),
+            Command::Checkpoint => save(trainer, events).map(|()| Ok("checkpoint".to_owned()))?,
+            Command::Set(setting) => trainer.set(&setting).map(|()| setting.to_string()),
+            Command::Evaluate => {
+                let accuracy = trainer.valid_accuracy()?;
+                events.send(Event::Evaluated { step, revision, accuracy });
+                Ok("evaluated".to_owned())
+            }
+            Command::Extract(request) => evaluator.extract(trainer, revision, request),
+            Command::Branch(name) => {
+                save(trainer, events)?;
+                let branched = branch(&trainer.writer.run, step, Some(&name), |_| {});
+                branched.map(|run| format!("branched to {}", run.manifest.id)).map_err(|e| e.to_string())
+            }
+        };
+        let answer = match change {
+            Ok(change) => Event::Applied { step, revision: Some(revision), change },
+            Err(why) => Event::Refused { step, revision, why },
+        };
+        events.log(trainer, answer)?;
+        if stop {
+            return Ok(Control::Stop);
+        }
+        // A run whose last step was made while paused has nothing to wait for.
+        if trainer.step >= trainer.steps() {
+            return Ok(Control::GoOn);
+        }
+    }
+}
+
+fn step_once<B: AutodiffBackend>(
+    trainer: &mut Trainer<B>,
+    events: &mut Events,
+) -> Result<Result<String, String>, Error> {
+    advance(trainer, events)?;
+    Ok(Ok("one step".to_owned()))
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown panic".into())
+}

@@ -1,0 +1,444 @@
+//! The state of a training run and its way through steps and epochs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::AutodiffBackend;
+
+use super::error::Error;
+use super::evaluate::Pass;
+use super::input::Normaliser;
+use super::learner::{Learner, sum_names};
+use super::optimiser::Sgd;
+use super::record::{EpochRecord, SplitRecord, StepRecord, Summary};
+use super::schedule::{Setting, cosine};
+use crate::data::{self, Augmentation, Dataset, Images};
+use crate::method::MethodConfig;
+use crate::modular::{Usage, masked_layers};
+use crate::network::{Array, Network, Spec, State};
+use crate::preset::Preset;
+use crate::random::{Stream, generator};
+use crate::run::{Best, Checkpoint, CheckpointInfo, Writer};
+
+/// Step means are read back from the device no more often than this.
+const READ_INTERVAL: Duration = Duration::from_millis(250);
+/// Checkpoints that are kept beside the one of the best epoch.
+const KEPT_CHECKPOINTS: usize = 3;
+/// A checkpoint is saved at an epoch's end when saving would take at most one part in this many of the time.
+const SAVING_SHARE: u32 = 20;
+
+/// A run in training.
+pub struct Trainer<B: AutodiffBackend> {
+    /// The run directory, locked.
+    pub writer: Writer,
+    /// Steps taken.
+    pub step: u64,
+    preset: Preset,
+    seed: u64,
+    dataset: Arc<Dataset>,
+    learner: Learner<B>,
+    /// The method with the loss weights in force.
+    method: MethodConfig,
+    learning_rate: Option<f64>,
+    best: Option<Best>,
+    /// Sums over the epoch's samples so far, named by [`sum_names`], on the device.
+    sums: Option<Tensor<B::InnerBackend, 1>>,
+    order: Vec<usize>,
+    watch: Watch,
+}
+
+/// Wall-clock bookkeeping, which no result depends on.
+struct Watch {
+    started: Instant,
+    epoch_steps: Duration,
+    all_steps: Duration,
+    images: u64,
+    epoch_images: u64,
+    read: Instant,
+    read_step: u64,
+    read_sums: Vec<f32>,
+    read_images: u64,
+    saved: Instant,
+    saving: Duration,
+}
+
+impl<B: AutodiffBackend> Trainer<B> {
+    /// A trainer that goes on from `checkpoint`.
+    ///
+    /// # Errors
+    ///
+    /// When the checkpoint's weights are not those of its network.
+    pub fn new(
+        writer: Writer,
+        dataset: Arc<Dataset>,
+        checkpoint: &Checkpoint,
+        device: B::Device,
+    ) -> Result<Self, Error> {
+        let manifest = &writer.run.manifest;
+        let preset = manifest.preset.clone();
+        let network = Network::<B>::new(checkpoint.spec.clone(), &checkpoint.weights, &device)?;
+        let momentum = preset.training.momentum;
+        let optimiser = Sgd::with_velocity(momentum, &checkpoint.velocity, &network, &device)?;
+        let normaliser = Normaliser::new(manifest.input, &manifest.mean, &manifest.std);
+        let mut method = preset.method.clone();
+        for (name, value) in &checkpoint.info.loss_weights {
+            method.set_weight(name, *value).map_err(Error::Refused)?;
+        }
+        let sums = &checkpoint.info.epoch_sums;
+        let sums = (!sums.is_empty())
+            .then(|| Array { shape: vec![sums.len()], values: sums.clone() }.to_tensor(&device));
+        let mut trainer = Trainer {
+            seed: manifest.seed,
+            step: checkpoint.step,
+            learning_rate: checkpoint.info.learning_rate,
+            best: checkpoint.info.best,
+            learner: Learner { network, optimiser, normaliser, device },
+            watch: Watch::new(checkpoint.step, checkpoint.info.epoch_sums.clone()),
+            order: Vec::new(),
+            writer,
+            preset,
+            dataset,
+            method,
+            sums,
+        };
+        trainer.order = trainer.epoch_order();
+        Ok(trainer)
+    }
+
+    /// Steps of an epoch; the last batch may be smaller than the others.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.dataset.train.len().div_ceil(self.preset.training.batch) as u64
+    }
+
+    /// Steps of the whole run.
+    pub fn steps(&self) -> u64 {
+        self.steps_per_epoch() * self.preset.training.epochs as u64
+    }
+
+    /// Epochs completed.
+    pub fn epoch(&self) -> u64 {
+        self.step / self.steps_per_epoch()
+    }
+
+    /// Whether the last step was an epoch's last.
+    pub fn at_epoch_end(&self) -> bool {
+        self.step > 0 && self.step.is_multiple_of(self.steps_per_epoch()) && self.sums.is_some()
+    }
+
+    /// The learning rate of the next step.
+    pub fn rate(&self) -> f64 {
+        let training = &self.preset.training;
+        let scheduled = cosine(training.learning_rate, self.epoch(), training.cosine_period());
+        self.learning_rate.unwrap_or(scheduled)
+    }
+
+    /// Makes the next step.
+    pub fn train_step(&mut self) {
+        let begun = Instant::now();
+        let size = self.preset.training.batch;
+        let position = (self.step % self.steps_per_epoch()) as usize * size;
+        let indices = &self.order[position..(position + size).min(self.order.len())];
+        let augmentation = self.preset.data.augmentation();
+        let batch = data::batch(&self.dataset.train, indices, augmentation, self.seed, self.step);
+        let mut dropout = generator(self.seed, Stream::Dropout, self.step);
+        let rate = self.rate();
+        let sums = self.learner.step(&batch, &self.method, rate, &mut dropout);
+        self.sums = Some(match self.sums.take() {
+            Some(before) => before + sums,
+            None => sums,
+        });
+        self.step += 1;
+        self.watch.stepped(begun.elapsed(), indices.len());
+    }
+
+    /// Changes a setting from the next step on.
+    ///
+    /// # Errors
+    ///
+    /// When the method has no such weight or the value makes no sense.
+    pub fn set(&mut self, setting: &Setting) -> Result<(), String> {
+        match setting {
+            Setting::Weight { name, value } => self.method.set_weight(name, *value),
+            Setting::LearningRate(Some(rate)) if !rate.is_finite() || *rate < 0.0 => {
+                Err(format!("a learning rate must be a number of at least 0, not {rate}"))
+            }
+            Setting::LearningRate(rate) => {
+                self.learning_rate = *rate;
+                Ok(())
+            }
+        }
+    }
+
+    /// Means over the steps since the last call, if the last one was long enough ago.
+    ///
+    /// # Errors
+    ///
+    /// When a sum is not finite.
+    pub fn read_steps(&mut self) -> Result<Option<StepRecord>, Error> {
+        if self.watch.read.elapsed() < READ_INTERVAL || self.step == self.watch.read_step {
+            return Ok(None);
+        }
+        let sums = self.read_sums()?;
+        let images = (self.watch.epoch_images - self.watch.read_images) as f64;
+        let before = std::mem::replace(&mut self.watch.read_sums, sums.clone());
+        let before = if before.len() == sums.len() { before } else { vec![0.0; sums.len()] };
+        let mean = sums.iter().zip(before).map(|(now, before)| f64::from(now - before) / images.max(1.0));
+        let names = sum_names(&self.method).into_iter().map(|name| match name {
+            "correct" => "accuracy".to_owned(),
+            name => name.to_owned(),
+        });
+        let train = names.zip(mean).collect();
+        let seconds = self.watch.read.elapsed().as_secs_f64();
+        (self.watch.read, self.watch.read_step) = (Instant::now(), self.step);
+        self.watch.read_images = self.watch.epoch_images;
+        Ok(Some(StepRecord {
+            step: self.step,
+            seconds: self.watch.started.elapsed().as_secs_f64(),
+            train,
+            learning_rate: self.rate(),
+            images_per_second: images / seconds,
+        }))
+    }
+
+    /// Measures the epoch that just ended and begins the next.
+    ///
+    /// # Errors
+    ///
+    /// When a sum or a mask is not finite.
+    pub fn finish_epoch(&mut self) -> Result<EpochRecord, Error> {
+        let rate = cosine_rate_of_last_epoch(self);
+        let sums = self.read_sums()?;
+        let network = self.learner.network.valid();
+        let valid = self.measure(&network, &self.dataset.valid)?;
+        let part = evenly_spaced(&self.dataset.train, self.dataset.valid.len());
+        let mut train = self.measure(&network, &part)?;
+        self.put_sums(&mut train, &sums);
+        if self.best.is_none_or(|best| valid.accuracy > best.accuracy) {
+            self.best = Some(Best { step: self.step, accuracy: valid.accuracy });
+        }
+        let record = EpochRecord {
+            step: self.step,
+            epoch: self.epoch(),
+            learning_rate: rate,
+            loss_weights: self.loss_weights(),
+            train,
+            best_valid_accuracy: self.best.map_or(valid.accuracy, |best| best.accuracy),
+            valid,
+            seconds: self.watch.epoch_steps.as_secs_f64(),
+            images_per_second: self.watch.epoch_images as f64 / self.watch.epoch_steps.as_secs_f64(),
+        };
+        self.sums = None;
+        self.order = self.epoch_order();
+        self.watch.next_epoch(self.step);
+        Ok(record)
+    }
+
+    /// Whether enough time has passed since the last checkpoint that another costs little.
+    pub fn wants_checkpoint(&self) -> bool {
+        self.watch.saved.elapsed() >= self.watch.saving * SAVING_SHARE
+    }
+
+    /// Saves a checkpoint of this step.
+    ///
+    /// # Errors
+    ///
+    /// When the weights are not finite (nothing is written then), or the disk refuses.
+    pub fn checkpoint(&mut self, usage: Option<&Usage>) -> Result<(), Error> {
+        let begun = Instant::now();
+        let epoch_sums = match &self.sums {
+            Some(_) => self.read_sums()?,
+            None => Vec::new(),
+        };
+        let checkpoint = Checkpoint {
+            step: self.step,
+            epoch: self.epoch(),
+            spec: self.learner.network.spec().clone(),
+            weights: self.state()?,
+            velocity: self.learner.optimiser.velocity(&self.learner.network),
+            info: CheckpointInfo {
+                loss_weights: self.loss_weights(),
+                learning_rate: self.learning_rate,
+                best: self.best,
+                epoch_sums,
+            },
+        };
+        let usage = usage.map(Usage::to_safetensors).transpose()?;
+        self.writer.save_checkpoint(&checkpoint, usage.as_deref())?;
+        self.writer.keep(KEPT_CHECKPOINTS, self.best.map(|best| best.step))?;
+        (self.watch.saved, self.watch.saving) = (Instant::now(), begun.elapsed());
+        Ok(())
+    }
+
+    /// The weights on the host.
+    ///
+    /// # Errors
+    ///
+    /// When one is not finite.
+    pub fn state(&self) -> Result<State, Error> {
+        let state = self.learner.network.state();
+        match state.0.values().flat_map(|array| &array.values).all(|value| value.is_finite()) {
+            true => Ok(state),
+            false => Err(Error::Diverged { term: "weights".into(), step: self.step }),
+        }
+    }
+
+    /// Usage of the whole training split, and what the run comes to.
+    ///
+    /// # Errors
+    ///
+    /// When a mask is not finite.
+    pub fn summarise(&mut self) -> Result<(Option<Usage>, Summary), Error> {
+        let network = self.learner.network.valid();
+        let usage = match self.method.wants_masks() {
+            true => Some(self.count_usage(&network)?),
+            false => None,
+        };
+        let modules = usage.as_ref().map(|u| u.modules(self.preset.modules.threshold)).transpose()?;
+        let cohesion = modules.as_ref().zip(usage.as_ref()).map(|(m, usage)| m.cohesion(usage)).transpose()?;
+        let accuracy = |images: &Images| self.measure(&network, images).map(|record| record.accuracy);
+        let summary = Summary {
+            test_accuracy: accuracy(&self.dataset.test)?,
+            valid_accuracy: accuracy(&self.dataset.valid)?,
+            cohesion,
+            coupling: modules.as_ref().map(|modules| modules.coupling()),
+            krr: modules.as_ref().map(|modules| modules.mean_krr()),
+            seconds: self.watch.started.elapsed().as_secs_f64(),
+            images_per_second: self.watch.images as f64 / self.watch.all_steps.as_secs_f64().max(1e-9),
+        };
+        Ok((usage, summary))
+    }
+
+    /// Accuracy on the validation split.
+    ///
+    /// # Errors
+    ///
+    /// When a mask is not finite.
+    pub fn valid_accuracy(&self) -> Result<f64, Error> {
+        Ok(self.measure(&self.learner.network.valid(), &self.dataset.valid)?.accuracy)
+    }
+
+    /// The network's description.
+    pub fn spec(&self) -> &Spec {
+        self.learner.network.spec()
+    }
+
+    /// Usage of the whole training split by the network as it is.
+    ///
+    /// # Errors
+    ///
+    /// When the method makes no masks, or one is not finite.
+    pub fn usage(&self) -> Result<Usage, Error> {
+        match self.method.wants_masks() {
+            true => self.count_usage(&self.learner.network.valid()),
+            false => Err(Error::NoMasks(self.method.name())),
+        }
+    }
+
+    fn count_usage(&self, network: &Network<B::InnerBackend>) -> Result<Usage, Error> {
+        let augmentation = match self.preset.modules.augment_usage {
+            true => self.preset.data.augmentation(),
+            false => Augmentation::NONE,
+        };
+        let mut usage = Usage::new(masked_layers(network.spec())?, self.dataset.classes.len());
+        let pass = Pass { augmentation, ..self.pass(&self.dataset.train) };
+        let Learner { normaliser, device, .. } = &self.learner;
+        pass.evaluate(network, normaliser, device, &self.method, Some(&mut usage))?;
+        Ok(usage)
+    }
+
+    fn measure(&self, network: &Network<B::InnerBackend>, images: &Images) -> Result<SplitRecord, Error> {
+        let layers = masked_layers(network.spec())?;
+        let mut usage = (!layers.is_empty()).then(|| Usage::new(layers, self.dataset.classes.len()));
+        let Learner { normaliser, device, .. } = &self.learner;
+        let pass = self.pass(images);
+        let evaluation = pass.evaluate(network, normaliser, device, &self.method, usage.as_mut())?;
+        Ok(SplitRecord::new(&evaluation, &self.method, usage.as_ref()))
+    }
+
+    fn pass<'a>(&self, images: &'a Images) -> Pass<'a> {
+        let batch = self.preset.training.batch;
+        Pass { images, batch, augmentation: Augmentation::NONE, seed: self.seed }
+    }
+
+    fn read_sums(&self) -> Result<Vec<f32>, Error> {
+        let sums = self.sums.clone().map(|sums| Array::from_tensor(sums).values).unwrap_or_default();
+        match sums.iter().position(|sum| !sum.is_finite()) {
+            None => Ok(sums),
+            Some(at) => Err(Error::Diverged { term: sum_names(&self.method)[at].into(), step: self.step }),
+        }
+    }
+
+    /// Replaces losses and accuracy by those of the epoch's training steps.
+    fn put_sums(&self, record: &mut SplitRecord, sums: &[f32]) {
+        let samples = self.dataset.train.len() as f64;
+        record.class_accuracy.clear();
+        for (name, sum) in sum_names(&self.method).into_iter().zip(sums) {
+            let mean = f64::from(*sum) / samples;
+            match name {
+                "correct" => record.accuracy = mean,
+                "kernel_rate" => {}
+                name => {
+                    record.losses.insert(name.into(), mean);
+                }
+            }
+        }
+    }
+
+    fn loss_weights(&self) -> BTreeMap<String, f64> {
+        self.method.weights().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    fn epoch_order(&self) -> Vec<usize> {
+        data::epoch_order(self.dataset.train.len(), self.seed, self.epoch())
+    }
+}
+
+/// The epoch counter has already moved on when an epoch is recorded.
+fn cosine_rate_of_last_epoch<B: AutodiffBackend>(trainer: &Trainer<B>) -> f64 {
+    let training = &trainer.preset.training;
+    let last = trainer.epoch().saturating_sub(1);
+    trainer.learning_rate.unwrap_or_else(|| cosine(training.learning_rate, last, training.cosine_period()))
+}
+
+/// At most `count` images of a split, evenly spaced through it.
+fn evenly_spaced(images: &Images, count: usize) -> Images {
+    let count = count.min(images.len());
+    let indices: Vec<usize> = (0..count).map(|i| i * images.len() / count).collect();
+    images.select(&indices)
+}
+
+impl Watch {
+    fn new(step: u64, sums: Vec<f32>) -> Self {
+        let now = Instant::now();
+        Watch {
+            started: now,
+            epoch_steps: Duration::ZERO,
+            all_steps: Duration::ZERO,
+            images: 0,
+            epoch_images: 0,
+            read: now,
+            read_step: step,
+            read_sums: sums,
+            read_images: 0,
+            saved: now,
+            saving: Duration::ZERO,
+        }
+    }
+
+    fn stepped(&mut self, time: Duration, images: usize) {
+        self.epoch_steps += time;
+        self.all_steps += time;
+        self.images += images as u64;
+        self.epoch_images += images as u64;
+    }
+
+    fn next_epoch(&mut self, step: u64) {
+        self.epoch_steps = Duration::ZERO;
+        self.epoch_images = 0;
+        self.read_images = 0;
+        self.read_sums.clear();
+        self.read_step = step;
+    }
+}
