@@ -1,5 +1,6 @@
 //! Cleave trains convolutional networks that come apart into modules.
 pub mod backend;
+pub mod cli;
 pub mod data;
 pub mod disk;
 pub mod method;

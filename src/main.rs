@@ -1,2 +1,7 @@
-//! Cleave.
-fn main() {}
+//! The program `cleave`: parse, dispatch, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cleave::cli::main()
+}

@@ -58,7 +58,11 @@ impl Whole<'_> {
     /// # Errors
     ///
     /// When classes or threshold make no sense, or a module cannot be measured as asked.
-    pub fn extract<B: AutodiffBackend>(&self, request: &Request, device: &B::Device) -> Result<Module, Error> {
+    pub fn extract<B: AutodiffBackend>(
+        &self,
+        request: &Request,
+        device: &B::Device,
+    ) -> Result<Module, Error> {
         request.check()?;
         let modules = self.usage.modules(request.threshold)?;
         let union = modules.union(&request.classes)?;
@@ -127,7 +131,8 @@ impl Whole<'_> {
         let selection = self.usage.modules(request.threshold)?.selection(self.spec, &request.classes)?;
         let task = Task::new(self.dataset, &request.classes)?;
         let cut = self.cut(&selection, &request)?;
-        let accuracy = self.tuning().accuracy::<B>(&module.manifest.network, &module.weights, &task.test, device)?;
+        let accuracy =
+            self.tuning().accuracy::<B>(&module.manifest.network, &module.weights, &task.test, device)?;
         Ok(ModuleManifest {
             whole_accuracy: Some(self.accuracy_of_whole::<B>(&task, device)?),
             accuracy_before: Some(self.accuracy_before::<B>(&cut, &task, device)?),
@@ -215,7 +220,9 @@ impl Request {
     fn check(&self) -> Result<(), Error> {
         let refuse = |why: &str| Err(Error::Refused(why.into()));
         match self.classes.len() {
-            1 if !self.head => refuse("a module of one class needs a head: one logit has nothing to be compared with"),
+            1 if !self.head => {
+                refuse("a module of one class needs a head: one logit has nothing to be compared with")
+            }
             _ if self.head && self.fine_tune_epochs == 0 => {
                 refuse("a new head must be fine-tuned: give it epochs, or take the module without a head")
             }

@@ -296,7 +296,8 @@ impl<B: AutodiffBackend> Trainer<B> {
             false => None,
         };
         let modules = usage.as_ref().map(|u| u.modules(self.preset.modules.threshold)).transpose()?;
-        let cohesion = modules.as_ref().zip(usage.as_ref()).map(|(m, usage)| m.cohesion(usage)).transpose()?;
+        let cohesion =
+            modules.as_ref().zip(usage.as_ref()).map(|(m, usage)| m.cohesion(usage)).transpose()?;
         let accuracy = |images: &Images| self.measure(&network, images).map(|record| record.accuracy);
         let summary = Summary {
             test_accuracy: accuracy(&self.dataset.test)?,

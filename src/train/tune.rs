@@ -62,7 +62,8 @@ impl Tuning<'_> {
         let mut right = 0;
         self.pass(images).run(&network, &self.normaliser(), device, |labels, output| {
             let predicted = argmax_rows(&Array::from_tensor(output.logits));
-            right += predicted.iter().zip(labels).filter(|(p, label)| (**p == class) == (**label == 0)).count();
+            right +=
+                predicted.iter().zip(labels).filter(|(p, label)| (**p == class) == (**label == 0)).count();
             Ok(())
         })?;
         Ok(right as f64 / images.len().max(1) as f64)

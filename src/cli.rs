@@ -1,0 +1,105 @@
+//! The command line: arguments in, library calls, text or JSON out. One file a subcommand.
+//!
+//! Data go to stdout, messages and progress to stderr. With `--json` the last line of stdout is one JSON
+//! object. Exit codes: 0 ok, 1 failure, 2 usage, 3 training diverged, 4 run locked by another process, 130 and
+//! 143 after SIGINT and SIGTERM.
+
+mod completions;
+mod context;
+mod data;
+mod devices;
+mod error;
+mod evaluate;
+mod export;
+mod extract;
+mod man;
+mod modules;
+mod output;
+mod paths;
+mod predict;
+mod presets;
+mod progress;
+mod runs;
+mod signals;
+mod train;
+mod whole;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use context::Context;
+use error::Failure;
+
+/// Train convolutional networks that come apart into modules.
+#[derive(Debug, Parser)]
+#[command(name = "cleave", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Examples:
+  cleave train digits                          train the embedded example
+  cleave modules latest                        one row a class: kernels, retention, size
+  cleave extract latest --classes 3,8          take out the module of two classes
+  cleave predict latest photo.png              try it on a picture
+
+Files are kept where `cleave paths` says; CLEAVE_HOME moves them all.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::Args),
+    Runs(runs::Args),
+    Modules(modules::Args),
+    Extract(extract::Args),
+    Evaluate(evaluate::Args),
+    Predict(predict::Args),
+    Export(export::Args),
+    Data(data::Args),
+    Presets(presets::Args),
+    Paths(paths::Args),
+    Devices(devices::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Writing help to a closed pipe is no failure of ours.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match dispatch(cli.command) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// The whole command tree, for the manual and the completions.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, Failure> {
+    let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
+    let context = Context::find()?;
+    match command {
+        Command::Train(args) => train::run(args, &context),
+        Command::Runs(args) => done(runs::run(args, &context)),
+        Command::Modules(args) => done(modules::run(args, &context)),
+        Command::Extract(args) => done(extract::run(args, &context)),
+        Command::Evaluate(args) => done(evaluate::run(args, &context)),
+        Command::Predict(args) => done(predict::run(args, &context)),
+        Command::Export(args) => done(export::run(args, &context)),
+        Command::Data(args) => done(data::run(args, &context)),
+        Command::Presets(args) => done(presets::run(args, &context)),
+        Command::Paths(args) => done(paths::run(args, &context)),
+        Command::Devices(args) => done(devices::run(args)),
+        Command::Completions(args) => done(completions::run(args)),
+        Command::Man(args) => done(man::run(args)),
+    }
+}

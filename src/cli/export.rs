@@ -1,0 +1,12 @@
+//! `cleave export`.
+
+use super::context::Context;
+use super::error::Failure;
+
+/// export
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+pub(super) fn run(_args: Args, _context: &Context) -> Result<(), Failure> {
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! `cleave extract`.
+
+use burn::tensor::backend::AutodiffBackend;
+use serde::Serialize;
+
+use super::context::Context;
+use super::error::Failure;
+use super::output::{self, Table, count, percent, percent_or_dash};
+use super::whole::Loaded;
+use crate::backend::{Choice, Task};
+use crate::run::{Module, ModuleManifest};
+use crate::train::{self, Request};
+
+/// Take the module of some classes out of a run.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cleave extract latest --classes 3,8
+  cleave extract digits-1 --classes cat,dog --threshold 0.8 --name pets
+  cleave extract latest --classes 1,2,3 --head-free --fold-masks --fine-tune 0")]
+pub(super) struct Args {
+    /// Run: its name, a unique prefix of it, `latest`, or its path
+    run: String,
+    /// Classes, by name or number, separated by commas; `all` for every class
+    #[arg(long, value_delimiter = ',', required = true)]
+    classes: Vec<String>,
+    /// Fraction of a class's samples for which a kernel must fire to be kept, in (0, 1]
+    #[arg(long, value_name = "T")]
+    threshold: Option<f64>,
+    /// Epochs of fine-tuning on the chosen classes; 0 for none, which needs --head-free
+    #[arg(long, value_name = "N")]
+    fine_tune: Option<usize>,
+    /// Keep the network's own logits of the chosen classes instead of adding a new head
+    #[arg(long)]
+    head_free: bool,
+    /// Multiply the classes' mean masks into batch norm (not in the paper)
+    #[arg(long)]
+    fold_masks: bool,
+    /// Random-mask modules of the same size to compare with
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    controls: usize,
+    /// What to call the module
+    #[arg(long)]
+    name: Option<String>,
+    /// Where to work: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: Choice,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints of a module.
+#[derive(Serialize)]
+pub(super) struct Report<'a> {
+    module: String,
+    classes: &'a [String],
+    kernels: u64,
+    krr: f64,
+    krr_all: f64,
+    params: u64,
+    macs: u64,
+    whole_accuracy: Option<f64>,
+    accuracy_before: Option<f64>,
+    accuracy_after: Option<f64>,
+    controls: &'a [crate::run::Control],
+}
+
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let (device, _) = args.device.resolve()?;
+    let run = context.store.open(&args.run)?;
+    let classes = parse_classes(&args.classes, &run.manifest.classes)?;
+    let preset = &run.manifest.preset;
+    let base = args.name.clone().unwrap_or_else(|| default_name(&classes, &run.manifest.classes));
+    let request = Request {
+        threshold: args.threshold.unwrap_or(preset.modules.threshold),
+        head: !args.head_free,
+        fold_masks: args.fold_masks,
+        fine_tune_epochs: args.fine_tune.unwrap_or(preset.modules.fine_tune_epochs),
+        controls: args.controls,
+        name: run.free_module_name(&base),
+        classes,
+    };
+    let loaded = Loaded::read(run, None, context, device)?;
+    let module = device.run(Extract { loaded: &loaded, request: &request })?;
+    let path = loaded.run.save_module(&module)?;
+    eprintln!("module {} in {}", module.manifest.name, path.display());
+    print(&module.manifest, args.json)
+}
+
+/// Shows a module's figures.
+pub(super) fn print(manifest: &ModuleManifest, json: bool) -> Result<(), Failure> {
+    if json {
+        return Ok(output::json(&Report::new(manifest))?);
+    }
+    let mut table = Table::new(&["module", "classes", "kernels", "KRR", "params", "MACs"]);
+    table.row([
+        manifest.name.clone(),
+        manifest.classes.join(","),
+        manifest.kernels.to_string(),
+        percent(manifest.krr),
+        count(manifest.params),
+        count(manifest.macs),
+    ]);
+    table.print()?;
+    output::line("")?;
+    let mut table = Table::new(&["accuracy on these classes", "as cut", "fine-tuned"]);
+    table.row(["whole network".into(), percent_or_dash(manifest.whole_accuracy), "-".into()]);
+    let (before, after) = (manifest.accuracy_before, manifest.accuracy_after);
+    table.row(["module".into(), percent_or_dash(before), percent_or_dash(after)]);
+    for control in &manifest.controls {
+        table.row([
+            format!("random kernels {}", control.draw + 1),
+            percent(control.accuracy_before),
+            percent_or_dash(control.accuracy_after),
+        ]);
+    }
+    Ok(table.print()?)
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(manifest: &'a ModuleManifest) -> Self {
+        Report {
+            module: format!("{}/{}", manifest.run, manifest.name),
+            classes: &manifest.classes,
+            kernels: manifest.kernels,
+            krr: manifest.krr,
+            krr_all: manifest.krr_all,
+            params: manifest.params,
+            macs: manifest.macs,
+            whole_accuracy: manifest.whole_accuracy,
+            accuracy_before: manifest.accuracy_before,
+            accuracy_after: manifest.accuracy_after,
+            controls: &manifest.controls,
+        }
+    }
+}
+
+/// Labels of classes given by name or, where no class has that name, by number.
+fn parse_classes(given: &[String], names: &[String]) -> Result<Vec<usize>, Failure> {
+    if given.iter().any(|class| class == "all") && !names.iter().any(|name| name == "all") {
+        return Ok((0..names.len()).collect());
+    }
+    let label = |class: &String| {
+        let by_name = names.iter().position(|name| name == class);
+        by_name.or_else(|| class.parse().ok().filter(|label| *label < names.len()))
+    };
+    given.iter().map(|class| label(class).ok_or_else(|| unknown_class(class, names))).collect()
+}
+
+fn unknown_class(class: &str, names: &[String]) -> Failure {
+    let nearest =
+        names.iter().max_by(|a, b| strsim::jaro_winkler(a, class).total_cmp(&strsim::jaro_winkler(b, class)));
+    let hint = match names.len() {
+        0..=20 => format!("the run knows {}", names.join(", ")),
+        _ => format!("did you mean {}?", nearest.map_or("", String::as_str)),
+    };
+    Failure::Usage(format!("there is no class `{class}`; {hint}"))
+}
+
+fn default_name(classes: &[usize], names: &[String]) -> String {
+    match classes.len() {
+        n if n == names.len() => "all".into(),
+        1..=4 => classes.iter().map(|&class| names[class].as_str()).collect::<Vec<_>>().join("-"),
+        n => format!("{n}-classes"),
+    }
+}
+
+struct Extract<'a> {
+    loaded: &'a Loaded,
+    request: &'a Request,
+}
+
+impl Task for Extract<'_> {
+    type Output = Result<Module, train::Error>;
+
+    fn run<B: AutodiffBackend>(self, device: B::Device) -> Self::Output {
+        self.loaded.whole().extract::<B>(self.request, &device)
+    }
+}

@@ -1,0 +1,232 @@
+//! `cleave modules`.
+
+use serde::Serialize;
+
+use super::context::Context;
+use super::error::Failure;
+use super::output::{self, Table, count, percent};
+use super::whole::{Loaded, kept_usage};
+use crate::backend::Choice;
+use crate::modular::{ClassModules, Fallback, Usage, module_cost};
+use crate::network::{Cost, Spec};
+use crate::run::Run;
+
+/// Show the module of every class of a run: kernels kept, retention, size.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cleave modules latest
+  cleave modules digits-1 --threshold 0.8 --matrix
+  cleave modules latest --layers --json")]
+pub(super) struct Args {
+    /// Run: its name, a unique prefix of it, `latest`, or its path
+    run: String,
+    /// Fraction of a class's samples for which a kernel must fire to be kept, in (0, 1]
+    #[arg(long, value_name = "T")]
+    threshold: Option<f64>,
+    /// Also show the Jaccard index of every two modules
+    #[arg(long)]
+    matrix: bool,
+    /// Also show the kernels kept layer by layer
+    #[arg(long)]
+    layers: bool,
+    /// Where to count usage if that was not done yet: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: Choice,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// All modules of a run at a threshold, as `--json` prints them.
+#[derive(Serialize)]
+struct Report {
+    run: String,
+    step: u64,
+    threshold: f64,
+    cohesion: f64,
+    coupling: f64,
+    krr: f64,
+    krr_all: f64,
+    whole: Size,
+    classes: Vec<Row>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matrix: Option<Vec<Vec<f64>>>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    kernels: usize,
+    krr: f64,
+    krr_all: f64,
+    cohesion: f64,
+    #[serde(flatten)]
+    size: Size,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layers: Option<Vec<LayerRow>>,
+}
+
+#[derive(Serialize)]
+struct Size {
+    params: u64,
+    macs: u64,
+}
+
+#[derive(Serialize)]
+struct LayerRow {
+    name: String,
+    kernels: usize,
+    kept: usize,
+    fallback: Fallback,
+}
+
+pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
+    let run = context.store.open(&args.run)?;
+    let threshold = args.threshold.unwrap_or(run.manifest.preset.modules.threshold);
+    let checkpoint = run.newest_whole()?.checkpoint;
+    let usage = match kept_usage(&run, checkpoint.step)? {
+        Some(usage) => usage,
+        None => Loaded::read(run.clone(), Some(checkpoint.step), context, args.device.resolve()?.0)?.usage,
+    };
+    let report = Report::new(&run, checkpoint.step, &checkpoint.spec, &usage, threshold, &args)?;
+    match args.json {
+        true => Ok(output::json(&report)?),
+        false => report.print(),
+    }
+}
+
+/// The table of a run's modules, for the end of training.
+pub(super) fn print_modules(run: &Run, threshold: f64) -> Result<(), Failure> {
+    let checkpoint = run.newest_whole()?.checkpoint;
+    let Some(usage) = kept_usage(run, checkpoint.step)? else { return Ok(()) };
+    let args = Args {
+        run: String::new(),
+        threshold: None,
+        matrix: false,
+        layers: false,
+        device: Choice::Auto,
+        json: false,
+    };
+    Report::new(run, checkpoint.step, &checkpoint.spec, &usage, threshold, &args)?.print()
+}
+
+impl Report {
+    fn new(
+        run: &Run,
+        step: u64,
+        spec: &Spec,
+        usage: &Usage,
+        threshold: f64,
+        args: &Args,
+    ) -> Result<Report, Failure> {
+        let modules = usage.modules(threshold)?;
+        let cohesion = modules.class_cohesion(usage)?;
+        let names = &run.manifest.classes;
+        let row = |class: usize| Row::new(&modules, class, &names[class], cohesion[class], spec, args.layers);
+        let classes = (0..names.len()).map(row).collect::<Result<Vec<Row>, Failure>>()?;
+        let whole = Cost::of(spec)?;
+        Ok(Report {
+            run: run.manifest.id.clone(),
+            step,
+            threshold,
+            cohesion: cohesion.iter().sum::<f64>() / cohesion.len().max(1) as f64,
+            coupling: modules.coupling(),
+            krr: modules.mean_krr(),
+            krr_all: classes.iter().map(|row| row.krr_all).sum::<f64>() / classes.len().max(1) as f64,
+            whole: Size { params: whole.trunk_params, macs: whole.macs() },
+            classes,
+            matrix: args.matrix.then(|| modules.coupling_matrix()),
+        })
+    }
+
+    fn print(&self) -> Result<(), Failure> {
+        let mut table =
+            Table::new(&["class", "kernels", "KRR", "KRR all", "cohesion", "params", "MACs", "of MACs"]);
+        for row in &self.classes {
+            table.row([
+                row.name.clone(),
+                row.kernels.to_string(),
+                percent(row.krr),
+                percent(row.krr_all),
+                format!("{:.3}", row.cohesion),
+                count(row.size.params),
+                count(row.size.macs),
+                percent(row.size.macs as f64 / self.whole.macs.max(1) as f64),
+            ]);
+        }
+        table.print()?;
+        output::line(&format!(
+            "threshold {}: cohesion {:.3}, coupling {:.3}, KRR {} of masked kernels, {} of all; whole network: {} parameters, {} MACs",
+            self.threshold,
+            self.cohesion,
+            self.coupling,
+            percent(self.krr),
+            percent(self.krr_all),
+            count(self.whole.params),
+            count(self.whole.macs)
+        ))?;
+        self.print_layers()?;
+        self.print_matrix()
+    }
+
+    fn print_layers(&self) -> Result<(), Failure> {
+        let Some(first) = self.classes.first().and_then(|row| row.layers.as_ref()) else { return Ok(()) };
+        let header = ["layer", "kernels"].into_iter().chain(self.classes.iter().map(|row| row.name.as_str()));
+        let mut table = Table::new(&header.collect::<Vec<_>>());
+        for (index, layer) in first.iter().enumerate() {
+            let kept = self.classes.iter().filter_map(|row| row.layers.as_ref()).map(|layers| &layers[index]);
+            let cells = kept.map(|layer| match layer.fallback {
+                Fallback::None => layer.kept.to_string(),
+                Fallback::Lowered(_) => format!("{}*", layer.kept),
+                Fallback::Dead => format!("{}!", layer.kept),
+            });
+            table.row([layer.name.clone(), layer.kernels.to_string()].into_iter().chain(cells));
+        }
+        output::line("")?;
+        table.print()?;
+        Ok(output::line(
+            "* below the threshold: the nearest lower one that keeps a kernel; ! dead: no kernel fires",
+        )?)
+    }
+
+    fn print_matrix(&self) -> Result<(), Failure> {
+        let Some(matrix) = &self.matrix else { return Ok(()) };
+        let names: Vec<&str> = self.classes.iter().map(|row| row.name.as_str()).collect();
+        let mut table = Table::new(&[&["Jaccard"], names.as_slice()].concat());
+        for (name, row) in names.iter().zip(matrix) {
+            table.row(std::iter::once((*name).to_owned()).chain(row.iter().map(|v| format!("{v:.2}"))));
+        }
+        output::line("")?;
+        Ok(table.print()?)
+    }
+}
+
+impl Row {
+    fn new(
+        modules: &ClassModules,
+        class: usize,
+        name: &str,
+        cohesion: f64,
+        spec: &Spec,
+        layers: bool,
+    ) -> Result<Row, Failure> {
+        let selection = modules.selection(spec, &[class])?;
+        let cost = module_cost(spec, &selection)?;
+        let kept = modules.kept_per_layer(class);
+        let layer = |(index, layer): (usize, &crate::modular::TrackedLayer)| LayerRow {
+            name: layer.name.clone(),
+            kernels: layer.kernels,
+            kept: kept[index],
+            fallback: modules.fallback[class][index],
+        };
+        Ok(Row {
+            name: name.into(),
+            kernels: kept.iter().sum(),
+            krr: modules.krr(class),
+            krr_all: modules.krr_all(class, spec),
+            cohesion,
+            size: Size { params: cost.params(), macs: cost.macs() },
+            layers: layers.then(|| modules.layers.iter().enumerate().map(layer).collect()),
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! Tables, figures and JSON on stdout.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+/// Prints one JSON object as a line of its own.
+pub(super) fn json(value: &impl Serialize) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    serde_json::to_writer(&mut stdout, value)?;
+    writeln!(stdout)
+}
+
+/// Prints a line of text.
+pub(super) fn line(text: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout().lock(), "{text}")
+}
+
+/// A table with a header row; columns whose cells are all figures are set flush right.
+pub(super) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new(header: &[&str]) -> Self {
+        Table { rows: vec![header.iter().map(|cell| (*cell).to_owned()).collect()] }
+    }
+
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.len() == 1
+    }
+
+    pub(super) fn print(&self) -> std::io::Result<()> {
+        let columns = self.rows[0].len();
+        let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max();
+        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        let figures: Vec<bool> =
+            (0..columns).map(|column| self.rows[1..].iter().all(|row| is_figure(&row[column]))).collect();
+        for row in &self.rows {
+            let mut text = String::new();
+            for (column, cell) in row.iter().enumerate() {
+                let pad = " ".repeat(widths[column] - cell.chars().count());
+                match figures[column] {
+                    true => text.extend([pad.as_str(), cell]),
+                    false => text.extend([cell, pad.as_str()]),
+                }
+                text.push_str("  ");
+            }
+            line(text.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+fn is_figure(cell: &str) -> bool {
+    cell == "-" || cell.trim_end_matches(['%', 'k', 'M', 'G', 's', ' ']).parse::<f64>().is_ok()
+}
+
+/// A fraction as a percentage with two decimals.
+pub(super) fn percent(fraction: f64) -> String {
+    format!("{:.2} %", 100.0 * fraction)
+}
+
+/// As [`percent`], or a dash.
+pub(super) fn percent_or_dash(fraction: Option<f64>) -> String {
+    fraction.map_or_else(|| "-".into(), percent)
+}
+
+/// A similarity or rate with three decimals, or a dash.
+pub(super) fn ratio_or_dash(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".into(), |value| format!("{value:.3}"))
+}
+
+/// A count in thousands, millions or billions.
+pub(super) fn count(n: u64) -> String {
+    let scaled = |unit: u64, name: &str| format!("{:.2} {name}", n as f64 / unit as f64);
+    match n {
+        0..10_000 => n.to_string(),
+        10_000..1_000_000 => scaled(1_000, "k"),
+        1_000_000..1_000_000_000 => scaled(1_000_000, "M"),
+        _ => scaled(1_000_000_000, "G"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_short_and_say_their_unit() {
+        assert_eq!(count(9_999), "9999");
+        assert_eq!(count(15_253_578), "15.25 M");
+        assert_eq!(percent(0.17283), "17.28 %");
+    }
+
+    #[test]
+    fn figures_are_recognised_with_their_units() {
+        assert!(is_figure("15.25 M") && is_figure("17.28 %") && is_figure("-") && !is_figure("cat"));
+    }
+}

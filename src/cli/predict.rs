@@ -1,0 +1,12 @@
+//! `cleave predict`.
+
+use super::context::Context;
+use super::error::Failure;
+
+/// predict
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+pub(super) fn run(_args: Args, _context: &Context) -> Result<(), Failure> {
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! The progress of training on stderr: a bar on a terminal, plain lines elsewhere.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::train::{EpochRecord, StepRecord};
+
+const TEMPLATE: &str = "{prefix} {bar:24} {pos}/{len} steps, {elapsed} passed, {eta} left  {msg}";
+
+/// Where progress is shown.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    epochs: u64,
+}
+
+impl Progress {
+    /// Progress through a run of so many steps and epochs, `done` of the steps made before.
+    pub(super) fn new(steps: u64, epochs: u64, done: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new(steps).with_position(done).with_prefix("training");
+            if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+                bar.set_style(style.progress_chars("━━─"));
+            }
+            bar.reset_eta();
+            bar.enable_steady_tick(Duration::from_millis(500));
+            bar
+        });
+        Progress { bar, epochs }
+    }
+
+    /// A message that stays.
+    pub(super) fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    pub(super) fn steps(&self, record: &StepRecord) {
+        let Some(bar) = &self.bar else { return };
+        bar.set_position(record.step);
+        let get = |name: &str| record.train.get(name).copied().unwrap_or(0.0);
+        bar.set_message(format!(
+            "loss {:.3}  accuracy {:.1} %  {:.0} images/s",
+            get("total"),
+            100.0 * get("accuracy"),
+            record.images_per_second
+        ));
+    }
+
+    pub(super) fn epoch(&self, record: &EpochRecord) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(record.step);
+        }
+        let masks = record.valid.masks.as_ref().map_or_else(String::new, |masks| {
+            format!(
+                "  cohesion {:.3}  coupling {:.3}  KRR {:.1} %",
+                masks.cohesion,
+                masks.coupling,
+                100.0 * masks.krr
+            )
+        });
+        self.say(&format!(
+            "epoch {:>3}/{}  loss {:.4}  train {:.2} %  valid {:.2} %{masks}  {:.1} s",
+            record.epoch,
+            self.epochs,
+            record.train.losses.get("total").copied().unwrap_or(f64::NAN),
+            100.0 * record.train.accuracy,
+            100.0 * record.valid.accuracy,
+            record.seconds
+        ));
+    }
+
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
