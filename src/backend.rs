@@ -1,8 +1,9 @@
 //! Where tensors live: the only room that names a concrete backend.
 //!
-//! Everything else is generic over Burn's backends and reaches one through [`Device::run`].
+//! Everything else is generic over Burn's backends and reaches one through [`Device::run`]. Unit tests are
+//! built without CUDA: it takes the compiler minutes and no unit test can count on a GPU.
 
-#[cfg(feature = "cuda")]
+#[cfg(all(feature = "cuda", not(test)))]
 mod cuda;
 
 use std::fmt;
@@ -39,7 +40,7 @@ pub enum Device {
     /// The CPU.
     Cpu,
     /// The CUDA device of this number.
-    #[cfg(feature = "cuda")]
+    #[cfg(all(feature = "cuda", not(test)))]
     Cuda(usize),
 }
 
@@ -89,7 +90,7 @@ impl Device {
     pub fn run<T: Task>(self, task: T) -> T::Output {
         match self {
             Device::Cpu => task.run::<Cpu>(cpu_device()),
-            #[cfg(feature = "cuda")]
+            #[cfg(all(feature = "cuda", not(test)))]
             Device::Cuda(index) => task.run::<cuda::Cuda>(cuda::device(index)),
         }
     }
@@ -113,7 +114,7 @@ impl Choice {
     }
 }
 
-#[cfg(feature = "cuda")]
+#[cfg(all(feature = "cuda", not(test)))]
 fn cuda_device(index: usize) -> Result<Device, DeviceError> {
     match cuda::count().map_err(DeviceError::NoCuda)? {
         found if index < found => Ok(Device::Cuda(index)),
@@ -122,7 +123,7 @@ fn cuda_device(index: usize) -> Result<Device, DeviceError> {
     }
 }
 
-#[cfg(not(feature = "cuda"))]
+#[cfg(any(not(feature = "cuda"), test))]
 fn cuda_device(_index: usize) -> Result<Device, DeviceError> {
     Err(DeviceError::NoCuda("this program was built without the feature `cuda`".into()))
 }
@@ -132,9 +133,9 @@ pub fn list() -> Vec<Listed> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let name = format!("CPU, {threads} thread(s)");
     let mut devices = vec![Listed { device: "cpu".into(), name, memory: None, problem: None }];
-    #[cfg(feature = "cuda")]
+    #[cfg(all(feature = "cuda", not(test)))]
     devices.extend(cuda::list());
-    #[cfg(not(feature = "cuda"))]
+    #[cfg(any(not(feature = "cuda"), test))]
     devices.extend(cuda_device(0).err().map(|why| Listed {
         device: "cuda".into(),
         name: String::new(),
@@ -165,7 +166,7 @@ impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Device::Cpu => f.pad("cpu"),
-            #[cfg(feature = "cuda")]
+            #[cfg(all(feature = "cuda", not(test)))]
             Device::Cuda(index) => f.pad(&format!("cuda:{index}")),
         }
     }

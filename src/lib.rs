@@ -1,4 +1,34 @@
 //! Cleave trains convolutional networks that come apart into modules.
+//!
+//! One idea carries everything: *a module is a network*. A [`network::Spec`] is plain data; a
+//! [`network::Network`] is built from it and runs it. Training with a modular [`method`] makes each class use
+//! few kernels; [`modular::Usage`] counts which, a threshold turns counts into a [`modular::Selection`], and
+//! [`modular::slice()`] makes a smaller spec with fewer weights, which is trained, measured, exported and
+//! sliced again like any other.
+//!
+//! ```text
+//! preset.toml -> Spec -> Network -- train --> Network + masks -> Usage
+//!                  |                             |                 | threshold, union of classes
+//!                 cost                           |             Selection
+//!                                                +---- slice ------+---> Network (smaller Spec)
+//! ```
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`preset`] | the experiment as a file |
+//! | [`data`] | file formats, one in-memory data set, augmented batches |
+//! | [`network`] | specs, their cost, their weights, the forward pass |
+//! | [`method`] | loss terms that make training modular |
+//! | [`modular`] | usage, thresholds, cohesion, coupling, retention, slicing |
+//! | [`train`] | the session: a trainer thread, its commands and events; extraction and fine-tuning |
+//! | [`run`] | the run directory: manifest, logs, checkpoints, modules, lock |
+//! | [`backend`] | CPU or CUDA: the only room that names a concrete backend |
+//! | [`cli`] | the command line |
+//! | [`paths`], [`disk`], [`random`] | directories, atomic writing, seeded draws |
+//!
+//! Knowledge goes down: nothing knows `cli`; `train` knows all but it; `modular` and `data` know no thread,
+//! file lock or terminal.
+
 pub mod backend;
 pub mod cli;
 pub mod data;

@@ -150,11 +150,8 @@ fn prepare(
         let parent = context.store.open(query)?;
         let step = parent.newest_whole()?.checkpoint.step;
         let preset = changed(&parent.manifest.preset, &overrides(args)?)?;
-        let run = branch(&parent, step, args.name.as_deref(), |manifest| manifest.preset = preset)?;
-        let (writer, mut checkpoint) = reopen(Writer::open(run)?)?;
-        // The preset's weights are in force in a branch, not those of the parent at that step.
-        checkpoint.info.loss_weights.clear();
-        checkpoint.info.learning_rate = None;
+        let run = branch(&parent, step, args.name.as_deref(), Some(preset))?;
+        let (writer, checkpoint) = reopen(Writer::open(run)?)?;
         let dataset = load_for(&writer.run.manifest, context)?;
         return Ok(Some(job(writer, dataset, checkpoint)));
     }

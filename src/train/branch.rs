@@ -1,25 +1,32 @@
 //! Branches: a new run that goes on from another run's checkpoint.
 
 use super::error::Error;
+use crate::preset::Preset;
 use crate::run::{Manifest, Parent, Run, Store, now};
 
-/// Makes a run directory that begins with the checkpoint of `step` of `run`; `change` may edit its manifest
-/// (the preset, say) first.
+/// Makes a run directory that begins with the checkpoint of `step` of `run`. With a `preset`, that is what
+/// the new run follows from there, loss weights and learning rate included; without one it goes on with the
+/// settings that were in force.
 ///
 /// # Errors
 ///
-/// When there is no such checkpoint, the name is taken, or the disk refuses.
-pub fn branch(
-    run: &Run,
-    step: u64,
-    name: Option<&str>,
-    change: impl FnOnce(&mut Manifest),
-) -> Result<Run, Error> {
-    let checkpoint = run.load(step)?;
-    let parent = Parent { run: run.manifest.id.clone(), step };
-    let mut manifest =
-        Manifest { parent: Some(parent), created: now(), id: String::new(), ..run.manifest.clone() };
-    change(&mut manifest);
+/// When there is no such checkpoint, the preset is for another network, the name is taken, or the disk
+/// refuses.
+pub fn branch(run: &Run, step: u64, name: Option<&str>, preset: Option<Preset>) -> Result<Run, Error> {
+    let mut checkpoint = run.load(step)?;
+    let old = &run.manifest;
+    let parent = Some(Parent { run: old.id.clone(), step });
+    let mut manifest = Manifest { parent, created: now(), id: String::new(), ..old.clone() };
+    if let Some(preset) = preset {
+        if preset.spec(old.input, old.classes.len())? != old.network {
+            return Err(Error::Refused(
+                "a branch keeps its parent's network: [network] and the need for masks cannot change".into(),
+            ));
+        }
+        checkpoint.info.loss_weights.clear();
+        checkpoint.info.learning_rate = None;
+        manifest.preset = preset;
+    }
     let mut writer = Store::around(run).create(name, manifest)?;
     writer.save_checkpoint(&checkpoint, None)?;
     Ok(writer.run.clone())

@@ -253,7 +253,7 @@ fn carry_out<B: AutodiffBackend>(
             Command::Extract(request) => evaluator.extract(trainer, revision, request),
             Command::Branch(name) => {
                 save(trainer, events)?;
-                let branched = branch(&trainer.writer.run, step, Some(&name), |_| {});
+                let branched = branch(&trainer.writer.run, step, Some(&name), None);
                 branched.map(|run| format!("branched to {}", run.manifest.id)).map_err(|e| e.to_string())
             }
         };
