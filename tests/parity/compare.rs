@@ -16,13 +16,14 @@ impl Report {
         Report { case: case.into(), checks: 0, worst: (0.0, 0.0, "nothing".into()), failures: Vec::new() }
     }
 
-    /// Every value within `tolerance` of the reference's.
+    /// Every value within `tolerance` of the reference's, or within a few roundings of the largest.
     pub fn close(&mut self, what: &str, ours: &[f32], reference: &[f32], tolerance: f64) {
         self.checks += 1;
         if ours.len() != reference.len() {
             let lengths = format!("{} values instead of {}", ours.len(), reference.len());
             return self.failures.push(format!("{}: {what}: {lengths}", self.case));
         }
+        let tolerance = tolerance.max(8.0 * f64::from(f32::EPSILON) * largest(reference));
         let difference = largest_difference(ours, reference);
         let ratio = difference / tolerance;
         if ratio > self.worst.0 {
@@ -37,6 +38,13 @@ impl Report {
     /// As `close`, relative to the largest value of the reference.
     pub fn close_to_largest(&mut self, what: &str, ours: &[f32], reference: &[f32], tolerance: f64) {
         self.close(what, ours, reference, tolerance * largest(reference).max(1.0));
+    }
+
+    /// Soft mask values, and exactly which of them are above 0.
+    pub fn masks(&mut self, what: &str, ours: &[f32], reference: &[f32]) {
+        self.close(what, ours, reference, 1e-4);
+        let active = |values: &[f32]| values.iter().map(|value| *value > 0.0).collect::<Vec<_>>();
+        self.exact(&format!("{what} > 0"), &active(ours), &active(reference));
     }
 
     pub fn exact<T: PartialEq + Debug>(&mut self, what: &str, ours: &[T], reference: &[T]) {

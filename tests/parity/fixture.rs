@@ -114,6 +114,11 @@ impl Fixture {
     }
 }
 
+/// The values of a tensor.
+pub fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
+    Array::from_tensor(tensor).values
+}
+
 /// The rows `indices` of `images` as network input, (value - 128) / 64, `[n, 3, 32, 32]`.
 pub fn network_input<B: Backend>(
     fixture: &Fixture,

@@ -5,10 +5,12 @@ use burn::tensor::activation::{relu, tanh};
 use burn::tensor::backend::AutodiffBackend;
 use cleave::method::Average;
 use cleave::method::mwt::modular_losses;
+use cleave::modular::{SampleMetrics, Usage};
 use cleave::network::Array;
 
 use crate::compare::Report;
 use crate::fixture::Fixture;
+use crate::reference::tracked;
 
 pub fn check<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
     let labels = fixture.labels("labels");
@@ -26,10 +28,38 @@ pub fn check<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: 
     report.close("loss_coupling", &value(&coupling), fixture.values("loss_coupling"), 1e-5);
     report.close("mod_loss", &value(&total), fixture.values("mod_loss"), 1e-5);
 
+    let masks: Vec<Array> = masks.into_iter().map(Array::from_tensor).collect();
+    zero_rows(fixture, &masks, report);
+    let metrics = sample_metrics(fixture, &masks, report);
+    let rate = metrics.layer_krr.iter().sum::<f64>() / layers as f64;
+    report.close("kernel_rate", &[rate as f32], fixture.values("kernel_rate"), 1e-5);
+
     for (name, weights) in [("cohesion", [1.0, 0.0]), ("coupling", [0.0, 1.0]), ("total", [alpha, beta])] {
         mask_gradients::<B>(fixture, &labels, name, weights, device, report);
     }
     gradients_before_activation::<B>(fixture, &labels, layers, device, report);
+}
+
+/// Compares the measures that are taken on which masks are above 0, given `[sample, kernel]` masks a layer.
+pub fn sample_metrics(fixture: &Fixture, masks: &[Array], report: &mut Report) -> SampleMetrics {
+    let labels = fixture.indices("labels");
+    let sizes: Vec<usize> = masks.iter().map(|mask| mask.shape[1]).collect();
+    report.exact("layer_sizes", &sizes, &fixture.indices("layer_sizes"));
+    let mut usage = Usage::new(tracked(&sizes), labels.iter().max().unwrap() + 1);
+    for (sample, &label) in labels.iter().enumerate() {
+        let row = |mask: &Array| mask.select(0, &[sample]).values;
+        usage.add(label, &masks.iter().flat_map(row).collect::<Vec<_>>()).unwrap();
+    }
+    let metrics = usage.sample_metrics();
+    let mut close = |name: &str, ours: &[f64]| {
+        let ours: Vec<f32> = ours.iter().map(|&value| value as f32).collect();
+        report.close(name, &ours, fixture.values(name), 1e-5);
+    };
+    close("jaccard_cohesion", &[metrics.cohesion]);
+    close("jaccard_coupling", &[metrics.coupling]);
+    close("krr", &[metrics.krr]);
+    close("kernel_rate_per_layer", &metrics.layer_krr);
+    metrics
 }
 
 /// Gradients with respect to the masks, in rows that are not all zero: there the reference's gradient is of
@@ -55,6 +85,16 @@ fn mask_gradients<B: AutodiffBackend>(
         let ours = live_rows(&Array::from_tensor(mask.grad(&gradients).unwrap()), zero);
         let reference = live_rows(fixture.array(&key), zero);
         report.gradients([(key, ours, reference.as_slice())]);
+    }
+}
+
+/// Which rows of the masks are all zero.
+fn zero_rows(fixture: &Fixture, masks: &[Array], report: &mut Report) {
+    for (layer, mask) in masks.iter().enumerate() {
+        let rows = mask.values.chunks_exact(mask.shape[1]);
+        let zero: Vec<i64> = rows.map(|row| i64::from(row.iter().all(|value| *value == 0.0))).collect();
+        let key = format!("zero_rows_{layer}");
+        report.exact(&key, &zero, fixture.integers(&key));
     }
 }
 

@@ -1,12 +1,14 @@
 //! Parity with the reference implementation: every case in `$CLEAVE_FIXTURES` (default
 //! `../shared/fixtures`) is recognised by its file's ending and its metadata, recomputed, and compared within
 //! the tolerances that its README gives.
+#![allow(clippy::unwrap_used)]
 
 mod compare;
 mod fixture;
 mod layers;
 mod losses;
 mod modularize;
+mod module;
 mod pipeline;
 mod reference;
 mod threshold;

@@ -1,4 +1,115 @@
+//! `*_modularize`: which kernels each class uses, the modules that follow from it, and the modules of some
+//! classes cut out.
+
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use cleave::modular::{ClassModules, Usage};
+use cleave::network::{Cost, Network, Spec};
+use fixedbitset::FixedBitSet;
+
 use crate::compare::Report;
-use crate::fixture::Fixture;
-use burn::tensor::backend::AutodiffBackend;
-pub fn check<B: AutodiffBackend>(_f: &Fixture, _d: &B::Device, _r: &mut Report) {}
+use crate::fixture::{Fixture, network_input, values};
+use crate::module::Target;
+use crate::reference::Reference;
+use crate::threshold::{THRESHOLDS, class_modules};
+
+/// Images in one forward pass.
+const BATCH: usize = 100;
+
+pub fn check<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
+    let reference = Reference::of(fixture);
+    whole_cost(fixture, &reference.spec, report);
+    probes::<B>(fixture, device, report);
+    let network = reference.network::<B>(fixture, "state/", device).valid();
+    let usage = usage(fixture, &reference, &network, device, report);
+    counts(fixture, &usage, report);
+    for (key, threshold) in THRESHOLDS {
+        let modules = usage.modules(threshold).unwrap();
+        class_modules(fixture, key, &modules, report);
+        measures(fixture, key, &modules, &usage, report);
+    }
+    let modules = usage.modules(THRESHOLDS[0].1).unwrap();
+    let targets = Target::all(fixture, &reference, &modules);
+    assert!(!targets.is_empty(), "the fixture has no module of some classes");
+    for target in targets {
+        target.check::<B>(device, report);
+    }
+}
+
+/// A set of kernels as the reference writes it, 0 or 1 for each.
+pub fn bits(set: &FixedBitSet) -> Vec<i64> {
+    (0..set.len()).map(|kernel| i64::from(set.contains(kernel))).collect()
+}
+
+fn whole_cost(fixture: &Fixture, spec: &Spec, report: &mut Report) {
+    let cost = Cost::of(spec).unwrap();
+    let counts = [
+        ("model_params", cost.params()),
+        ("model_generator_params", cost.generator_params),
+        ("model_macs", cost.macs()),
+        ("model_generator_macs", cost.generator_macs),
+    ];
+    for (key, count) in counts {
+        report.exact(key, &[count as i64], fixture.integers(key));
+    }
+}
+
+/// The images on which modules are tried, as input.
+fn probes<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
+    let x = network_input::<B>(fixture, fixture.indices("probe_idx").into_iter(), device);
+    report.exact("probe_x", &values(x), fixture.values("probe_x"));
+}
+
+/// What the network makes of all images; the kernels that it uses for them.
+fn usage<B: Backend>(
+    fixture: &Fixture,
+    reference: &Reference,
+    network: &Network<B>,
+    device: &B::Device,
+    report: &mut Report,
+) -> Usage {
+    let labels = fixture.indices("labels");
+    let (mut logits, mut masks) = (Vec::new(), Vec::new());
+    for start in (0..labels.len()).step_by(BATCH) {
+        let end = labels.len().min(start + BATCH);
+        let output = network.forward(network_input(fixture, start..end, device));
+        logits.extend(values(output.logits));
+        masks.extend(values(Tensor::cat(output.masks, 1)));
+    }
+    report.close_to_largest("model_logits", &logits, fixture.values("model_logits"), 1e-5);
+    report.masks("sample_masks", &masks, fixture.values("sample_masks"));
+
+    let layers = reference.masked_layers();
+    let mut usage = Usage::new(layers, fixture.integers("class_sizes").len());
+    for (&label, row) in labels.iter().zip(masks.chunks_exact(usage.total_kernels())) {
+        usage.add(label, row).unwrap();
+    }
+    usage
+}
+
+fn counts(fixture: &Fixture, usage: &Usage, report: &mut Report) {
+    let sizes: Vec<i64> = usage.layers().iter().map(|layer| layer.kernels as i64).collect();
+    report.exact("layer_sizes", &sizes, fixture.integers("layer_sizes"));
+    let sizes: Vec<i64> = usage.class_sizes().iter().map(|&size| size.into()).collect();
+    report.exact("class_sizes", &sizes, fixture.integers("class_sizes"));
+    let all = || (0..usage.classes()).flat_map(|class| (0..usage.total_kernels()).map(move |k| (class, k)));
+    let counts: Vec<i64> = all().map(|(class, kernel)| usage.count(class, kernel).into()).collect();
+    report.exact("active_counts", &counts, fixture.integers("active_counts"));
+    let frequencies: Vec<f32> = all().map(|(class, kernel)| usage.frequency(class, kernel)).collect();
+    report.exact("frequency", &frequencies, fixture.values("frequency"));
+}
+
+/// Retention, cohesion and coupling of the modules.
+fn measures(fixture: &Fixture, key: &str, modules: &ClassModules, usage: &Usage, report: &mut Report) {
+    let mut close = |name: &str, ours: &[f64]| {
+        let ours: Vec<f32> = ours.iter().map(|&value| value as f32).collect();
+        let name = format!("{key}/{name}");
+        report.close(&name, &ours, fixture.values(&name), 1e-5);
+    };
+    let rates: Vec<f64> = (0..modules.masks.len()).map(|class| modules.krr(class)).collect();
+    close("class_kernel_rate", &rates);
+    close("krr", &[modules.mean_krr()]);
+    close("class_cohesion", &modules.class_cohesion(usage).unwrap());
+    close("cohesion", &[modules.cohesion(usage).unwrap()]);
+    close("coupling", &[modules.coupling()]);
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::backend::Backend;
+use cleave::modular::{TrackedLayer, masked_layers};
 use cleave::network::architecture::{Plan, rescnn, resnet, simcnn, vgg};
 use cleave::network::{Array, Network, Spec, State};
 
@@ -53,6 +54,11 @@ impl Reference {
         let slots = spec.slots().unwrap();
         let read = |name: &str| fixture.array(&format!("{prefix}{}", self.name(name))).clone();
         State(slots.into_iter().map(|slot| (slot.name.clone(), read(&slot.name))).collect())
+    }
+
+    /// The masked convolutions, in mask order.
+    pub fn masked_layers(&self) -> Vec<TrackedLayer> {
+        masked_layers(&self.spec).unwrap()
     }
 
     pub fn network<B: Backend>(&self, fixture: &Fixture, prefix: &str, device: &B::Device) -> Network<B> {
@@ -151,6 +157,12 @@ fn without_dropout(mut spec: Spec) -> Spec {
         }
     }
     spec
+}
+
+/// Layers of these widths, where there is no network that they belong to.
+pub fn tracked(sizes: &[usize]) -> Vec<TrackedLayer> {
+    let layer = |(conv, &kernels)| TrackedLayer { name: format!("layer{conv}"), conv, kernels };
+    sizes.iter().enumerate().map(layer).collect()
 }
 
 /// The numbers in a name, to sort `fc_13` before `fc_14` and `conv_3` before `conv_11`.

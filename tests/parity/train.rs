@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
+use cleave::method::mwt::modular_losses;
 use cleave::method::{Average, MethodConfig};
 use cleave::network::{Array, Network, Output};
 use cleave::train::{Sgd, cross_entropy};
@@ -9,8 +10,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::compare::Report;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, values};
 use crate::layers::named_gradients;
+use crate::losses::sample_metrics;
 use crate::reference::Reference;
 
 pub fn check<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
@@ -29,15 +31,13 @@ pub fn check<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: 
     for step in 0..3 {
         let output = network.forward_train(x.clone(), &mut ChaCha8Rng::seed_from_u64(0));
         let losses = Losses::of(&method, &output, &labels);
-        let row = &step_losses[5 * step..5 * step + 5];
-        report.close(
-            &format!("step_losses[{step}]"),
-            &losses.row(),
-            row,
-            1e-5 * f64::from(row[3].abs()).max(1.0),
-        );
+        let theirs = &step_losses[5 * step..5 * step + 5];
+        losses.compare(&format!("step_losses[{step}]"), theirs, report);
         let gradients = network.gradients(losses.total.backward());
         if step == 0 {
+            let names = ["ce", "cohesion", "coupling", "total", "kernel_rate"];
+            losses.compare("losses", &names.map(|name| fixture.scalar(name)), report);
+            per_layer(fixture, &output, device, report);
             first_step(fixture, &reference, &output, &network, report);
             report.gradients(named_gradients(&network, &gradients).into_iter().map(|(name, ours)| {
                 let key = format!("grad/{}", reference.name(&name));
@@ -46,19 +46,27 @@ pub fn check<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: 
         }
         optimiser.step(rate, &mut network, gradients);
     }
-    for (name, array) in network.state().0 {
+    after_three_steps(fixture, &reference, &network, device, report);
+}
+
+/// The state after the steps, and what it makes of the batch with running statistics.
+fn after_three_steps<B: AutodiffBackend>(
+    fixture: &Fixture,
+    reference: &Reference,
+    network: &Network<B>,
+    device: &B::Device,
+    report: &mut Report,
+) {
+    let state = network.state();
+    report.exact("after3", &[state.0.len()], &[fixture.below("after3/").len()]);
+    for (name, array) in state.0 {
         let key = format!("after3/{}", reference.name(&name));
         report.close(&key, &array.values, fixture.values(&key), 1e-4);
     }
     let output = network.valid().forward(fixture.tensor("x", device));
-    report.close(
-        "eval_logits",
-        &Array::from_tensor(output.logits).values,
-        fixture.values("eval_logits"),
-        1e-4,
-    );
-    let masks = Array::from_tensor(Tensor::cat(output.masks, 1));
-    report.close("eval_masks", &masks.values, fixture.values("eval_masks"), 1e-4);
+    report.close("eval_logits", &values(output.logits), fixture.values("eval_logits"), 1e-4);
+    let masks = values(Tensor::cat(output.masks, 1));
+    report.close("eval_masks", &masks, fixture.values("eval_masks"), 1e-4);
 }
 
 struct Losses<B: AutodiffBackend> {
@@ -74,19 +82,39 @@ impl<B: AutodiffBackend> Losses<B> {
         let weighted = terms.iter().map(|term| term.value.clone().mul_scalar(term.weight));
         let total = weighted.fold(ce.clone(), |total, term| total + term);
         let rate = |mask: &Tensor<B, 2>| {
-            let values = Array::from_tensor(mask.clone()).values;
+            let values = values(mask.clone());
             values.iter().filter(|v| **v > 0.0).count() as f32 / values.len() as f32
         };
         let kernel_rate = output.masks.iter().map(rate).sum::<f32>() / output.masks.len() as f32;
         Losses { parts: [ce, terms[0].value.clone(), terms[1].value.clone()], total, kernel_rate }
     }
 
+    fn compare(&self, what: &str, theirs: &[f32], report: &mut Report) {
+        let total = f64::from(theirs[3].abs());
+        report.close(what, &self.row(), theirs, 1e-5 * total.max(1.0));
+    }
+
     /// ce, cohesion, coupling, total, kernel rate.
     fn row(&self) -> Vec<f32> {
-        let value = |tensor: &Tensor<B, 1>| Array::from_tensor(tensor.clone()).values[0];
+        let value = |tensor: &Tensor<B, 1>| values(tensor.clone())[0];
         let [ce, cohesion, coupling] = self.parts.each_ref().map(value);
         vec![ce, cohesion, coupling, value(&self.total), self.kernel_rate]
     }
+}
+
+/// Losses and measures of each masked layer.
+fn per_layer<B: AutodiffBackend>(
+    fixture: &Fixture,
+    output: &Output<B>,
+    device: &B::Device,
+    report: &mut Report,
+) {
+    let losses = modular_losses(&output.masks, &fixture.labels("labels"), Average::Pairs, device);
+    for (name, ours) in [("cohesion_per_layer", losses.cohesion), ("coupling_per_layer", losses.coupling)] {
+        report.close(name, &values(ours), fixture.values(name), 1e-5);
+    }
+    let masks: Vec<Array> = output.masks.iter().cloned().map(Array::from_tensor).collect();
+    sample_metrics(fixture, &masks, report);
 }
 
 /// Logits, masks and batch norm statistics of the first forward pass.
@@ -97,12 +125,10 @@ fn first_step<B: AutodiffBackend>(
     network: &Network<B>,
     report: &mut Report,
 ) {
-    let logits = Array::from_tensor(output.logits.clone()).values;
+    let logits = values(output.logits.clone());
     report.close("logits", &logits, fixture.values("logits"), 1e-4);
-    let masks = Array::from_tensor(Tensor::cat(output.masks.clone(), 1)).values;
-    report.close("masks", &masks, fixture.values("masks"), 1e-4);
-    let active = |values: &[f32]| values.iter().map(|v| *v > 0.0).collect::<Vec<_>>();
-    report.exact("masks > 0", &active(&masks), &active(fixture.values("masks")));
+    let masks = values(Tensor::cat(output.masks.clone(), 1));
+    report.masks("masks", &masks, fixture.values("masks"));
     for (name, array) in network.state().0.iter().filter(|(name, _)| name.contains("running_")) {
         let key = format!("bn1/{}", reference.name(name));
         report.close(&key, &array.values, fixture.values(&key), 1e-4);
