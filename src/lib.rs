@@ -22,6 +22,7 @@
 //! | [`modular`] | usage, thresholds, cohesion, coupling, retention, slicing |
 //! | [`train`] | the session: a trainer thread, its commands and events; extraction and fine-tuning |
 //! | [`run`] | the run directory: manifest, logs, checkpoints, modules, lock |
+//! | [`export`] | modules and runs as files for other programs |
 //! | [`backend`] | CPU or CUDA: the only room that names a concrete backend |
 //! | [`cli`] | the command line |
 //! | [`paths`], [`disk`], [`random`] | directories, atomic writing, seeded draws |
@@ -33,6 +34,7 @@ pub mod backend;
 pub mod cli;
 pub mod data;
 pub mod disk;
+pub mod export;
 pub mod method;
 pub mod modular;
 pub mod network;

@@ -1,16 +1,21 @@
 //! CUDA, whose libraries are looked for when the program runs.
 
 use burn::backend::Autodiff;
+use burn_cuda::CudaDevice;
+use burn_dispatch::{Dispatch, DispatchDevice};
 use cudarc::driver::{result, sys as driver};
 use cudarc::nvrtc::sys as nvrtc;
 
 use super::Listed;
 
 /// Training on a CUDA device.
-pub(super) type Cuda = Autodiff<burn_cuda::Cuda>;
+///
+/// Reached through Burn's dispatching backend, which adds a `match` to each operation: so the CUDA backend is
+/// compiled once, with the dependencies, and not with every change of this crate, where it takes minutes.
+pub(super) type Cuda = Autodiff<Dispatch>;
 
-pub(super) fn device(index: usize) -> burn_cuda::CudaDevice {
-    burn_cuda::CudaDevice::new(index)
+pub(super) fn device(index: usize) -> DispatchDevice {
+    DispatchDevice::Cuda(CudaDevice::new(index))
 }
 
 /// How many devices there are, or what is missing.

@@ -48,9 +48,11 @@ impl Failure {
     pub(super) fn report(self) -> ExitCode {
         let code = self.code();
         let closed_pipe = matches!(&self, Failure::Output(e) if e.kind() == std::io::ErrorKind::BrokenPipe);
-        if !closed_pipe {
-            eprintln!("{:?}", miette::Report::new(self));
+        // A reader that has seen enough, such as `head`, is no failure.
+        if closed_pipe {
+            return ExitCode::SUCCESS;
         }
+        eprintln!("{:?}", miette::Report::new(self));
         ExitCode::from(code)
     }
 

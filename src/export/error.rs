@@ -1,0 +1,31 @@
+//! What can go wrong on the way out.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::disk;
+use crate::network::StateError;
+
+/// Why nothing was exported.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The weights are not those of the network, or the format cannot hold them.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// JSON cannot hold a value.
+    #[error("the network cannot be described in JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// There is a file of this name.
+    #[error("{} exists already; choose another name, or replace it with --force", .0.display())]
+    Exists(PathBuf),
+    /// The target is a directory.
+    #[error("{} is a directory; name a file in it", .0.display())]
+    Directory(PathBuf),
+    /// The target's directory is absent.
+    #[error("there is no directory {}; make it first, or choose another place", .0.display())]
+    NoDirectory(PathBuf),
+    /// The system refused.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+}

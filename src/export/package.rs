@@ -1,0 +1,99 @@
+//! A network with everything that is needed to use it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::network::{Spec, State};
+use crate::run::{Checkpoint, Manifest, Module};
+
+/// A whole network or a module, independent of the run directory it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Package {
+    /// The network.
+    pub spec: Spec,
+    /// All its arrays.
+    pub weights: State,
+    /// What its logits stand for, in their order.
+    pub classes: Vec<String>,
+    /// Labels of these classes in the whole network; the rest of a one-class module has none.
+    pub class_indices: Vec<usize>,
+    /// `[channels, height, width]` of an input image.
+    pub input: [usize; 3],
+    /// Mean of each channel, for pixels in 0..1: an input value is `(pixel - mean) / std`.
+    pub mean: Vec<f32>,
+    /// Standard deviation of each channel, for pixels in 0..1.
+    pub std: Vec<f32>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// Where a network comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The run that trained it.
+    pub run: String,
+    /// The module's name; none for the whole network.
+    pub module: Option<String>,
+    /// The step of the checkpoint.
+    pub step: u64,
+    /// Version of the program that trained it or took it out.
+    pub program: String,
+    /// How often a kernel had to fire for a class to be kept; none for the whole network.
+    pub threshold: Option<f64>,
+    /// Epochs of fine-tuning after it was taken out.
+    pub fine_tune_epochs: u64,
+    /// Whether it tells its one class from all others.
+    pub one_vs_rest: bool,
+}
+
+impl Package {
+    /// A module.
+    pub fn of_module(module: Module) -> Package {
+        let Module { manifest, weights } = module;
+        Package {
+            spec: manifest.network,
+            weights,
+            classes: manifest.classes,
+            class_indices: manifest.class_indices,
+            input: manifest.input,
+            mean: manifest.mean,
+            std: manifest.std,
+            provenance: Provenance {
+                run: manifest.run,
+                module: Some(manifest.name),
+                step: manifest.step,
+                program: manifest.program,
+                threshold: Some(manifest.threshold),
+                fine_tune_epochs: manifest.fine_tune_epochs,
+                one_vs_rest: manifest.one_vs_rest,
+            },
+        }
+    }
+
+    /// The whole network of a run at a checkpoint.
+    pub fn of_run(manifest: &Manifest, checkpoint: Checkpoint) -> Package {
+        Package {
+            spec: checkpoint.spec,
+            weights: checkpoint.weights,
+            classes: manifest.classes.clone(),
+            class_indices: (0..manifest.classes.len()).collect(),
+            input: manifest.input,
+            mean: manifest.mean.clone(),
+            std: manifest.std.clone(),
+            provenance: Provenance {
+                run: manifest.id.clone(),
+                module: None,
+                step: checkpoint.step,
+                program: manifest.program.clone(),
+                threshold: None,
+                fine_tune_epochs: 0,
+                one_vs_rest: false,
+            },
+        }
+    }
+
+    /// What to call it: `run/module`, or the run's name.
+    pub fn name(&self) -> String {
+        let Provenance { run, module, .. } = &self.provenance;
+        module.as_ref().map_or_else(|| run.clone(), |module| format!("{run}/{module}"))
+    }
+}
