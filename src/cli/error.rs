@@ -58,7 +58,8 @@ impl Failure {
 
     fn code(&self) -> u8 {
         match self {
-            Failure::Preset(_) | Failure::Usage(_) => 2,
+            Failure::Preset(_) | Failure::Usage(_) | Failure::Train(train::Error::Refused(_)) => 2,
+            Failure::Modular(error) | Failure::Train(train::Error::Modular(error)) if is_usage(error) => 2,
             Failure::Training { diverged: true, .. } => 3,
             Failure::Train(train::Error::Diverged { .. }) => 3,
             Failure::Run(run::Error::Locked { .. }) => 4,
@@ -66,4 +67,10 @@ impl Failure {
             _ => 1,
         }
     }
+}
+
+/// Whether the user chose what cannot be.
+fn is_usage(error: &modular::Error) -> bool {
+    use modular::Error::{NoClasses, OneLogit, RepeatedClass, Threshold, UnknownClass};
+    matches!(error, NoClasses | OneLogit | RepeatedClass(_) | Threshold(_) | UnknownClass { .. })
 }

@@ -158,17 +158,24 @@ fn train<B: AutodiffBackend>(
     while trainer.step < trainer.steps() {
         events.step = trainer.step;
         apply_schedule(&mut trainer, &job.schedule, events)?;
-        if let Control::Stop = carry_out(&mut trainer, inbox, events, &mut evaluator)? {
-            save(&mut trainer, events)?;
-            let step = trainer.step;
-            return events.log(&mut trainer, Event::Stopped { step });
+        match carry_out(&mut trainer, inbox, &job.schedule, events, &mut evaluator)? {
+            Control::Stop => {
+                save(&mut trainer, events)?;
+                // A module that is being taken out comes first: nothing follows the last event.
+                drop(evaluator);
+                let step = trainer.step;
+                return events.log(&mut trainer, Event::Stopped { step });
+            }
+            // The last step may have been made while paused.
+            Control::GoOn if trainer.step < trainer.steps() => advance(&mut trainer, events)?,
+            Control::GoOn => {}
         }
-        advance(&mut trainer, events)?;
     }
     let (usage, summary) = trainer.summarise()?;
     trainer.checkpoint(usage.as_ref())?;
     let step = trainer.step;
     events.log(&mut trainer, Event::Checkpointed { step })?;
+    drop(evaluator);
     events.log(&mut trainer, Event::Finished { step, summary })
 }
 
@@ -214,6 +221,7 @@ fn apply_schedule<B: AutodiffBackend>(
 fn carry_out<B: AutodiffBackend>(
     trainer: &mut Trainer<B>,
     inbox: &Receiver<Numbered>,
+    schedule: &Schedule,
     events: &mut Events,
     evaluator: &mut Evaluator<B>,
 ) -> Result<Control, Error> {
@@ -240,7 +248,7 @@ fn carry_out<B: AutodiffBackend>(
                 paused = false;
                 Ok("resumed".to_owned())
             }
-            Command::StepOnce if paused => step_once(trainer, events)?,
+            Command::StepOnce if paused => step_once(trainer, schedule, events)?,
             Command::StepOnce => Err("single steps are for a paused run: pause it first".into()),
             Command::Stop => Ok("stopped".to_owned()),
             Command::Checkpoint => save(trainer, events).map(|()| Ok("checkpoint".to_owned()))?,
@@ -274,9 +282,14 @@ fn carry_out<B: AutodiffBackend>(
 
 fn step_once<B: AutodiffBackend>(
     trainer: &mut Trainer<B>,
+    schedule: &Schedule,
     events: &mut Events,
 ) -> Result<Result<String, String>, Error> {
     advance(trainer, events)?;
+    events.step = trainer.step;
+    if trainer.step < trainer.steps() {
+        apply_schedule(trainer, schedule, events)?;
+    }
     Ok(Ok("one step".to_owned()))
 }
 

@@ -16,7 +16,7 @@ use super::record::{EpochRecord, SplitRecord, StepRecord, Summary};
 use super::schedule::{Setting, cosine};
 use crate::data::{self, Augmentation, Dataset, Images};
 use crate::method::MethodConfig;
-use crate::modular::{Usage, masked_layers};
+use crate::modular::{self, Usage, masked_layers};
 use crate::network::{Array, Network, Spec, State};
 use crate::preset::Preset;
 use crate::random::{Stream, generator};
@@ -206,7 +206,7 @@ impl<B: AutodiffBackend> Trainer<B> {
     ///
     /// # Errors
     ///
-    /// When a sum or a mask is not finite.
+    /// When a sum, a loss or a mask is not finite.
     pub fn finish_epoch(&mut self) -> Result<EpochRecord, Error> {
         let rate = cosine_rate_of_last_epoch(self);
         let sums = self.read_sums()?;
@@ -345,7 +345,8 @@ impl<B: AutodiffBackend> Trainer<B> {
         let mut usage = Usage::new(masked_layers(network.spec())?, self.dataset.classes.len());
         let pass = Pass { augmentation, ..self.pass(&self.dataset.train) };
         let Learner { normaliser, device, .. } = &self.learner;
-        pass.evaluate(network, normaliser, device, &self.method, Some(&mut usage))?;
+        let evaluation = pass.evaluate(network, normaliser, device, &self.method, Some(&mut usage));
+        evaluation.map_err(|error| self.as_divergence(error))?;
         Ok(usage)
     }
 
@@ -354,8 +355,21 @@ impl<B: AutodiffBackend> Trainer<B> {
         let mut usage = (!layers.is_empty()).then(|| Usage::new(layers, self.dataset.classes.len()));
         let Learner { normaliser, device, .. } = &self.learner;
         let pass = self.pass(images);
-        let evaluation = pass.evaluate(network, normaliser, device, &self.method, usage.as_mut())?;
-        Ok(SplitRecord::new(&evaluation, &self.method, usage.as_ref()))
+        let evaluation = pass.evaluate(network, normaliser, device, &self.method, usage.as_mut());
+        let evaluation = evaluation.map_err(|error| self.as_divergence(error))?;
+        let record = SplitRecord::new(&evaluation, &self.method, usage.as_ref());
+        match record.losses.iter().find(|(_, loss)| !loss.is_finite()) {
+            Some((term, _)) => Err(Error::Diverged { term: term.clone(), step: self.step }),
+            None => Ok(record),
+        }
+    }
+
+    /// Masks that are not finite mean that training diverged, as losses do.
+    fn as_divergence(&self, error: modular::Error) -> Error {
+        match error {
+            modular::Error::NotFinite { .. } => Error::Diverged { term: "masks".into(), step: self.step },
+            other => other.into(),
+        }
     }
 
     fn pass<'a>(&self, images: &'a Images) -> Pass<'a> {

@@ -1,0 +1,302 @@
+//! What a client of a training session may rely on: every command is answered, and nothing stalls or loses a
+//! run.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::Arc;
+
+use cleave::data::Dataset;
+use cleave::run::{Module, Run};
+use cleave::train::{Change, Command, Event, Job, Request, Schedule, Session, Setting};
+use common::{Home, begin, eventually, outcome, play, reopen, train};
+
+/// Enough epochs that a run is still under way when it is told something.
+const LONG: &str = "training.epochs=100000";
+
+fn beta(value: f64) -> Setting {
+    Setting::Weight { name: "beta".into(), value }
+}
+
+fn request(classes: &[usize], name: &str) -> Request {
+    Request {
+        classes: classes.into(),
+        threshold: 0.9,
+        head: true,
+        fold_masks: false,
+        fine_tune_epochs: 1,
+        controls: 0,
+        name: name.into(),
+    }
+}
+
+/// A session that waits before its first step.
+fn paused(job: Job) -> Session {
+    let mut session = Session::start(job).unwrap();
+    session.send(Command::Pause);
+    session
+}
+
+/// Sends one command and receives events up to its answer, which it gives: the step, and what was done or why
+/// it was not.
+fn ask(session: &mut Session, command: Command) -> (u64, Result<String, String>) {
+    let sent = session.send(command);
+    loop {
+        match session.events().recv().unwrap() {
+            Event::Applied { step, revision: Some(revision), change } if revision == sent => {
+                return (step, Ok(change));
+            }
+            Event::Refused { step, revision, why } if revision == sent => return (step, Err(why)),
+            event => assert!(!event.is_end(), "{event:?} before the answer to command {sent}"),
+        }
+    }
+}
+
+fn refusal(session: &mut Session, command: Command) -> String {
+    ask(session, command.clone()).1.expect_err(&format!("{command:?} is refused"))
+}
+
+fn logged(run: &Run) -> Vec<Event> {
+    run.events().unwrap().0
+}
+
+#[test]
+fn every_command_is_answered_with_its_number_and_the_step_at_which_it_took_effect() {
+    let home = Home::new();
+    let mut session = paused(begin(&home.store(), "a", &[LONG]));
+    let (start, change) = ask(&mut session, Command::StepOnce);
+    assert_eq!(change.unwrap(), "one step");
+    let mut step = |command| ask(&mut session, command);
+    assert_eq!(step(Command::StepOnce).0, start + 1, "steps taken before it");
+    assert_eq!(step(Command::Set(beta(2.0))), (start + 2, Ok("beta = 2".into())));
+    assert_eq!(step(Command::Checkpoint), (start + 2, Ok("checkpoint".into())));
+    assert_eq!(step(Command::Branch("b".into())), (start + 2, Ok("branched to b".into())));
+    assert_eq!(step(Command::Resume), (start + 2, Ok("resumed".into())));
+    let (_, stopped) = step(Command::Stop);
+    assert_eq!(stopped.unwrap(), "stopped");
+    assert!(matches!(play(session).last(), Some(Event::Stopped { .. })));
+    assert_eq!(home.run("b").load(start + 2).unwrap().info.loss_weights["beta"], 2.0);
+}
+
+#[test]
+fn evaluating_measures_the_validation_split_and_changes_nothing() {
+    let home = Home::new();
+    let mut session = paused(begin(&home.store(), "measured", &[]));
+    for _ in 0..3 {
+        session.send(Command::StepOnce);
+        session.send(Command::Evaluate);
+    }
+    session.send(Command::Resume);
+    let events = play(session);
+    let found = |event: &Event| match event {
+        Event::Evaluated { step, revision, accuracy } => Some((*step, *revision, *accuracy)),
+        _ => None,
+    };
+    let found: Vec<_> = events.iter().filter_map(found).collect();
+    assert_eq!(found.iter().map(|(_, revision, _)| *revision).collect::<Vec<_>>(), [3, 5, 7]);
+    assert!(found.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1));
+    assert!(found.iter().all(|(_, _, accuracy)| (0.0..=1.0).contains(accuracy)));
+    let alone = train(begin(&home.store(), "alone", &[]));
+    assert_eq!(outcome(&home.run("measured")), outcome(&alone));
+}
+
+#[test]
+fn a_run_can_be_stepped_by_hand_to_its_very_end() {
+    let home = Home::new();
+    let mut session = paused(begin(&home.store(), "stepped", &[]));
+    (0..30).for_each(|_| _ = session.send(Command::StepOnce));
+    let events = play(session);
+    let Some(Event::Finished { step, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    assert_eq!(*step, 20);
+    let alone = train(begin(&home.store(), "alone", &[]));
+    assert_eq!(outcome(&home.run("stepped")), outcome(&alone));
+}
+
+#[test]
+fn a_scheduled_change_takes_effect_at_its_step_while_stepping_by_hand_too() {
+    let home = Home::new();
+    let mut job = begin(&home.store(), "a", &[]);
+    job.schedule = Schedule { change: (3..9).map(|step| Change { step, set: beta(step as f64) }).collect() };
+    let mut session = paused(job);
+    (0..12).for_each(|_| _ = session.send(Command::StepOnce));
+    session.send(Command::Stop);
+    let applied = |event: &Event| match event {
+        Event::Applied { step, revision: None, change } => Some((*step, change.clone())),
+        _ => None,
+    };
+    let applied: Vec<_> = play(session).iter().filter_map(applied).collect();
+    assert_eq!(applied, (3..9).map(|step| (step, format!("beta = {step}"))).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_command_that_cannot_be_carried_out_is_refused_with_the_reason_and_changes_nothing() {
+    let home = Home::new();
+    drop(begin(&home.store(), "taken", &[]));
+    let mut session = paused(begin(&home.store(), "refused", &[]));
+    let weight = |name: &str, value| Command::Set(Setting::Weight { name: name.into(), value });
+    let rate = |rate| Command::Set(Setting::LearningRate(Some(rate)));
+    for (command, reason) in [
+        (weight("gamma", 1.0), "the method mwt has no loss weight gamma"),
+        (weight("beta", -0.5), "must be a number of at least 0, not -0.5"),
+        (weight("alpha", f64::NAN), "not NaN"),
+        (rate(-0.1), "must be a number of at least 0, not -0.1"),
+        (rate(f64::INFINITY), "not inf"),
+        (Command::Branch("taken".into()), "already a run `taken`"),
+        (Command::Branch("../up".into()), "cannot be a name"),
+    ] {
+        let why = refusal(&mut session, command);
+        assert!(why.contains(reason), "{why}");
+    }
+    session.send(Command::Resume);
+    play(session);
+    let alone = train(begin(&home.store(), "alone", &[]));
+    assert_eq!(outcome(&home.run("refused")).files, outcome(&alone).files);
+}
+
+#[test]
+fn a_single_step_is_refused_while_the_run_is_under_way() {
+    let home = Home::new();
+    let mut session = Session::start(begin(&home.store(), "a", &[LONG])).unwrap();
+    let why = refusal(&mut session, Command::StepOnce);
+    assert!(why.contains("pause it first"), "{why}");
+    session.send(Command::Stop);
+    play(session);
+}
+
+#[test]
+fn a_module_is_taken_out_beside_the_training_and_belongs_to_the_step_of_the_command() {
+    let home = Home::new();
+    let mut session = paused(begin(&home.store(), "a", &[]));
+    ask(&mut session, Command::StepOnce).1.unwrap();
+    let (step, change) = ask(&mut session, Command::Extract(request(&[3, 8], "pair")));
+    assert_eq!(change.unwrap(), "extracting pair");
+    session.send(Command::Resume);
+    let events = play(session);
+    let found = |event: &&Event| matches!(event, Event::Extracted { .. });
+    let extracted = events.iter().find(found).unwrap();
+    assert_eq!(*extracted, Event::Extracted { step, revision: 3, module: "pair".into() });
+    let module = Module::load(&home.run("a").modules().unwrap()[0].path).unwrap();
+    assert_eq!((module.manifest.step, module.manifest.class_indices), (step, vec![3, 8]));
+    let alone = train(begin(&home.store(), "alone", &[]));
+    assert_eq!(outcome(&home.run("a")), outcome(&alone), "training did not notice");
+}
+
+#[test]
+fn an_extraction_that_makes_no_sense_is_refused_with_the_reason_and_its_number() {
+    let home = Home::new();
+    for (request, reason) in [
+        (request(&[], "none"), "no class was chosen"),
+        (request(&[4, 4], "twice"), "chosen twice"),
+        (request(&[12], "unknown"), "no class 12"),
+        (Request { threshold: 1.5, ..request(&[1, 2], "high") }, "threshold 1.5"),
+        (Request { fine_tune_epochs: 0, ..request(&[1, 2], "raw") }, "must be fine-tuned"),
+    ] {
+        let name = request.name.clone();
+        let mut session = paused(begin(&home.store(), &name, &[]));
+        let asked = session.send(Command::Extract(request));
+        session.send(Command::Stop);
+        let refused = |event: &Event| match event {
+            Event::Refused { revision, why, .. } => *revision == asked && why.contains(reason),
+            _ => false,
+        };
+        let events = play(session);
+        assert!(events.iter().any(refused), "{reason}: {events:?}");
+        assert!(home.run(&name).modules().unwrap().is_empty());
+    }
+    let mut session = paused(begin(&home.store(), "plain", &["method.name=plain"]));
+    let why = refusal(&mut session, Command::Extract(request(&[1, 2], "pair")));
+    assert!(why.contains("makes no masks"), "{why}");
+}
+
+#[test]
+fn nothing_follows_the_last_event() {
+    let home = Home::new();
+    let mut session = paused(begin(&home.store(), "a", &[]));
+    session.send(Command::Extract(Request { fine_tune_epochs: 5, ..request(&[1, 2, 3], "late") }));
+    session.send(Command::Stop);
+    let events = play(session);
+    assert!(events.iter().any(|event| matches!(event, Event::Extracted { .. })), "{events:?}");
+    assert!(matches!(events.last(), Some(Event::Stopped { .. })), "{events:?}");
+}
+
+#[test]
+fn training_goes_on_when_nobody_listens_any_more() {
+    let home = Home::new();
+    drop(Session::start(begin(&home.store(), "a", &[])).unwrap());
+    let run = home.run("a");
+    eventually("the run is finished", || matches!(logged(&run).last(), Some(Event::Finished { .. })));
+    let alone = train(begin(&home.store(), "alone", &[]));
+    assert_eq!(outcome(&run), outcome(&alone));
+}
+
+#[test]
+fn a_paused_run_that_nobody_can_resume_saves_a_checkpoint_and_stops() {
+    let home = Home::new();
+    let mut session = paused(begin(&home.store(), "a", &[]));
+    let (step, _) = ask(&mut session, Command::StepOnce);
+    drop(session);
+    let run = home.run("a");
+    eventually("the run is stopped", || matches!(logged(&run).last(), Some(Event::Stopped { .. })));
+    assert_eq!(run.newest_whole().unwrap().checkpoint.step, step + 1);
+}
+
+/// The failure that ended a session.
+fn failure(session: Session) -> (bool, String, Option<u64>) {
+    match play(session).pop() {
+        Some(Event::Failed { diverged, message, checkpoint, .. }) => (diverged, message, checkpoint),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run_by_name_and_keeps_the_checkpoint_before() {
+    let home = Home::new();
+    let mut session = paused(begin(&home.store(), "a", &[]));
+    for command in [Command::StepOnce, Command::Checkpoint, Command::Set(Setting::LearningRate(Some(1e30)))] {
+        session.send(command);
+    }
+    session.send(Command::Resume);
+    let (diverged, message, checkpoint) = failure(session);
+    assert!(diverged && message.contains("training diverged: "), "{message}");
+    let terms = ["cross_entropy", "cohesion", "coupling", "total", "weights", "masks"];
+    assert!(terms.iter().any(|term| message.contains(&format!("{term} is not finite"))), "{message}");
+    let run = home.run("a");
+    let newest = run.newest_whole().unwrap().checkpoint;
+    assert_eq!(Some(newest.step), checkpoint);
+    assert!(newest.weights.0.values().flat_map(|array| &array.values).all(|value| value.is_finite()));
+    assert!(matches!(logged(&run).last(), Some(Event::Failed { diverged: true, .. })));
+    let mut resumed = paused(reopen(&home.store(), "a"));
+    resumed.send(Command::Stop);
+    assert!(matches!(play(resumed).last(), Some(Event::Stopped { .. })));
+}
+
+#[test]
+fn a_divergence_in_the_very_last_step_is_one_too() {
+    let home = Home::new();
+    for method in ["mwt", "plain"] {
+        let changes = ["training.epochs=1", "training.batch=999", "training.learning_rate=1e20"];
+        let method_change = format!("method.name={method}");
+        let job = begin(&home.store(), method, &[&changes[..], &[&method_change]].concat());
+        let (diverged, message, checkpoint) = failure(Session::start(job).unwrap());
+        assert!(diverged, "{message}");
+        assert_eq!(checkpoint, Some(0));
+        home.run(method).metrics::<cleave::train::EpochRecord>().unwrap();
+    }
+}
+
+#[test]
+fn a_fault_of_the_program_becomes_a_failure_with_its_text_and_leaves_the_run_whole() {
+    let home = Home::new();
+    let job = begin(&home.store(), "a", &[]);
+    let mut dataset = Dataset::clone(&job.dataset);
+    // No reader gives a label beyond the classes; one that did would make the evaluation panic.
+    dataset.valid.labels[0] = 99;
+    let (diverged, message, checkpoint) =
+        failure(Session::start(Job { dataset: Arc::new(dataset), ..job }).unwrap());
+    assert!(!diverged && message.contains("a fault in the program"), "{message}");
+    assert_eq!(checkpoint, Some(0));
+    let resumed = train(reopen(&home.store(), "a"));
+    let alone = train(begin(&home.store(), "alone", &[]));
+    assert_eq!(outcome(&resumed), outcome(&alone));
+}
