@@ -174,7 +174,9 @@ impl Usage {
     }
 
     /// For every convolution of `spec`, the factor of each kernel that folding the masks in multiplies by:
-    /// the mean over `classes` of [`Usage::mean_mask`], and 1 where no mask is tracked.
+    /// the mean of its mask over those samples of `classes` for which it fires, 0 if it never does, and 1 where
+    /// no mask is tracked. Samples for which it rests are left out, so that a kernel of one class is not
+    /// weakened by the other classes of a module.
     ///
     /// # Errors
     ///
@@ -186,8 +188,9 @@ impl Usage {
         for (layer, range) in self.layers.iter().zip(ranges(&self.layers)) {
             let fits = factors.get_mut(layer.conv).filter(|conv| conv.len() == layer.kernels);
             for (factor, kernel) in fits.ok_or_else(|| layer.unknown())?.iter_mut().zip(range) {
-                let sum: f32 = classes.iter().map(|&class| self.mean_mask(class, kernel)).sum();
-                *factor = sum / classes.len() as f32;
+                let sum: f64 = classes.iter().map(|&class| self.mask_sums[class][kernel]).sum();
+                let fired: u32 = classes.iter().map(|&class| self.counts[class][kernel]).sum();
+                *factor = (sum / f64::from(fired.max(1))) as f32;
             }
         }
         Ok(factors)
@@ -265,13 +268,13 @@ mod tests {
     }
 
     #[test]
-    fn folding_factors_are_means_over_classes_and_one_where_nothing_is_tracked() {
+    fn folding_factors_are_means_over_firing_samples_and_one_where_nothing_is_tracked() {
         let spec = Architecture::Tiny.spec([1, 16, 16], 3, 0.0, true);
         let mut usage = Usage::new(masked_layers(&spec).unwrap(), 3);
         usage.add(0, &[0.5, 0.5, 0.0, 0.25]).unwrap();
-        usage.add(1, &[0.0, 0.5, 0.5, 0.75]).unwrap();
+        usage.add(1, &[0.0, 0.5, 0.75, 0.75]).unwrap();
         let factors = usage.mean_masks(&spec, &[0, 1]).unwrap();
-        assert_eq!(factors, [[1.0], [0.25], [0.5], [0.25], [0.5]]);
+        assert_eq!(factors, [[1.0], [0.5], [0.5], [0.75], [0.5]]);
         assert!(matches!(usage.mean_masks(&spec, &[]), Err(Error::NoClasses)));
         let other = Architecture::Tiny.spec([1, 16, 16], 3, 0.25, true);
         assert!(matches!(usage.mean_masks(&other, &[0]), Err(Error::UnknownLayer { .. })));
