@@ -10,7 +10,7 @@ use super::output::{self, Table, percent};
 use super::train::load_for;
 use super::whole::Loaded;
 use crate::backend::{Choice, Task};
-use crate::data::{Augmentation, Dataset};
+use crate::data::Dataset;
 use crate::method::MethodConfig;
 use crate::network::Network;
 use crate::run::{Checkpoint, Module, ModuleManifest, Run};
@@ -109,13 +109,8 @@ impl Task for Test<'_> {
         let manifest = &self.run.manifest;
         let Checkpoint { spec, weights, .. } = self.checkpoint;
         let network = Network::<B::InnerBackend>::new(spec.clone(), weights, &device)?;
-        let normaliser = Normaliser::new(manifest.input, &manifest.mean, &manifest.std);
-        let pass = Pass {
-            images: &self.dataset.test,
-            batch: manifest.preset.training.batch,
-            augmentation: Augmentation::NONE,
-            seed: manifest.seed,
-        };
+        let normaliser = Normaliser::of_run(manifest);
+        let pass = Pass::of_run(manifest, &self.dataset.test);
         Ok(pass.evaluate(&network, &normaliser, &device, &MethodConfig::Plain {}, None)?)
     }
 }

@@ -84,17 +84,12 @@ impl Task for Count<'_> {
         let preset = &manifest.preset;
         let Checkpoint { spec, weights, .. } = self.checkpoint;
         let network = Network::<B::InnerBackend>::new(spec.clone(), weights, &device)?;
-        let normaliser = Normaliser::new(manifest.input, &manifest.mean, &manifest.std);
+        let normaliser = Normaliser::of_run(manifest);
         let augmentation = match preset.modules.augment_usage {
             true => preset.data.augmentation(),
             false => Augmentation::NONE,
         };
-        let pass = Pass {
-            images: &self.dataset.train,
-            batch: preset.training.batch,
-            augmentation,
-            seed: manifest.seed,
-        };
+        let pass = Pass { augmentation, ..Pass::of_run(manifest, &self.dataset.train) };
         let mut usage = Usage::new(masked_layers(spec)?, manifest.classes.len());
         pass.evaluate(&network, &normaliser, &device, &preset.method, Some(&mut usage))?;
         Ok(usage)

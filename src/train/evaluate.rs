@@ -9,6 +9,7 @@ use crate::data::{Augmentation, Images, batch};
 use crate::method::MethodConfig;
 use crate::modular::{Error, Usage};
 use crate::network::{Array, Network, Output};
+use crate::run::Manifest;
 
 /// What a network does on a split.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,7 +50,13 @@ impl Evaluation {
     }
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// A pass over images as they are, in batches of the run's size.
+    pub fn of_run(manifest: &Manifest, images: &'a Images) -> Self {
+        let batch = manifest.preset.training.batch;
+        Pass { images, batch, augmentation: Augmentation::NONE, seed: manifest.seed }
+    }
+
     /// Goes through the split in batches; hands each batch's labels and output to `each`.
     pub fn run<B: Backend>(
         &self,

@@ -107,7 +107,8 @@ impl Whole<'_> {
         Ok(Module { manifest, weights: module.state })
     }
 
-    /// Measures a module again, with this many controls: gives its manifest with the new figures.
+    /// Measures a module again, with this many controls (with none, those measured before stay): gives its
+    /// manifest with the new figures.
     ///
     /// # Errors
     ///
@@ -133,13 +134,14 @@ impl Whole<'_> {
         let cut = self.cut(&selection, &request)?;
         let accuracy =
             self.tuning().accuracy::<B>(&module.manifest.network, &module.weights, &task.test, device)?;
+        let measured = (0..controls as u64)
+            .map(|draw| self.control::<B>(&selection, draw, &request, &task, device))
+            .collect::<Result<_, _>>()?;
         Ok(ModuleManifest {
             whole_accuracy: Some(self.accuracy_of_whole::<B>(&task, device)?),
             accuracy_before: Some(self.accuracy_before::<B>(&cut, &task, device)?),
             accuracy_after: (request.fine_tune_epochs > 0).then_some(accuracy),
-            controls: (0..controls as u64)
-                .map(|draw| self.control::<B>(&selection, draw, &request, &task, device))
-                .collect::<Result<_, _>>()?,
+            controls: if controls == 0 { old.controls.clone() } else { measured },
             ..old.clone()
         })
     }

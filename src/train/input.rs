@@ -3,6 +3,8 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
+use crate::run::Manifest;
+
 /// Turns `u8` pixels into network input: (p / 255 - mean) / std, channel by channel.
 #[derive(Clone, Debug)]
 pub struct Normaliser {
@@ -17,6 +19,11 @@ impl Normaliser {
         let table =
             |(mean, std): (&f32, &f32)| std::array::from_fn(|pixel| (pixel as f32 / 255.0 - mean) / std);
         Normaliser { tables: mean.iter().zip(std).map(table).collect(), shape }
+    }
+
+    /// For the images of a run.
+    pub fn of_run(manifest: &Manifest) -> Self {
+        Normaliser::new(manifest.input, &manifest.mean, &manifest.std)
     }
 
     /// The input values of images one after the other.

@@ -81,7 +81,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         let network = Network::<B>::new(checkpoint.spec.clone(), &checkpoint.weights, &device)?;
         let momentum = preset.training.momentum;
         let optimiser = Sgd::with_velocity(momentum, &checkpoint.velocity, &network, &device)?;
-        let normaliser = Normaliser::new(manifest.input, &manifest.mean, &manifest.std);
+        let normaliser = Normaliser::of_run(manifest);
         let mut method = preset.method.clone();
         for (name, value) in &checkpoint.info.loss_weights {
             method.set_weight(name, *value).map_err(Error::Refused)?;
@@ -343,7 +343,7 @@ impl<B: AutodiffBackend> Trainer<B> {
             false => Augmentation::NONE,
         };
         let mut usage = Usage::new(masked_layers(network.spec())?, self.dataset.classes.len());
-        let pass = Pass { augmentation, ..self.pass(&self.dataset.train) };
+        let pass = Pass { augmentation, ..Pass::of_run(&self.writer.run.manifest, &self.dataset.train) };
         let Learner { normaliser, device, .. } = &self.learner;
         let evaluation = pass.evaluate(network, normaliser, device, &self.method, Some(&mut usage));
         evaluation.map_err(|error| self.as_divergence(error))?;
@@ -354,7 +354,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         let layers = masked_layers(network.spec())?;
         let mut usage = (!layers.is_empty()).then(|| Usage::new(layers, self.dataset.classes.len()));
         let Learner { normaliser, device, .. } = &self.learner;
-        let pass = self.pass(images);
+        let pass = Pass::of_run(&self.writer.run.manifest, images);
         let evaluation = pass.evaluate(network, normaliser, device, &self.method, usage.as_mut());
         let evaluation = evaluation.map_err(|error| self.as_divergence(error))?;
         let record = SplitRecord::new(&evaluation, &self.method, usage.as_ref());
@@ -370,11 +370,6 @@ impl<B: AutodiffBackend> Trainer<B> {
             modular::Error::NotFinite { .. } => Error::Diverged { term: "masks".into(), step: self.step },
             other => other.into(),
         }
-    }
-
-    fn pass<'a>(&self, images: &'a Images) -> Pass<'a> {
-        let batch = self.preset.training.batch;
-        Pass { images, batch, augmentation: Augmentation::NONE, seed: self.seed }
     }
 
     fn read_sums(&self) -> Result<Vec<f32>, Error> {

@@ -9,7 +9,7 @@ use super::learner::Learner;
 use super::optimiser::Sgd;
 use super::schedule::cosine;
 use super::task::Task;
-use crate::data::{self, Augmentation, Images};
+use crate::data::{self, Images};
 use crate::method::MethodConfig;
 use crate::network::{Array, Network, Spec, State};
 use crate::random::{Stream, generator};
@@ -38,9 +38,14 @@ impl Tuning<'_> {
         device: &B::Device,
     ) -> Result<f64, Error> {
         let network = Network::<B::InnerBackend>::new(spec.clone(), state, device)?;
-        let normaliser = self.normaliser();
-        let evaluation =
-            self.pass(images).evaluate(&network, &normaliser, device, &MethodConfig::Plain {}, None)?;
+        let normaliser = Normaliser::of_run(self.manifest);
+        let evaluation = Pass::of_run(self.manifest, images).evaluate(
+            &network,
+            &normaliser,
+            device,
+            &MethodConfig::Plain {},
+            None,
+        )?;
         Ok(evaluation.accuracy())
     }
 
@@ -60,22 +65,21 @@ impl Tuning<'_> {
     ) -> Result<f64, Error> {
         let network = Network::<B::InnerBackend>::new(spec.clone(), state, device)?;
         let mut right = 0;
-        self.pass(images).run(&network, &self.normaliser(), device, |labels, output| {
-            let predicted = argmax_rows(&Array::from_tensor(output.logits));
-            right +=
-                predicted.iter().zip(labels).filter(|(p, label)| (**p == class) == (**label == 0)).count();
-            Ok(())
-        })?;
+        Pass::of_run(self.manifest, images).run(
+            &network,
+            &Normaliser::of_run(self.manifest),
+            device,
+            |labels, output| {
+                let predicted = argmax_rows(&Array::from_tensor(output.logits));
+                right += predicted
+                    .iter()
+                    .zip(labels)
+                    .filter(|(p, label)| (**p == class) == (**label == 0))
+                    .count();
+                Ok(())
+            },
+        )?;
         Ok(right as f64 / images.len().max(1) as f64)
-    }
-
-    fn normaliser(&self) -> Normaliser {
-        Normaliser::new(self.manifest.input, &self.manifest.mean, &self.manifest.std)
-    }
-
-    fn pass<'a>(&self, images: &'a Images) -> Pass<'a> {
-        let batch = self.manifest.preset.training.batch;
-        Pass { images, batch, augmentation: Augmentation::NONE, seed: self.manifest.seed }
     }
 }
 
@@ -99,7 +103,7 @@ pub fn fine_tune<B: AutodiffBackend>(
     let mut learner = Learner::<B> {
         network: Network::new(spec.clone(), state, device)?,
         optimiser: Sgd::new(preset.training.momentum),
-        normaliser: tuning.normaliser(),
+        normaliser: Normaliser::of_run(tuning.manifest),
         device: device.clone(),
     };
     let mut best: Option<(f64, State)> = None;
