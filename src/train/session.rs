@@ -248,10 +248,16 @@ fn carry_out<B: AutodiffBackend>(
                 paused = false;
                 Ok("resumed".to_owned())
             }
-            Command::StepOnce if paused => step_once(trainer, schedule, events)?,
+            Command::StepOnce if paused => {
+                step_once(trainer, schedule, events)?;
+                Ok("one step".to_owned())
+            }
             Command::StepOnce => Err("single steps are for a paused run: pause it first".into()),
             Command::Stop => Ok("stopped".to_owned()),
-            Command::Checkpoint => save(trainer, events).map(|()| Ok("checkpoint".to_owned()))?,
+            Command::Checkpoint => {
+                save(trainer, events)?;
+                Ok("checkpoint".to_owned())
+            }
             Command::Set(setting) => trainer.set(&setting).map(|()| setting.to_string()),
             Command::Evaluate => {
                 let accuracy = trainer.valid_accuracy()?;
@@ -284,13 +290,13 @@ fn step_once<B: AutodiffBackend>(
     trainer: &mut Trainer<B>,
     schedule: &Schedule,
     events: &mut Events,
-) -> Result<Result<String, String>, Error> {
+) -> Result<(), Error> {
     advance(trainer, events)?;
     events.step = trainer.step;
     if trainer.step < trainer.steps() {
         apply_schedule(trainer, schedule, events)?;
     }
-    Ok(Ok("one step".to_owned()))
+    Ok(())
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
