@@ -1,0 +1,57 @@
+//! SVG pictures as PNG images, drawn by resvg with the fonts of the computer.
+
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::fontdb::Database;
+use resvg::usvg::{Options, Tree};
+
+/// Pixels along a side at most.
+const LARGEST: f32 = 16_384.0;
+
+/// Fonts that most computers have one of, in the order in which they are taken.
+const FAMILIES: [&str; 7] =
+    ["DejaVu Sans", "Noto Sans", "Liberation Sans", "Arial", "Helvetica", "Segoe UI", "Verdana"];
+
+/// Why there is no PNG image.
+#[derive(Debug, thiserror::Error)]
+pub enum PngError {
+    /// Text cannot be drawn.
+    #[error("this computer has no font to write with; install one (such as DejaVu Sans) or export SVG")]
+    NoFont,
+    /// The image would be larger than 16,384 pixels along a side, or has no size.
+    #[error("an image of {width:.0} x {height:.0} pixels cannot be drawn; take another scale or export SVG")]
+    Size {
+        /// Pixels across.
+        width: f32,
+        /// Pixels down.
+        height: f32,
+    },
+    /// The drawing library refused; the text is its own.
+    #[error("the picture could not be drawn: {0}; export SVG instead")]
+    Drawing(String),
+}
+
+/// Draws a picture with `scale` pixels for each of its units.
+pub(super) fn of(svg: &str, scale: f32) -> Result<Vec<u8>, PngError> {
+    let mut options = Options::default();
+    let fonts = options.fontdb_mut();
+    fonts.load_system_fonts();
+    let family = family(fonts).ok_or(PngError::NoFont)?;
+    fonts.set_sans_serif_family(family.clone());
+    options.font_family = family;
+    let tree = Tree::from_str(svg, &options).map_err(|error| PngError::Drawing(error.to_string()))?;
+    let (width, height) = (tree.size().width() * scale, tree.size().height() * scale);
+    let size = PngError::Size { width, height };
+    if !(width >= 1.0 && height >= 1.0 && width <= LARGEST && height <= LARGEST) {
+        return Err(size);
+    }
+    let Some(mut image) = Pixmap::new(width.ceil() as u32, height.ceil() as u32) else { return Err(size) };
+    resvg::render(&tree, Transform::from_scale(scale, scale), &mut image.as_mut());
+    image.encode_png().map_err(|error| PngError::Drawing(error.to_string()))
+}
+
+/// A family to write with: one of the usual ones, or else any.
+fn family(fonts: &Database) -> Option<String> {
+    let has = |family: &&str| fonts.faces().any(|face| face.families.iter().any(|(name, _)| name == family));
+    let any = || fonts.faces().find_map(|face| face.families.first().map(|(name, _)| name.clone()));
+    FAMILIES.iter().find(|family| has(family)).map(|family| (*family).to_owned()).or_else(any)
+}
