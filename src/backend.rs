@@ -2,17 +2,32 @@
 //!
 //! Everything else is generic over Burn's backends and reaches one through [`Device::run`]. Unit tests are
 //! built without CUDA: it takes the compiler minutes and no unit test can count on a GPU.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `compute` | what Cleave asks of a backend beyond Burn's operations |
+//! | `stack` | the CPU's engine: whole networks, forward and back, without Burn |
+//! | `kernels` | its convolutions |
+//! | `update` | its optimiser step |
+//! | `cuda` | NVIDIA GPUs |
 
+mod compute;
 #[cfg(all(feature = "cuda", not(test)))]
 mod cuda;
+pub mod kernels;
+pub mod stack;
+mod update;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::backend::Autodiff;
-use burn::tensor::backend::AutodiffBackend;
 use serde::Serialize;
 use thiserror::Error;
+
+pub use compute::{Compute, Training};
+pub use update::nesterov;
 
 /// Training on the CPU.
 pub type Cpu = Autodiff<burn_flex::Flex>;
@@ -20,6 +35,25 @@ pub type Cpu = Autodiff<burn_flex::Flex>;
 /// The CPU as Burn's device.
 pub fn cpu_device() -> burn_flex::FlexDevice {
     burn_flex::FlexDevice
+}
+
+/// 0: as many as the machine has.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// Threads that work on the CPU.
+pub fn threads() -> usize {
+    match THREADS.load(Ordering::Relaxed) {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        limit => limit,
+    }
+}
+
+/// Limits the threads of what is computed on the CPU from now on. Burn's own operations keep the limit that they
+/// had when the first of them ran.
+pub fn limit_threads(limit: usize) {
+    THREADS.store(limit, Ordering::Relaxed);
+    // Too late only when the pool is already there.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(limit).build_global();
 }
 
 /// What a user asks for with `--device`.
@@ -82,7 +116,7 @@ pub trait Task {
     type Output;
 
     /// Does the work.
-    fn run<B: AutodiffBackend>(self, device: B::Device) -> Self::Output;
+    fn run<B: Training>(self, device: B::Device) -> Self::Output;
 }
 
 impl Device {
@@ -130,8 +164,7 @@ fn cuda_device(_index: usize) -> Result<Device, DeviceError> {
 
 /// Every device, and what keeps CUDA from working if it does not.
 pub fn list() -> Vec<Listed> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let name = format!("CPU, {threads} thread(s)");
+    let name = format!("CPU, {} thread(s)", threads());
     let mut devices = vec![Listed { device: "cpu".into(), name, memory: None, problem: None }];
     #[cfg(all(feature = "cuda", not(test)))]
     devices.extend(cuda::list());

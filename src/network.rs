@@ -7,11 +7,13 @@
 //! | `cost` | parameters, kernels and multiply-accumulates of a spec |
 //! | `state` | weights on the host, their initial values, safetensors |
 //! | `weights` | weights on a device |
-//! | `forward` | the way of a batch through the stages |
+//! | `forward` | the way of a batch through the stages, in Burn's operations |
+//! | `engine` | the same on a backend's own engine |
 //! | `model` | a spec with weights on a device |
 
 pub mod architecture;
 pub mod cost;
+mod engine;
 mod forward;
 mod model;
 pub mod spec;
@@ -21,6 +23,6 @@ pub mod weights;
 pub use architecture::Architecture;
 pub use cost::Cost;
 pub use forward::Output;
-pub use model::Network;
+pub use model::{Gradients, Network};
 pub use spec::{Conv, Init, Join, Layer, LayerKind, Residual, Spec, SpecError, Stage};
 pub use state::{Array, Role, Slot, State, StateError};

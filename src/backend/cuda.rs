@@ -6,13 +6,15 @@ use burn_dispatch::{Dispatch, DispatchDevice};
 use cudarc::driver::{result, sys as driver};
 use cudarc::nvrtc::sys as nvrtc;
 
-use super::Listed;
+use super::{Compute, Listed};
 
 /// Training on a CUDA device.
 ///
 /// Reached through Burn's dispatching backend, which adds a `match` to each operation: so the CUDA backend is
 /// compiled once, with the dependencies, and not with every change of this crate, where it takes minutes.
 pub(super) type Cuda = Autodiff<Dispatch>;
+
+impl Compute for Dispatch {}
 
 pub(super) fn device(index: usize) -> DispatchDevice {
     DispatchDevice::Cuda(CudaDevice::new(index))

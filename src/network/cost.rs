@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{LayerKind, Shape, Spec, SpecError, Stage};
+use super::spec::{LayerKind, Spec, SpecError};
 
 /// Counts for one network and one image. Biases count as parameters, not as multiply-accumulates; running
 /// statistics count as neither.
@@ -39,11 +39,7 @@ impl Cost {
         for layer in spec.layers()? {
             cost.add_layer(&layer.kind);
         }
-        for (stage, shape) in spec.stages.iter().zip(spec.shapes()?) {
-            if let (Stage::GlobalAvgPool, Shape::Map(map)) = (stage, shape) {
-                cost.pool_inputs += elements(map);
-            }
-        }
+        cost.pool_inputs += spec.pooled()?.into_iter().map(elements).sum::<u64>();
         Ok(cost)
     }
 

@@ -10,11 +10,8 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::spec::{Conv, Join, Residual, Stage};
+use super::spec::{Conv, Join, NORM_EPSILON, Residual, Stage};
 use super::weights::{BatchNorm, ConvWeights, LinearWeights, MaskGenerator};
-
-/// Added to variances before their root is taken.
-const EPSILON: f64 = 1e-5;
 
 /// What a batch gives.
 #[derive(Clone, Debug)]
@@ -51,12 +48,15 @@ pub(super) enum Mode<'a> {
 pub(super) struct Pass<'a, B: Backend> {
     convs: Iter<'a, ConvWeights<B>>,
     linears: Iter<'a, LinearWeights<B>>,
+    /// Masks to use in place of the generators' own, if any.
+    imposed: Iter<'a, Tensor<B, 2>>,
     mode: Mode<'a>,
     masks: Vec<Tensor<B, 2>>,
     statistics: Vec<Option<BatchStatistics<B>>>,
 }
 
 /// Activations between stages.
+#[derive(Clone)]
 enum Signal<B: Backend> {
     /// `[batch, channels, height, width]`.
     Map(Tensor<B, 4>),
@@ -65,10 +65,16 @@ enum Signal<B: Backend> {
 }
 
 impl<'a, B: Backend> Pass<'a, B> {
-    pub(super) fn new(convs: &'a [ConvWeights<B>], linears: &'a [LinearWeights<B>], mode: Mode<'a>) -> Self {
+    pub(super) fn new(
+        convs: &'a [ConvWeights<B>],
+        linears: &'a [LinearWeights<B>],
+        imposed: &'a [Tensor<B, 2>],
+        mode: Mode<'a>,
+    ) -> Self {
         Pass {
             convs: convs.iter(),
             linears: linears.iter(),
+            imposed: imposed.iter(),
             mode,
             masks: Vec::new(),
             statistics: Vec::with_capacity(convs.len()),
@@ -103,6 +109,12 @@ impl<'a, B: Backend> Pass<'a, B> {
             }
             (Stage::Dropout { probability }, Signal::Flat(x)) => Signal::Flat(self.dropout(*probability, x)),
             (Stage::Linear { .. }, Signal::Flat(x)) => Signal::Flat(self.linear(x)),
+            (Stage::Parallel { branches }, signal) => {
+                let run = |branch: &Vec<Stage>| {
+                    branch.iter().fold(signal.clone(), |signal, stage| self.stage(stage, signal)).flat()
+                };
+                Signal::Flat(Tensor::cat(branches.iter().map(run).collect(), 1))
+            }
             (stage, signal) => unreachable!("a checked spec gave {} to {}", signal.kind(), stage.kind()),
         }
     }
@@ -110,7 +122,7 @@ impl<'a, B: Backend> Pass<'a, B> {
     /// BN(conv(x)) * mask, then ReLU (paper section 3.2.1): the mask sits behind batch norm and before ReLU.
     fn conv(&mut self, conv: &Conv, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let weights = next(&mut self.convs);
-        let mask = weights.generator.as_ref().map(|generator| generator.mask(x.clone()));
+        let mask = weights.generator.as_ref().map(|generator| self.mask(generator, x.clone()));
         let bias = weights.bias.as_ref().map(|bias| bias.val());
         let options = ConvOptions::new([conv.stride; 2], [conv.padding(); 2], [1; 2], 1);
         let y = conv2d(x, weights.weight.val(), bias, options);
@@ -128,6 +140,15 @@ impl<'a, B: Backend> Pass<'a, B> {
         self.statistics.push(statistics);
         self.masks.extend(mask);
         if conv.relu { relu(y) } else { y }
+    }
+
+    /// The generator's mask, or the imposed one with the generator's gradient.
+    fn mask(&mut self, generator: &MaskGenerator<B>, x: Tensor<B, 4>) -> Tensor<B, 2> {
+        let mask = generator.mask(x);
+        match self.imposed.next() {
+            Some(imposed) => mask.clone() - mask.detach() + imposed.clone(),
+            None => mask,
+        }
     }
 
     fn residual(&mut self, residual: &Residual, x: Tensor<B, 4>) -> Tensor<B, 4> {
@@ -213,7 +234,7 @@ impl<B: Backend> BatchNorm<B> {
             mean: mean.detach().reshape([channels]),
             var: var.clone().detach().reshape([channels]).mul_scalar(unbiased),
         };
-        let scale = self.scale.val().reshape([1, channels, 1, 1]) / var.add_scalar(EPSILON).sqrt();
+        let scale = self.scale.val().reshape([1, channels, 1, 1]) / var.add_scalar(NORM_EPSILON).sqrt();
         let shift = self.shift.val().reshape([1, channels, 1, 1]);
         (affine(centred, scale, shift, mask), statistics)
     }
@@ -221,7 +242,7 @@ impl<B: Backend> BatchNorm<B> {
     /// Normalises with the running statistics and applies the mask.
     fn normalise(&self, x: Tensor<B, 4>, mask: Option<Tensor<B, 2>>) -> Tensor<B, 4> {
         let channels = x.dims()[1];
-        let scale = self.scale.val() / self.running_var.val().add_scalar(EPSILON).sqrt();
+        let scale = self.scale.val() / self.running_var.val().add_scalar(NORM_EPSILON).sqrt();
         let shift = self.shift.val() - self.running_mean.val() * scale.clone();
         let as_map = |v: Tensor<B, 1>| v.reshape([1, channels, 1, 1]);
         affine(x, as_map(scale), as_map(shift), mask)

@@ -3,23 +3,41 @@
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::backend::Backend;
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::engine::Runner;
 use super::forward::{BatchStatistics, Mode, Output, Pass};
 use super::spec::{LayerKind, Spec};
 use super::state::{Array, Slot, State, StateError};
 use super::weights::{BatchNorm, ConvWeights, LinearWeights, Loader};
+use crate::backend::{Compute, Training};
 
 /// Weight of a new batch in the running statistics of batch norm.
 const NORM_MOMENTUM: f64 = 0.1;
 
 /// A network that runs: there is this one type for whole models, extracted modules and compositions.
-#[derive(Clone, Debug)]
+///
+/// Where its backend has an engine of its own, that runs it; Burn's operations do elsewhere, with the same
+/// results up to rounding.
+#[derive(Debug)]
 pub struct Network<B: Backend> {
     spec: Spec,
     slots: Vec<Slot>,
     weights: Weights<B>,
+    runner: Option<Runner<B>>,
+    /// Masks in place of the generators' own, for Burn's operations.
+    imposed: Vec<Tensor<B, 2>>,
+}
+
+/// Gradients of a network's parameters.
+#[derive(Debug)]
+pub enum Gradients {
+    /// On a device, by parameter id.
+    Device(GradientsParams),
+    /// On the host: entry i is that of the parameter with id i; empty for what is not trained.
+    Host(Vec<Vec<f32>>),
 }
 
 #[derive(Module, Debug)]
@@ -28,7 +46,7 @@ struct Weights<B: Backend> {
     linears: Vec<LinearWeights<B>>,
 }
 
-impl<B: Backend> Network<B> {
+impl<B: Compute> Network<B> {
     /// Builds the network on a device.
     ///
     /// # Errors
@@ -45,7 +63,30 @@ impl<B: Backend> Network<B> {
                 LayerKind::Linear { .. } => linears.push(loader.linear(&layer.name)?),
             }
         }
-        Ok(Network { spec, slots, weights: Weights { convs, linears } })
+        Ok(Network::assemble(spec, slots, Weights { convs, linears }))
+    }
+
+    fn assemble(spec: Spec, slots: Vec<Slot>, weights: Weights<B>) -> Self {
+        let runner = Runner::new(&spec);
+        Network { spec, slots, weights, runner, imposed: Vec::new() }
+    }
+
+    /// The same network, run by Burn's operations on every backend.
+    pub fn by_operations(self) -> Self {
+        Network { runner: None, ..self }
+    }
+
+    /// From now on uses these masks, `[batch, kernels]` for each masked convolution, in place of what the mask
+    /// generators give; gradients flow as if the generators had given them. None: the generators' own again.
+    /// For measuring.
+    pub fn impose_masks(&mut self, masks: &[Array], device: &B::Device) {
+        match &mut self.runner {
+            Some(runner) => {
+                let masks = masks.iter().map(|mask| mask.values.clone());
+                runner.engine().impose(masks.collect());
+            }
+            None => self.imposed = masks.iter().map(|mask| mask.to_tensor(device)).collect(),
+        }
     }
 
     /// The network's description.
@@ -68,15 +109,25 @@ impl<B: Backend> Network<B> {
     /// Logits and masks of a batch, `[batch, channels, height, width]`, with running statistics and without
     /// dropout.
     pub fn forward(&self, images: Tensor<B, 4>) -> Output<B> {
-        let pass = Pass::new(&self.weights.convs, &self.weights.linears, Mode::Evaluate);
-        pass.run(&self.spec.stages, images).0
+        match &self.runner {
+            Some(runner) => runner.evaluate(&self.weights, images),
+            None => self.pass(Mode::Evaluate).run(&self.spec.stages, images).0,
+        }
+    }
+
+    fn pass<'a>(&'a self, mode: Mode<'a>) -> Pass<'a, B> {
+        Pass::new(&self.weights.convs, &self.weights.linears, &self.imposed, mode)
     }
 
     /// Logits and masks of a training batch: batch norm uses and records the batch's statistics, dropout
-    /// draws from `dropout`.
+    /// draws from `dropout`. Images whose own gradient is asked for take the way of Burn's operations.
     pub fn forward_train(&mut self, images: Tensor<B, 4>, dropout: &mut ChaCha8Rng) -> Output<B> {
-        let pass = Pass::new(&self.weights.convs, &self.weights.linears, Mode::Train(dropout));
-        let (output, statistics) = pass.run(&self.spec.stages, images);
+        let (output, statistics) = match &mut self.runner {
+            Some(runner) if !images.is_require_grad() => {
+                runner.train(&self.weights, images, &mut || dropout.random::<f32>())
+            }
+            _ => self.pass(Mode::Train(dropout)).run(&self.spec.stages, images),
+        };
         for (conv, seen) in self.weights.convs.iter_mut().zip(statistics) {
             if let (Some(norm), Some(seen)) = (&mut conv.norm, seen) {
                 norm.record(seen);
@@ -90,6 +141,9 @@ impl<B: Backend> Network<B> {
     pub fn map(&mut self, mapper: &mut impl ModuleMapper<B>) {
         let empty = Weights { convs: Vec::new(), linears: Vec::new() };
         self.weights = std::mem::replace(&mut self.weights, empty).map(mapper);
+        if let Some(runner) = &mut self.runner {
+            runner.engine().forget_weights();
+        }
     }
 
     /// The convolutions' weights in mask order.
@@ -98,15 +152,33 @@ impl<B: Backend> Network<B> {
     }
 }
 
-impl<B: AutodiffBackend> Network<B> {
+impl<B: Training> Network<B> {
     /// The same network without gradient tracking.
     pub fn valid(&self) -> Network<B::InnerBackend> {
-        Network { spec: self.spec.clone(), slots: self.slots.clone(), weights: self.weights.valid() }
+        Network::assemble(self.spec.clone(), self.slots.clone(), self.weights.valid())
     }
 
-    /// Picks the gradients of this network's parameters.
-    pub fn gradients(&self, gradients: B::Gradients) -> GradientsParams {
-        GradientsParams::from_grads(gradients, &self.weights)
+    /// The gradients of this network's parameters, from those of a loss of the last training pass.
+    pub fn gradients(&mut self, gradients: B::Gradients) -> Gradients {
+        let host = self.runner.as_mut().and_then(|runner| runner.gradients(&gradients));
+        match host {
+            Some(gradients) => Gradients::Host(gradients),
+            None => Gradients::Device(GradientsParams::from_grads(gradients, &self.weights)),
+        }
+    }
+
+    /// The gradients on the host, by the names of the parameters.
+    pub fn named_gradients(&self, gradients: &Gradients) -> State {
+        let mut reader = GradientReader { slots: &self.slots, gradients, state: State::default() };
+        self.weights.visit(&mut reader);
+        reader.state
+    }
+
+    /// Takes back the memory of gradients that were used.
+    pub fn recycle(&mut self, gradients: Gradients) {
+        if let (Some(runner), Gradients::Host(gradients)) = (&mut self.runner, gradients) {
+            runner.recycle(gradients);
+        }
     }
 }
 
@@ -131,5 +203,30 @@ impl<B: Backend> ModuleVisitor<B> for Reader<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         let slot = &self.slots[param.id.val() as usize];
         self.state.0.insert(slot.name.clone(), Array::from_tensor(param.val()));
+    }
+}
+
+struct GradientReader<'a> {
+    slots: &'a [Slot],
+    gradients: &'a Gradients,
+    state: State,
+}
+
+impl<B: Training> ModuleVisitor<B> for GradientReader<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        let index = param.id.val() as usize;
+        let slot = &self.slots[index];
+        let array = match self.gradients {
+            Gradients::Device(gradients) => {
+                gradients.get::<B::InnerBackend, D>(param.id).map(Array::from_tensor)
+            }
+            Gradients::Host(arrays) => arrays
+                .get(index)
+                .filter(|values| !values.is_empty())
+                .map(|values| Array { shape: slot.shape.clone(), values: values.clone() }),
+        };
+        if let Some(array) = array {
+            self.state.0.insert(slot.name.clone(), array);
+        }
     }
 }

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+/// What batch norm adds to variances before their root is taken.
+pub const NORM_EPSILON: f64 = 1e-5;
+
 /// A network: what it takes in and the stages that an image passes through.
 ///
 /// Input channels of every stage follow from the stage before it, so a spec cannot contradict itself, and a
@@ -47,6 +50,11 @@ pub enum Stage {
     Linear {
         /// Output features.
         outputs: usize,
+    },
+    /// Networks side by side: each reads the same input, and their flat outputs follow one another.
+    Parallel {
+        /// The stages of each.
+        branches: Vec<Vec<Stage>>,
     },
 }
 
@@ -220,14 +228,22 @@ impl Stage {
             Stage::Relu => "relu",
             Stage::Dropout { .. } => "dropout",
             Stage::Linear { .. } => "linear",
+            Stage::Parallel { .. } => "parallel",
         }
     }
 
-    /// The convolutions of this stage in mask order: a residual's body, then its shortcut.
+    /// What it hands on when this reaches it; `None` if it does not fit.
+    pub fn output(&self, input: Shape) -> Option<Shape> {
+        let mut walk = Walk::new(input);
+        walk.pass(self).ok().map(|()| walk.shape)
+    }
+
+    /// The convolutions of this stage in mask order: a residual's body, then its shortcut; branch by branch.
     pub fn convs(&self) -> Vec<&Conv> {
         match self {
             Stage::Conv(conv) => vec![conv],
             Stage::Residual(residual) => residual.body.iter().chain(&residual.shortcut).collect(),
+            Stage::Parallel { branches } => branches.iter().flatten().flat_map(Stage::convs).collect(),
             _ => Vec::new(),
         }
     }
@@ -237,6 +253,9 @@ impl Stage {
         match self {
             Stage::Conv(conv) => vec![conv],
             Stage::Residual(residual) => residual.body.iter_mut().chain(&mut residual.shortcut).collect(),
+            Stage::Parallel { branches } => {
+                branches.iter_mut().flatten().flat_map(Stage::convs_mut).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -301,15 +320,22 @@ impl Spec {
         self
     }
 
+    /// Every map that a global average pool reads, `[channels, height, width]`.
+    pub(super) fn pooled(&self) -> Result<Vec<[usize; 3]>, SpecError> {
+        self.walk().map(|walk| walk.pooled)
+    }
+
     fn walk(&self) -> Result<Walk, SpecError> {
-        let mut walk = Walk::new(self.input);
+        let mut walk = Walk::new(Shape::Map(self.input));
         if self.input.contains(&0) {
             return Err(walk.error(0, "input", format!("the input shape {:?} has a zero", self.input)));
         }
         for (index, stage) in self.stages.iter().enumerate() {
+            walk.stage = index;
             walk.pass(stage).map_err(|problem| walk.error(index, stage.kind(), problem))?;
+            walk.shapes.push(walk.shape);
         }
-        match (self.stages.last(), walk.shape()) {
+        match (self.stages.last(), walk.shape) {
             (Some(_), Shape::Flat(_)) => Ok(walk),
             (last, shape) => Err(walk.error(
                 self.stages.len().saturating_sub(1),
@@ -320,37 +346,49 @@ impl Spec {
     }
 }
 
+/// What reaches each of the stages of a branch that reads `input`.
+pub(crate) fn branch_shapes(stages: &[Stage], input: Shape) -> Result<Vec<Shape>, SpecError> {
+    let mut walk = Walk::new(input);
+    for stage in stages {
+        walk.pass(stage).map_err(|problem| walk.error(0, stage.kind(), problem))?;
+        walk.shapes.push(walk.shape);
+    }
+    Ok(walk.shapes)
+}
+
 /// Shapes and names gathered on the way through a spec.
 struct Walk {
+    /// What reaches the next stage.
+    shape: Shape,
+    /// Index of the stage under way.
+    stage: usize,
     shapes: Vec<Shape>,
     layers: Vec<Layer>,
+    pooled: Vec<[usize; 3]>,
     convs: usize,
     residuals: usize,
     linears: usize,
 }
 
 impl Walk {
-    fn new(input: [usize; 3]) -> Self {
-        Walk { shapes: vec![Shape::Map(input)], layers: Vec::new(), convs: 0, residuals: 0, linears: 0 }
+    fn new(shape: Shape) -> Self {
+        let (shapes, layers, pooled) = (vec![shape], Vec::new(), Vec::new());
+        Walk { shape, stage: 0, shapes, layers, pooled, convs: 0, residuals: 0, linears: 0 }
     }
 
     fn error(&self, stage: usize, kind: &'static str, problem: String) -> SpecError {
         SpecError { stage, kind, problem }
     }
 
-    fn shape(&self) -> Shape {
-        self.shapes[self.shapes.len() - 1]
-    }
-
     fn flat(&self) -> usize {
-        match self.shape() {
+        match self.shape {
             Shape::Flat(features) => features,
             Shape::Map([channels, height, width]) => channels * height * width,
         }
     }
 
     fn map(&self) -> Result<[usize; 3], String> {
-        match self.shape() {
+        match self.shape {
             Shape::Map(map) => Ok(map),
             flat => Err(format!("it needs a [channels, height, width] input and gets {flat}")),
         }
@@ -365,23 +403,48 @@ impl Walk {
             }
             Stage::MaxPool { size } => Shape::Map(pooled(self.map()?, *size)?),
             Stage::Residual(residual) => Shape::Map(self.residual(residual, self.map()?)?),
-            Stage::GlobalAvgPool => Shape::Flat(self.map()?[0]),
+            Stage::GlobalAvgPool => {
+                let map = self.map()?;
+                self.pooled.push(map);
+                Shape::Flat(map[0])
+            }
             Stage::Flatten => Shape::Flat(self.map()?.iter().product()),
-            Stage::Relu => self.shape(),
-            Stage::Dropout { probability } if (0.0..1.0).contains(probability) => self.shape(),
+            Stage::Relu => self.shape,
+            Stage::Dropout { probability } if (0.0..1.0).contains(probability) => self.shape,
             Stage::Dropout { probability } => {
                 return Err(format!("probability {probability} is not in [0, 1)"));
             }
             Stage::Linear { outputs } => Shape::Flat(self.linear(*outputs)?),
+            Stage::Parallel { branches } => Shape::Flat(self.parallel(branches)?),
         };
-        self.shapes.push(next);
+        self.shape = next;
         Ok(())
+    }
+
+    fn parallel(&mut self, branches: &[Vec<Stage>]) -> Result<usize, String> {
+        let input = self.shape;
+        let mut outputs = 0;
+        for (index, branch) in branches.iter().enumerate() {
+            self.shape = input;
+            for stage in branch {
+                let within = |problem| format!("branch {index}, {}: {problem}", stage.kind());
+                self.pass(stage).map_err(within)?;
+            }
+            match self.shape {
+                Shape::Flat(features) => outputs += features,
+                map => return Err(format!("branch {index} ends with {map}; end it with a linear stage")),
+            }
+        }
+        match branches.len() {
+            0 => Err("it has no branches".into()),
+            _ => Ok(outputs),
+        }
     }
 
     fn conv(&mut self, name: String, conv: &Conv, input: [usize; 3]) -> Result<[usize; 3], String> {
         let output = conv.output(input)?;
         let kind = LayerKind::Conv { conv: conv.clone(), input, output };
-        self.layers.push(Layer { name, stage: self.shapes.len() - 1, kind });
+        self.layers.push(Layer { name, stage: self.stage, kind });
         Ok(output)
     }
 
@@ -409,19 +472,15 @@ impl Walk {
     }
 
     fn linear(&mut self, outputs: usize) -> Result<usize, String> {
-        let Shape::Flat(inputs) = self.shape() else {
-            return Err(format!("it gets {}; put flatten or global-avg-pool before it", self.shape()));
+        let Shape::Flat(inputs) = self.shape else {
+            return Err(format!("it gets {}; put flatten or global-avg-pool before it", self.shape));
         };
         if outputs == 0 {
             return Err("outputs must be at least 1".into());
         }
         let name = format!("linear{}", self.linears);
         self.linears += 1;
-        self.layers.push(Layer {
-            name,
-            stage: self.shapes.len() - 1,
-            kind: LayerKind::Linear { inputs, outputs },
-        });
+        self.layers.push(Layer { name, stage: self.stage, kind: LayerKind::Linear { inputs, outputs } });
         Ok(outputs)
     }
 }

@@ -1,0 +1,124 @@
+//! One convolution: its plan, its weights, and its three products.
+
+use super::plan::{Plan, Scheme};
+use super::scratch::Buffer;
+use super::weights::{self, Shared};
+use super::work::{Gradients, Work};
+use super::{Active, ConvShape, Isa, Scratch};
+
+/// The plan and the weights of one convolution, for any number of steps.
+///
+/// The same input, shape, instruction set and number of threads give the same bits every time.
+#[derive(Debug)]
+pub struct ConvKernel {
+    plan: Plan,
+    weights: Buffer,
+    own: Buffer,
+}
+
+impl ConvKernel {
+    /// Plans a convolution of at most `shape.batch` samples on at most `threads` threads.
+    ///
+    /// # Panics
+    ///
+    /// If the kernel is larger than the padded image, a size is zero, or the processor lacks `isa`.
+    pub fn new(shape: ConvShape, isa: Isa, threads: usize) -> Self {
+        ConvKernel::planned(Plan::new(shape, isa, threads))
+    }
+
+    /// As [`ConvKernel::new`], with the sums as they are written down, for results as near to other programs'
+    /// as theirs are to each other's: tiles round three to eight times more coarsely.
+    ///
+    /// # Panics
+    ///
+    /// As [`ConvKernel::new`].
+    pub fn plain(shape: ConvShape, isa: Isa, threads: usize) -> Self {
+        ConvKernel::planned(Plan::with_scheme(shape, isa, threads.max(1), Scheme::Rows))
+    }
+
+    fn planned(plan: Plan) -> Self {
+        let (shape, isa) = (plan.shape, plan.isa);
+        assert!(isa.is_available(), "this processor has no {isa:?}");
+        let sizes =
+            [shape.batch, shape.height, shape.width, shape.cin, shape.cout, shape.kernel, shape.stride];
+        assert!(sizes.iter().all(|size| *size > 0), "a convolution with nothing in it: {shape:?}");
+        let image = shape.height.min(shape.width) + 2 * shape.padding;
+        assert!(image >= shape.kernel, "a kernel larger than its image: {shape:?}");
+        ConvKernel { plan, weights: Buffer::default(), own: Buffer::default() }
+    }
+
+    /// The sizes it was planned for.
+    pub fn shape(&self) -> &ConvShape {
+        &self.plan.shape
+    }
+
+    /// Takes the weights `[cout, cin, kernel, kernel]`; once for as long as they stay the same.
+    pub fn prepare(&mut self, weight: &[f32]) {
+        let s = &self.plan.shape;
+        assert_eq!(weight.len(), s.cout * s.cin * s.kernel * s.kernel, "the number of weights");
+        let own = self.own.floats(self.plan.threads * weights::own_len(&self.plan));
+        let blocks = self.weights.floats(weights::blocks_len(&self.plan));
+        weights::transform(&self.plan, weight, blocks, own);
+    }
+
+    /// `y = conv(x, w)` without bias: x `[batch, height, width, cin]`, y `[batch, out_height, out_width, cout]`,
+    /// both of at most the planned batch. `active` names the input channels that are not zero throughout,
+    /// `wanted` the outputs that are needed; the others become zero.
+    ///
+    /// # Panics
+    ///
+    /// If the sizes do not fit or no weights were given.
+    pub fn forward(
+        &mut self,
+        x: &[f32],
+        active: Option<&Active>,
+        wanted: Option<&Active>,
+        y: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let batch = self.batch(x, y);
+        let weights = self.blocks();
+        let (x, y) = (Shared(x.as_ptr().cast_mut()), Shared(y.as_mut_ptr()));
+        Work::new(&self.plan, batch, active, false, scratch).forward(weights, x, y, wanted);
+    }
+
+    /// The gradients of x and w from that of y. `dw` `[cout, cin, kernel, kernel]` and `dx`, if wanted, are
+    /// overwritten; `dx` is zero at inactive channels.
+    ///
+    /// # Panics
+    ///
+    /// As for [`ConvKernel::forward`].
+    pub fn backward(
+        &mut self,
+        x: &[f32],
+        dy: &[f32],
+        active: Option<&Active>,
+        dx: Option<&mut [f32]>,
+        dw: &mut [f32],
+        scratch: &mut Scratch,
+    ) {
+        let batch = self.batch(x, dy);
+        assert!(dx.as_ref().is_none_or(|dx| dx.len() == x.len()), "the size of the input's gradient");
+        let s = &self.plan.shape;
+        assert_eq!(dw.len(), s.cout * s.cin * s.kernel * s.kernel, "the size of the weights' gradient");
+        let weights = self.blocks();
+        let (x, dy) = (Shared(x.as_ptr().cast_mut()), Shared(dy.as_ptr().cast_mut()));
+        let gradients = Gradients { dx: dx.map(|dx| Shared(dx.as_mut_ptr())), dw };
+        Work::new(&self.plan, batch, active, true, scratch).backward(weights, x, dy, active, gradients);
+    }
+
+    /// The transformed weights.
+    fn blocks(&mut self) -> Shared {
+        Shared(self.weights.floats(weights::blocks_len(&self.plan)).as_mut_ptr())
+    }
+
+    /// The number of samples of an input and an output.
+    fn batch(&self, x: &[f32], y: &[f32]) -> usize {
+        let s = &self.plan.shape;
+        let batch = x.len() / s.input_len();
+        assert_eq!(x.len(), batch * s.input_len(), "the input is no whole number of samples");
+        assert_eq!(y.len(), batch * s.output_len(), "the output has another number of samples");
+        assert!(self.weights.is_used(), "no weights were given");
+        batch
+    }
+}

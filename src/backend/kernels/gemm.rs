@@ -1,0 +1,347 @@
+//! Products of matrices, one block of registers at a time.
+//!
+//! `B` comes in blocks of as many columns as some vectors hold, each block `[depth][columns]` without gaps.
+//! `A` and the results have rows at any distance. A list, if there is one, names the row of B's block that
+//! belongs to each column of A: channels that are zero in a group of samples are left out of both.
+
+use super::simd::{Job, Simd};
+
+/// `out[row][..] = sum over k of a[row][k] * b[list[k]][..]` for one block of columns.
+pub(super) struct Rows {
+    /// `[rows][k]`, rows `lda` apart.
+    pub a: *const f32,
+    pub lda: usize,
+    pub rows: usize,
+    /// A block of `vectors` vectors.
+    pub b: *const f32,
+    pub vectors: usize,
+    pub k: usize,
+    /// `k` rows of b, or null for the first `k`.
+    pub list: *const u32,
+    /// `[rows][block]`, rows `ldo` apart.
+    pub out: *mut f32,
+    pub ldo: usize,
+}
+
+/// `out[list[k]][..] (+)= sum over rows of a[row][k] * b[row][..]` for one block of columns.
+pub(super) struct Outer {
+    /// `[rows][k]`, rows `lda` apart.
+    pub a: *const f32,
+    pub lda: usize,
+    pub rows: usize,
+    /// `[rows][block]`, rows `ldb` apart.
+    pub b: *const f32,
+    pub ldb: usize,
+    pub vectors: usize,
+    pub k: usize,
+    /// `k` rows of out, or null for the first `k`.
+    pub list: *const u32,
+    /// `[depth][block]` without gaps.
+    pub out: *mut f32,
+    /// Whether to add to what `out` holds.
+    pub accumulate: bool,
+}
+
+/// `out[row][j] = sum over n of a[row][n] * b[list[j]][n]`, b in blocks of columns n.
+pub(super) struct Dots {
+    /// `[rows][columns]`, rows `lda` apart.
+    pub a: *const f32,
+    pub lda: usize,
+    pub rows: usize,
+    /// `[blocks][depth][block]`.
+    pub b: *const f32,
+    pub depth: usize,
+    pub block: usize,
+    /// A multiple of `LANES`.
+    pub columns: usize,
+    /// `k` rows of each block.
+    pub list: *const u32,
+    pub k: usize,
+    /// `[rows][k]`, rows `ldo` apart; `ldo` leaves room for `k` rounded up to 4.
+    pub out: *mut f32,
+    pub ldo: usize,
+}
+
+/// `to[n][k] = from[n / block][list[k]][n % block]`: some columns of the transposed matrix.
+pub(super) struct Transposed {
+    /// `[blocks][depth][block]`, block a multiple of `LANES`, of at most four vectors.
+    pub from: *const f32,
+    pub depth: usize,
+    pub blocks: usize,
+    pub block: usize,
+    /// `count` rows of each block, or null for those from `first`.
+    pub list: *const u32,
+    pub first: usize,
+    /// At most `to_block`.
+    pub count: usize,
+    /// `[blocks * block][to_block]`, a multiple of `LANES` wide.
+    pub to: *mut f32,
+    pub to_block: usize,
+}
+
+/// How many of the `rest` rows to take at once, at most R: as even as possible at the end, so that no row is
+/// left over alone.
+#[inline(always)]
+fn portion(rest: usize, most: usize) -> usize {
+    if rest <= most {
+        rest
+    } else if rest < 2 * most {
+        rest.div_ceil(2)
+    } else {
+        most
+    }
+}
+
+/// Calls a function with the number of rows and of vectors as constants.
+macro_rules! with_sizes {
+    ($vectors:expr, $registers:expr, $rest:expr, $call:ident) => {
+        match ($vectors, $registers) {
+            (4, _) => match portion($rest, 6) {
+                1 => $call!(1, 4),
+                2 => $call!(2, 4),
+                3 => $call!(3, 4),
+                4 => $call!(4, 4),
+                5 => $call!(5, 4),
+                _ => $call!(6, 4),
+            },
+            (2, 32) => match portion($rest, 12) {
+                12.. => $call!(12, 2),
+                8.. => $call!(8, 2),
+                4.. => $call!(4, 2),
+                2.. => $call!(2, 2),
+                _ => $call!(1, 2),
+            },
+            (2, _) => match portion($rest, 6) {
+                6.. => $call!(6, 2),
+                4.. => $call!(4, 2),
+                3 => $call!(3, 2),
+                2 => $call!(2, 2),
+                _ => $call!(1, 2),
+            },
+            (_, 8) => match portion($rest, 4) {
+                4.. => $call!(4, 1),
+                2.. => $call!(2, 1),
+                _ => $call!(1, 1),
+            },
+            _ => match portion($rest, 12) {
+                12.. => $call!(12, 1),
+                8.. => $call!(8, 1),
+                4.. => $call!(4, 1),
+                2.. => $call!(2, 1),
+                _ => $call!(1, 1),
+            },
+        }
+    };
+}
+
+/// Vectors that follow each other.
+#[inline(always)]
+unsafe fn load<S: Simd, const C: usize>(from: *const f32) -> [S::V; C] {
+    // SAFETY: the caller's promise: `from` holds C vectors.
+    unsafe {
+        let mut vectors = [S::splat(0.0); C];
+        for (c, vector) in vectors.iter_mut().enumerate() {
+            *vector = S::load(from.add(c * S::LANES));
+        }
+        vectors
+    }
+}
+
+impl Job for Rows {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut row = 0;
+        while row < self.rows {
+            macro_rules! tile {
+                ($r:literal, $c:literal) => {{
+                    // SAFETY: rows `row..row + R` exist; the rest is the caller's promise.
+                    unsafe {
+                        if self.list.is_null() {
+                            self.tile::<S, $r, $c, false>(row)
+                        } else {
+                            self.tile::<S, $r, $c, true>(row)
+                        }
+                    }
+                    row += $r;
+                }};
+            }
+            with_sizes!(self.vectors, S::REGISTERS, self.rows - row, tile)
+        }
+    }
+}
+
+impl Rows {
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const R: usize, const C: usize, const LIST: bool>(&self, row: usize) {
+        // SAFETY: `a` and `out` have rows `row..row + R`, and `b` (or `list`) `k` rows.
+        unsafe {
+            let a = self.a.add(row * self.lda);
+            let mut sums = [[S::splat(0.0); C]; R];
+            for k in 0..self.k {
+                let at = if LIST { *self.list.add(k) as usize } else { k };
+                let b = self.b.add(at * C * S::LANES);
+                let b = load::<S, C>(b);
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let value = S::splat(*a.add(r * self.lda + k));
+                    for (sum, b) in sums.iter_mut().zip(b) {
+                        *sum = S::fma(value, b, *sum);
+                    }
+                }
+            }
+            for (r, sums) in sums.into_iter().enumerate() {
+                for (c, sum) in sums.into_iter().enumerate() {
+                    S::store(self.out.add((row + r) * self.ldo + c * S::LANES), sum);
+                }
+            }
+        }
+    }
+}
+
+impl Job for Outer {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut k = 0;
+        while k < self.k {
+            macro_rules! tile {
+                ($r:literal, $c:literal) => {{
+                    // SAFETY: columns `k..k + R` exist; the rest is the caller's promise.
+                    unsafe { self.tile::<S, $r, $c>(k) }
+                    k += $r;
+                }};
+            }
+            with_sizes!(self.vectors, S::REGISTERS, self.k - k, tile)
+        }
+    }
+}
+
+impl Outer {
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const R: usize, const C: usize>(&self, k: usize) {
+        // SAFETY: `a` has columns `k..k + R`, `list` as many values, and `out` the rows it names.
+        unsafe {
+            let out: [*mut f32; R] = std::array::from_fn(|r| {
+                let at = if self.list.is_null() { k + r } else { *self.list.add(k + r) as usize };
+                self.out.add(at * C * S::LANES)
+            });
+            let mut sums = [[S::splat(0.0); C]; R];
+            if self.accumulate {
+                for (sums, out) in sums.iter_mut().zip(out) {
+                    *sums = load::<S, C>(out);
+                }
+            }
+            for row in 0..self.rows {
+                let (a, b) = (self.a.add(row * self.lda + k), self.b.add(row * self.ldb));
+                let b = load::<S, C>(b);
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let value = S::splat(*a.add(r));
+                    for (sum, b) in sums.iter_mut().zip(b) {
+                        *sum = S::fma(value, b, *sum);
+                    }
+                }
+            }
+            for (sums, out) in sums.into_iter().zip(out) {
+                for (c, sum) in sums.into_iter().enumerate() {
+                    S::store(out.add(c * S::LANES), sum);
+                }
+            }
+        }
+    }
+}
+
+impl Job for Dots {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut row = 0;
+        while row < self.rows {
+            // SAFETY: rows `row..row + R` exist; the rest is the caller's promise.
+            unsafe {
+                match (self.rows - row, S::REGISTERS) {
+                    (4.., 32) => {
+                        self.tiles::<S, 4>(row);
+                        row += 4;
+                    }
+                    (2.., _) => {
+                        self.tiles::<S, 2>(row);
+                        row += 2;
+                    }
+                    _ => {
+                        self.tiles::<S, 1>(row);
+                        row += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Dots {
+    #[inline(always)]
+    unsafe fn tiles<S: Simd, const R: usize>(&self, row: usize) {
+        for first in (0..self.k).step_by(4) {
+            // SAFETY: `a` and `out` have rows `row..row + R`, and `out` room for four columns from `first`,
+            // which is below `k`; past the list's end its last row stands in.
+            unsafe {
+                let at: [usize; 4] = std::array::from_fn(|j| {
+                    *self.list.add((first + j).min(self.k - 1)) as usize * self.block
+                });
+                let mut sums = [[S::splat(0.0); 4]; R];
+                for column in (0..self.columns).step_by(self.block) {
+                    let b = self.b.add(column * self.depth);
+                    let a = self.a.add(row * self.lda + column);
+                    for c in (0..self.block.min(self.columns - column)).step_by(S::LANES) {
+                        let mut values = [S::splat(0.0); 4];
+                        for (value, at) in values.iter_mut().zip(at) {
+                            *value = S::load(b.add(at + c));
+                        }
+                        for (r, sums) in sums.iter_mut().enumerate() {
+                            let a = S::load(a.add(r * self.lda + c));
+                            for (sum, b) in sums.iter_mut().zip(values) {
+                                *sum = S::fma(a, b, *sum);
+                            }
+                        }
+                    }
+                }
+                for (r, sums) in sums.into_iter().enumerate() {
+                    let out = self.out.add((row + r) * self.ldo + first);
+                    out.cast::<[f32; 4]>().write_unaligned(S::sums(sums));
+                }
+            }
+        }
+    }
+}
+
+impl Job for Transposed {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut rows = [0.0f32; 16 * 64];
+        for block in 0..self.blocks {
+            for k in (0..self.count).step_by(S::LANES) {
+                // SAFETY: the rows exist; a part of a tile, and rows from a list, go through `rows`, which
+                // holds `LANES` rows of a block. Whole tiles lie inside both matrices.
+                unsafe {
+                    let from = self.from.add(block * self.depth * self.block);
+                    let whole = k + S::LANES <= self.count;
+                    let from = if whole && self.list.is_null() {
+                        from.add((self.first + k) * self.block)
+                    } else {
+                        for row in 0..S::LANES.min(self.count - k) {
+                            let at = match self.list.is_null() {
+                                true => self.first + k + row,
+                                false => *self.list.add(k + row) as usize,
+                            };
+                            for n in (0..self.block).step_by(S::LANES) {
+                                let to = rows.as_mut_ptr().add(row * self.block + n);
+                                S::store(to, S::load(from.add(at * self.block + n)));
+                            }
+                        }
+                        rows.as_ptr()
+                    };
+                    for n in (0..self.block).step_by(S::LANES) {
+                        let to = self.to.add((block * self.block + n) * self.to_block + k);
+                        S::transpose(from.add(n), self.block, to, self.to_block);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Copies of one sample's image: with some channels only, with whole vectors of channels, or as rows of
+//! patches.
+
+use super::plan::Plan;
+use super::simd::{Job, Simd};
+
+/// Which way pixels are copied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// From the image to the compact copy.
+    In,
+    /// From the compact copy to the image; channels that are left out become zero.
+    Out,
+}
+
+/// Copies pixels between an image and a copy that holds some channels only, without gaps between them.
+pub(super) struct Stage<'a> {
+    pub way: Way,
+    /// `[pixels][channels]`
+    pub image: *mut f32,
+    pub channels: usize,
+    pub pixels: usize,
+    /// The channels of the copy, as bits; all if there are none.
+    pub bits: Option<&'a [u64]>,
+    /// `[pixels][width]`, and one vector of room behind it. Values of a pixel past its channels are zero or
+    /// another pixel's.
+    pub copy: *mut f32,
+    pub width: usize,
+}
+
+impl Job for Stage<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let zero = [0.0f32; 16];
+        for pixel in 0..self.pixels {
+            // SAFETY: image and copy hold this pixel; the last vector of the image's channels goes through a
+            // buffer, and the copy has room for a vector behind its end.
+            unsafe {
+                let image = self.image.add(pixel * self.channels);
+                let mut copy = self.copy.add(pixel * self.width);
+                for first in (0..self.channels).step_by(S::LANES) {
+                    let count = S::LANES.min(self.channels - first);
+                    let all = u32::MAX >> (32 - count);
+                    let mask = self.bits.map_or(all, |bits| (bits[first / 64] >> (first % 64)) as u32 & all);
+                    let mut edge = zero;
+                    let image = image.add(first);
+                    let whole = count == S::LANES;
+                    match self.way {
+                        Way::In if whole => S::compress(image, mask, copy),
+                        Way::In => {
+                            edge.as_mut_ptr().copy_from_nonoverlapping(image, count);
+                            let mut packed = zero;
+                            S::compress(edge.as_ptr(), mask, packed.as_mut_ptr());
+                            S::store(copy, S::load(packed.as_ptr()));
+                        }
+                        Way::Out if whole => S::expand(copy, mask, image),
+                        Way::Out => {
+                            S::expand(copy, mask, edge.as_mut_ptr());
+                            image.copy_from_nonoverlapping(edge.as_ptr(), count);
+                        }
+                    }
+                    copy = copy.add(mask.count_ones() as usize);
+                }
+            }
+        }
+    }
+}
+
+/// Sets the channels of an image's pixels to zero that are not among some.
+pub(super) struct Keep<'a> {
+    /// `[pixels][channels]`
+    pub image: *mut f32,
+    pub channels: usize,
+    pub pixels: usize,
+    pub bits: &'a [u64],
+}
+
+impl Job for Keep<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        for first in (0..self.channels).step_by(S::LANES) {
+            let count = S::LANES.min(self.channels - first);
+            let bits = (self.bits[first / 64] >> (first % 64)) as u32;
+            if bits.trailing_ones() as usize >= count {
+                continue;
+            }
+            let factors: [f32; 16] = std::array::from_fn(|lane| (bits >> lane & 1) as f32);
+            for pixel in 0..self.pixels {
+                // SAFETY: the pixel has `count` channels from `first`.
+                unsafe {
+                    let image = self.image.add(pixel * self.channels + first);
+                    for (lane, factor) in factors.iter().enumerate().take(count) {
+                        if *factor == 0.0 {
+                            *image.add(lane) = 0.0;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rows of patches: for every output pixel of some rows, the input pixels that its kernel covers.
+pub(super) struct Patches<'a> {
+    pub plan: &'a Plan,
+    /// `[height][width][pixel]`, of which `channels` are used.
+    pub image: *mut f32,
+    pub pixel: usize,
+    pub channels: usize,
+    /// Output rows.
+    pub rows: (usize, usize),
+    /// The first output pixel's patch, `[taps][channels]`; patches are `row` values apart.
+    pub patches: *mut f32,
+    pub row: usize,
+}
+
+impl Patches<'_> {
+    /// Where the pixel under a tap of an output's kernel begins, if it is inside the image.
+    #[inline(always)]
+    fn pixel_at(&self, [out_y, out_x]: [usize; 2], [tap_y, tap_x]: &[usize; 2]) -> Option<usize> {
+        let s = &self.plan.shape;
+        let y = (out_y * s.stride + tap_y).wrapping_sub(s.padding);
+        let x = (out_x * s.stride + tap_x).wrapping_sub(s.padding);
+        (y < s.height && x < s.width).then(|| (y * s.width + x) * self.pixel)
+    }
+
+    /// Copies the image's pixels to the patches; zeros outside.
+    ///
+    /// # Safety
+    ///
+    /// The pointers hold what their fields say.
+    pub(super) unsafe fn gather(self) {
+        let mut patch = self.patches;
+        for out_y in self.rows.0..self.rows.1 {
+            for out_x in 0..self.plan.grid[1] {
+                for (index, tap) in self.plan.taps.iter().enumerate() {
+                    // SAFETY: a row for every output pixel; a pixel inside holds `channels` values.
+                    unsafe {
+                        let to = patch.add(index * self.channels);
+                        match self.pixel_at([out_y, out_x], tap) {
+                            Some(at) if self.channels < 16 => {
+                                for c in 0..self.channels {
+                                    *to.add(c) = *self.image.add(at + c);
+                                }
+                            }
+                            Some(at) => to.copy_from_nonoverlapping(self.image.add(at), self.channels),
+                            None => to.write_bytes(0, self.channels),
+                        }
+                    }
+                }
+                // SAFETY: as above; the last one's end is inside the buffer.
+                patch = unsafe { patch.add(self.row) };
+            }
+        }
+    }
+}
+
+impl Job for Patches<'_> {
+    /// Adds the patches to the image's pixels, in whole vectors: `pixel` is a multiple of `LANES`, and values
+    /// past `channels` are arbitrary.
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut patch = self.patches;
+        for out_y in self.rows.0..self.rows.1 {
+            for out_x in 0..self.plan.grid[1] {
+                for (index, tap) in self.plan.taps.iter().enumerate() {
+                    let Some(at) = self.pixel_at([out_y, out_x], tap) else { continue };
+                    for c in (0..self.channels).step_by(S::LANES) {
+                        // SAFETY: the pixel is inside; a vector more than `channels` follows in both.
+                        unsafe {
+                            let (to, from) = (self.image.add(at + c), patch.add(index * self.channels + c));
+                            S::store(to, S::add(S::load(to), S::load(from)));
+                        }
+                    }
+                }
+                // SAFETY: a row for every output pixel.
+                patch = unsafe { patch.add(self.row) };
+            }
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Every path against a convolution in float64.
+
+use super::*;
+
+/// Numbers in -1..1 that look random, the same every time.
+pub(super) fn noise(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    (0..len)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// A convolution with its input, weights, output gradient and active channels.
+struct Case {
+    shape: ConvShape,
+    x: Vec<f32>,
+    weight: Vec<f32>,
+    dy: Vec<f32>,
+    bits: Option<Vec<u64>>,
+}
+
+impl Case {
+    /// `density`: the part of the channels that are active; none for no set of channels.
+    fn new(shape: ConvShape, density: Option<f64>) -> Self {
+        let words = shape.cin.div_ceil(64);
+        let mut x = noise(shape.batch * shape.input_len(), 1);
+        let bits = density.map(|density| {
+            let draws = noise(shape.batch * shape.cin, 2);
+            let mut bits = vec![0u64; shape.batch * words];
+            for (index, draw) in draws.into_iter().enumerate() {
+                let (n, c) = (index / shape.cin, index % shape.cin);
+                if f64::from(draw) * 0.5 + 0.5 < density {
+                    bits[n * words + c / 64] |= 1 << (c % 64);
+                }
+            }
+            let active = Active::new(&bits, shape.cin);
+            for (index, value) in x.iter_mut().enumerate() {
+                if !active.has(index / shape.input_len(), index % shape.cin) {
+                    *value = 0.0;
+                }
+            }
+            bits
+        });
+        let weight = noise(shape.cout * shape.cin * shape.kernel * shape.kernel, 3);
+        let dy = noise(shape.batch * shape.output_len(), 4);
+        Case { shape, x, weight, dy, bits }
+    }
+
+    /// y, dx and dw.
+    fn run(&self, isa: Isa, threads: usize) -> [Vec<f32>; 3] {
+        self.run_with(&mut ConvKernel::new(self.shape, isa, threads), &mut Scratch::new())
+    }
+
+    fn run_with(&self, kernel: &mut ConvKernel, scratch: &mut Scratch) -> [Vec<f32>; 3] {
+        let active = self.bits.as_ref().map(|bits| Active::new(bits, self.shape.cin));
+        let mut results =
+            [vec![f32::NAN; self.dy.len()], vec![f32::NAN; self.x.len()], vec![f32::NAN; self.weight.len()]];
+        let [y, dx, dw] = &mut results;
+        kernel.prepare(&self.weight);
+        kernel.forward(&self.x, active.as_ref(), None, y, scratch);
+        kernel.backward(&self.x, &self.dy, active.as_ref(), Some(dx), dw, scratch);
+        results
+    }
+
+    /// Positions in x, y and w of the products with one position in one of them given: 0 for y, 1 for x, 2
+    /// for w.
+    fn products(&self, of: usize, position: usize) -> Vec<[usize; 3]> {
+        let s = &self.shape;
+        let (oh, ow, k) = (s.out_height(), s.out_width(), s.kernel);
+        let mut all = Vec::new();
+        let mut push = |n: usize, oy: usize, ox: usize, oc: usize, ic: usize, ky: usize, kx: usize| {
+            let (y, x) =
+                ((oy * s.stride + ky).wrapping_sub(s.padding), (ox * s.stride + kx).wrapping_sub(s.padding));
+            if oy < oh && ox < ow && y < s.height && x < s.width {
+                let output = ((n * oh + oy) * ow + ox) * s.cout + oc;
+                let input = ((n * s.height + y) * s.width + x) * s.cin + ic;
+                all.push([output, input, ((oc * s.cin + ic) * k + ky) * k + kx]);
+            }
+        };
+        let taps = || (0..k).flat_map(|y| (0..k).map(move |x| (y, x)));
+        match of {
+            0 => {
+                let (pixel, oc) = (position / s.cout, position % s.cout);
+                let (n, oy, ox) = (pixel / (oh * ow), pixel / ow % oh, pixel % ow);
+                taps().for_each(|(ky, kx)| (0..s.cin).for_each(|ic| push(n, oy, ox, oc, ic, ky, kx)));
+            }
+            1 => {
+                let (pixel, ic) = (position / s.cin, position % s.cin);
+                let (n, y, x) = (pixel / (s.height * s.width), pixel / s.width % s.height, pixel % s.width);
+                for (ky, kx) in taps() {
+                    let (oy, ox) = (y + s.padding, x + s.padding);
+                    if oy >= ky && ox >= kx && (oy - ky) % s.stride == 0 && (ox - kx) % s.stride == 0 {
+                        let (oy, ox) = ((oy - ky) / s.stride, (ox - kx) / s.stride);
+                        (0..s.cout).for_each(|oc| push(n, oy, ox, oc, ic, ky, kx));
+                    }
+                }
+            }
+            _ => {
+                let (oc, ic) = (position / (s.cin * k * k), position / (k * k) % s.cin);
+                let (ky, kx) = (position / k % k, position % k);
+                for pixel in 0..s.batch * oh * ow {
+                    push(pixel / (oh * ow), pixel / ow % oh, pixel % ow, oc, ic, ky, kx);
+                }
+            }
+        }
+        all
+    }
+
+    /// Compares some of a result's values with float64: the largest difference over the root mean square of
+    /// what is to be expected.
+    fn error(&self, of: usize, result: &[f32]) -> f64 {
+        let samples = 150.min(result.len());
+        let (mut square, mut worst) = (0.0f64, 0.0f64);
+        for sample in 0..samples {
+            let position = (sample * result.len() / samples + sample * 7919) % result.len();
+            let mut exact = 0.0f64;
+            for [y, x, w] in self.products(of, position) {
+                exact += match of {
+                    0 => f64::from(self.x[x]) * f64::from(self.weight[w]),
+                    1 => f64::from(self.dy[y]) * f64::from(self.weight[w]),
+                    _ => f64::from(self.dy[y]) * f64::from(self.x[x]),
+                };
+            }
+            if let (1, Some(bits)) = (of, &self.bits) {
+                let active = Active::new(bits, self.shape.cin);
+                if !active.has(position / self.shape.input_len(), position % self.shape.cin) {
+                    exact = 0.0;
+                }
+            }
+            square += exact * exact;
+            let difference = (f64::from(result[position]) - exact).abs();
+            worst = if difference.is_nan() { f64::INFINITY } else { worst.max(difference) };
+        }
+        worst / (square / samples as f64).sqrt().max(1e-3)
+    }
+
+    fn check(&self, isa: Isa, threads: usize) {
+        let products = self.weight.len() * self.shape.out_height() * self.shape.out_width();
+        if cfg!(miri) && products * self.shape.batch > 60_000 {
+            return;
+        }
+        for (of, result) in self.run(isa, threads).iter().enumerate() {
+            let error = self.error(of, result);
+            let name = ["y", "dx", "dw"][of];
+            assert!(error < 1e-4, "{name} of {:?} with {isa:?}, {threads} threads: {error:.1e}", self.shape);
+        }
+    }
+}
+
+fn square(batch: usize, size: usize, cin: usize, cout: usize) -> ConvShape {
+    ConvShape { batch, height: size, width: size, cin, cout, kernel: 3, stride: 1, padding: 1 }
+}
+
+#[test]
+fn a_convolution_of_one_pixel_is_its_centre_weight() {
+    let mut kernel = ConvKernel::new(square(1, 1, 1, 1), Isa::Portable, 1);
+    let weight: Vec<f32> = (0..9).map(|i| i as f32).collect();
+    kernel.prepare(&weight);
+    let mut y = [0.0];
+    kernel.forward(&[2.0], None, None, &mut y, &mut Scratch::new());
+    assert_eq!(y, [8.0]);
+}
+
+#[test]
+fn every_size_and_channel_count_gives_the_convolution() {
+    let shapes = [
+        (3, 1, 1),
+        (5, 1, 17),
+        (1, 1, 512),
+        (3, 2, 3),
+        (7, 2, 64),
+        (5, 2, 96),
+        (3, 3, 32),
+        (3, 4, 1),
+        (9, 4, 17),
+        (9, 4, 64),
+        (7, 4, 512),
+        (3, 5, 32),
+        (3, 7, 33),
+        (3, 8, 3),
+        (5, 8, 96),
+        (3, 8, 128),
+        (3, 16, 32),
+        (1, 16, 64),
+        (3, 32, 17),
+        (1, 32, 64),
+        (17, 16, 16),
+    ];
+    for (index, (batch, size, cin)) in shapes.into_iter().enumerate() {
+        let cout = [cin, 64, 32, 17, 1, 128][index % 6];
+        for isa in Isa::available() {
+            Case::new(square(batch, size, cin, cout), None).check(isa, 2);
+        }
+    }
+}
+
+#[test]
+fn channels_that_are_zero_are_left_out_and_change_nothing() {
+    let shapes = [
+        (5, 1, 64, 64),
+        (7, 2, 96, 17),
+        (9, 4, 128, 64),
+        (6, 4, 512, 128),
+        (5, 8, 64, 32),
+        (3, 16, 33, 64),
+        (2, 32, 32, 64),
+        (17, 16, 24, 16),
+    ];
+    for (index, (batch, size, cin, cout)) in shapes.into_iter().enumerate() {
+        for (isa, density) in Isa::available()
+            .into_iter()
+            .flat_map(|isa| [[0.0, 0.3], [0.1, 1.0], [0.5, 0.02]][index % 3].map(|density| (isa, density)))
+        {
+            Case::new(square(batch, size, cin, cout), Some(density)).check(isa, 2);
+        }
+    }
+}
+
+#[test]
+fn any_kernel_stride_and_padding_gives_the_convolution() {
+    let shape = |height, width, cin, cout, kernel, stride, padding| ConvShape {
+        batch: 3,
+        height,
+        width,
+        cin,
+        cout,
+        kernel,
+        stride,
+        padding,
+    };
+    let shapes = [
+        shape(8, 8, 32, 64, 3, 2, 1),
+        shape(7, 9, 17, 33, 3, 2, 1),
+        shape(8, 8, 64, 64, 1, 1, 0),
+        shape(8, 6, 17, 64, 1, 1, 0),
+        shape(8, 8, 32, 48, 1, 2, 0),
+        shape(9, 6, 16, 8, 5, 1, 2),
+        shape(6, 6, 8, 32, 3, 1, 0),
+        shape(5, 8, 16, 16, 3, 1, 1),
+        shape(11, 11, 3, 64, 7, 2, 3),
+        shape(2, 4, 16, 16, 3, 1, 1),
+    ];
+    for shape in shapes {
+        for isa in Isa::available() {
+            Case::new(shape, None).check(isa, 2);
+            Case::new(shape, Some(0.3)).check(isa, 2);
+        }
+    }
+}
+
+#[test]
+fn the_same_work_gives_the_same_bits_every_time() {
+    for shape in [square(24, 16, 16, 32), square(20, 8, 32, 16), square(20, 4, 64, 64), square(20, 2, 32, 64)]
+    {
+        for density in [None, Some(0.3)] {
+            let case = Case::new(shape, density);
+            let first = case.run(Isa::best(), 3);
+            for _ in 0..3 {
+                assert!(case.run(Isa::best(), 3) == first, "{shape:?} {density:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_earlier_work_left_behind_is_not_seen() {
+    for isa in Isa::available() {
+        let mut scratch = Scratch::new();
+        for density in [None, Some(0.3)] {
+            for shape in
+                [square(9, 4, 40, 20), square(9, 2, 40, 20), square(3, 16, 20, 40), square(3, 3, 20, 20)]
+            {
+                let mut case = Case::new(shape, density);
+                let mut kernel = ConvKernel::new(shape, isa, 2);
+                let expected = case.run_with(&mut kernel, &mut Scratch::new());
+                let x = std::mem::replace(&mut case.x, vec![f32::NAN; expected[1].len()]);
+                let dy = std::mem::replace(&mut case.dy, vec![f32::NAN; expected[0].len()]);
+                case.run_with(&mut kernel, &mut scratch);
+                (case.x, case.dy) = (x, dy);
+                assert!(
+                    case.run_with(&mut kernel, &mut scratch) == expected,
+                    "{isa:?} {shape:?} {density:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_last_batch_may_be_smaller() {
+    for size in [2, 4, 16] {
+        let mut case = Case::new(square(3, size, 24, 16), Some(0.5));
+        let mut kernel = ConvKernel::new(square(32, size, 24, 16), Isa::best(), 2);
+        let results = case.run_with(&mut kernel, &mut Scratch::new());
+        for (of, result) in results.iter().enumerate() {
+            assert!(case.error(of, result) < 1e-4);
+        }
+        (case.x, case.dy, case.bits) = (vec![], vec![], Some(vec![]));
+        let [_, _, dw] = case.run_with(&mut kernel, &mut Scratch::new());
+        assert!(dw.iter().all(|value| *value == 0.0), "no samples give no gradient");
+    }
+}
+
+#[test]
+fn outputs_that_nobody_wants_become_zero() {
+    for isa in Isa::available() {
+        for shape in [square(9, 4, 32, 70), square(5, 8, 20, 33), square(9, 2, 64, 130), square(2, 3, 16, 16)]
+        {
+            let case = Case::new(shape, Some(0.4));
+            let [expected, ..] = case.run(isa, 2);
+            let words = shape.cout.div_ceil(64);
+            let bits: Vec<u64> = (0..shape.batch)
+                .flat_map(|sample| {
+                    (0..words).map(move |word| {
+                        let some = 0x0f0f_1248_8421_f001u64.rotate_left((sample % 3 * 7 + word) as u32);
+                        if word + 1 < words || shape.cout % 64 == 0 {
+                            some
+                        } else {
+                            some & ((1 << (shape.cout % 64)) - 1)
+                        }
+                    })
+                })
+                .collect();
+            let wanted = Active::new(&bits, shape.cout);
+            let active = case.bits.as_ref().map(|bits| Active::new(bits, shape.cin));
+            let mut kernel = ConvKernel::new(shape, isa, 2);
+            kernel.prepare(&case.weight);
+            let mut y = vec![f32::NAN; expected.len()];
+            kernel.forward(&case.x, active.as_ref(), Some(&wanted), &mut y, &mut Scratch::new());
+            for (index, (value, expected)) in y.into_iter().zip(expected).enumerate() {
+                let is = wanted.has(index / shape.output_len(), index % shape.cout);
+                let expected = if is { expected } else { 0.0 };
+                assert!((value - expected).abs() < 1e-4, "{isa:?} {shape:?} at {index}");
+            }
+        }
+    }
+}

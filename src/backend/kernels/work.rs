@@ -1,0 +1,305 @@
+//! A pass over a batch: how it is cut into chunks, who works on them, and where intermediate results go.
+//!
+//! Large images are cut into chunks that fit a core's own cache, and each thread takes whole chunks. Small
+//! images need many samples to use each block of weights well, so all threads share a chunk, phase by phase.
+
+use super::groups::Groups;
+use super::pass::{Chunk, Images, Own, Pass, Planes, Side};
+use super::plan::{GAP, Plan, Scheme};
+use super::pool::parallel;
+use super::weights::{self, Shared};
+use super::{Active, Scratch};
+
+/// Where gradients go.
+pub(super) struct Gradients<'a> {
+    pub dx: Option<Shared>,
+    pub dw: &'a mut [f32],
+}
+
+/// One pass.
+pub(super) struct Work<'a> {
+    plan: &'a Plan,
+    groups: Option<&'a Groups>,
+    batch: usize,
+    /// Crews, each with chunks of its own, and threads of a crew.
+    crews: usize,
+    threads: usize,
+    /// Samples of a chunk.
+    chunk: usize,
+    /// Distances of rows and points in the planes, and values of a crew's planes.
+    row: usize,
+    plane: usize,
+    planes: usize,
+    input: Shared,
+    output: Shared,
+    gradient: Shared,
+    dw: Shared,
+    own: Shared,
+    zeros: Shared,
+    direct: Direct,
+}
+
+/// Which intermediate results are the images themselves.
+#[derive(Clone, Copy)]
+struct Direct {
+    input: bool,
+    output: bool,
+    gradient: bool,
+}
+
+/// A range of `0..len`, the `index`-th of `parts`.
+pub(super) fn part(len: usize, parts: usize, index: usize) -> (usize, usize) {
+    (len * index / parts, len * (index + 1) / parts)
+}
+
+/// Calls `job(worker, [[index, of]; 3])` for every combination.
+fn each(threads: usize, sizes: [usize; 3], job: impl Fn(usize, [[usize; 2]; 3]) + Sync) {
+    let [a, b, c] = sizes;
+    parallel(threads, a * b * c, |worker, index| {
+        job(worker, [[index / (b * c), a], [index / c % b, b], [index % c, c]]);
+    });
+}
+
+impl<'a> Work<'a> {
+    /// Groups the samples if that saves enough, cuts the batch and makes room.
+    pub(super) fn new(
+        plan: &'a Plan,
+        batch: usize,
+        active: Option<&Active>,
+        backward: bool,
+        scratch: &'a mut Scratch,
+    ) -> Self {
+        let grouped =
+            active.is_some_and(|active| grouped(plan, active, batch, backward, &mut scratch.groups));
+        let matrices = if backward { 3 } else { 2 };
+        let alone = plan.alone(batch, backward);
+        let (crews, threads) = if alone { (plan.threads, 1) } else { (1, plan.threads) };
+        let mut chunk = plan.chunk(batch, matrices, alone);
+        if grouped {
+            chunk = chunk.next_multiple_of(plan.group());
+        }
+        let row = plan.rows[0].max(plan.rows[1]);
+        let plane = chunk * plan.tiles() * row + GAP;
+        let planes = (plan.points * plane + GAP).next_multiple_of(16);
+        let rows = plan.scheme == Scheme::Rows && !grouped;
+        let input = plan.direct && !grouped;
+        let direct = Direct {
+            input,
+            output: rows && plan.shape.cout == plan.n.len(),
+            gradient: input && plan.shape.cin == plan.k.len(),
+        };
+        let room = |needed: bool| if needed { crews * planes } else { 0 };
+        let channels = plan.shape.cin.max(plan.shape.cout).next_multiple_of(16);
+        let dw = if backward { crews * weights::blocks_len(plan) } else { 0 };
+        Work {
+            plan,
+            batch,
+            crews,
+            threads,
+            chunk,
+            row,
+            plane,
+            planes,
+            direct,
+            input: scratch.input.shared(room(!direct.input)),
+            output: scratch.output.shared(room(!direct.output)),
+            gradient: scratch.input_gradient.shared(room(backward && !direct.gradient)),
+            dw: scratch.weight_gradient.shared(dw),
+            own: scratch.own.shared(plan.threads * Own::of(plan).len),
+            zeros: scratch.zeros.shared(channels),
+            groups: grouped.then_some(&scratch.groups),
+        }
+    }
+
+    /// The output.
+    pub(super) fn forward(&self, weights: Shared, x: Shared, y: Shared, wanted: Option<&Active>) {
+        parallel(self.crews, self.batch.div_ceil(self.chunk), |crew, index| {
+            let chunk = self.nth(index);
+            // SAFETY: the buffers are as large as plan and chunk ask; jobs of one phase write to different
+            // samples, tiles, rows or blocks, and the phases follow each other.
+            unsafe { self.forward_chunk(crew, chunk, weights, [x, y], wanted) }
+        });
+    }
+
+    unsafe fn forward_chunk(
+        &self,
+        crew: usize,
+        chunk: Chunk,
+        weights: Shared,
+        [x, y]: [Shared; 2],
+        wanted: Option<&Active>,
+    ) {
+        let pass = self.pass(crew, chunk, x, y);
+        let (images, outs) = (self.images(x, Side::Input), self.images(y, Side::Output));
+        // SAFETY: the caller's promise.
+        unsafe {
+            if !self.direct.input {
+                self.each_tile_row(chunk, |worker, position, tiles| {
+                    pass.to_points(worker, (images, Side::Input, pass.input), chunk, position, tiles);
+                });
+            }
+            each(self.threads, pass.multiply_jobs(chunk), |_, at| pass.multiply(weights, chunk, at));
+            if !self.direct.output {
+                self.each_tile_row(chunk, |worker, position, tiles| {
+                    pass.to_image(worker, (outs, Side::Output, pass.output), chunk, position, tiles);
+                });
+            }
+            if let Some(wanted) = wanted {
+                parallel(self.threads, chunk.samples, |_, index| {
+                    pass.keep(outs, Side::Output, pass.sample(chunk.first + index), wanted);
+                });
+            }
+        }
+    }
+
+    /// The gradients.
+    pub(super) fn backward(
+        &self,
+        weights: Shared,
+        x: Shared,
+        dy: Shared,
+        active: Option<&Active>,
+        gradients: Gradients,
+    ) {
+        let chunks = self.batch.div_ceil(self.chunk);
+        // Each crew adds its chunks, always the same and in the same order, to a sum of its own.
+        let crews = self.crews.min(chunks).max(1);
+        let len = weights::blocks_len(self.plan);
+        if self.groups.is_some() || chunks == 0 {
+            parallel(self.plan.threads, self.plan.threads, |_, index| {
+                let (first, last) = part(crews * len, self.plan.threads, index);
+                // SAFETY: parts of the buffer, a different one for each job.
+                unsafe { self.dw.at(first).write_bytes(0, last - first) }
+            });
+        }
+        parallel(self.crews, crews, |worker, crew| {
+            let (first, last) = part(chunks, crews, crew);
+            for index in first..last {
+                // SAFETY: as in `forward`.
+                unsafe {
+                    let dw = (self.dw.at(crew * len), index == first);
+                    self.backward_chunk(
+                        worker,
+                        self.nth(index),
+                        weights,
+                        [x, dy],
+                        active,
+                        (gradients.dx, dw),
+                    );
+                }
+            }
+        });
+        weights::transform_back(self.plan, (self.dw, crews), gradients.dw, self.own);
+    }
+
+    unsafe fn backward_chunk(
+        &self,
+        crew: usize,
+        chunk: Chunk,
+        weights: Shared,
+        [x, dy]: [Shared; 2],
+        active: Option<&Active>,
+        (dx, (dw, fresh)): (Option<Shared>, (*mut f32, bool)),
+    ) {
+        let pass = self.pass(crew, chunk, x, dy);
+        let (images, outs) = (self.images(x, Side::Input), self.images(dy, Side::Output));
+        let (all, dw) = ((0, self.plan.grid[0]), Shared(dw));
+        // SAFETY: the caller's promise; the two products read the same planes and write to different ones.
+        unsafe {
+            parallel(self.threads, chunk.samples, |worker, index| {
+                let position = chunk.first + index;
+                if !self.direct.input {
+                    pass.to_points(worker, (images, Side::Input, pass.input), chunk, position, all);
+                }
+                if !self.direct.output {
+                    pass.to_points(worker, (outs, Side::Output, pass.output), chunk, position, all);
+                }
+            });
+            each(self.threads, pass.correlate_jobs(), |_, at| pass.correlate((dw, fresh), chunk, at));
+            let Some(dx) = dx else { return };
+            let images = self.images(dx, Side::Input);
+            let planes = match self.direct.gradient {
+                true => self.image_planes(dx, Side::Input, chunk),
+                false => self.crew_planes(crew, self.gradient),
+            };
+            each(self.threads, pass.back_jobs(chunk), |worker, at| {
+                pass.multiply_back(worker, (weights, planes), chunk, at);
+            });
+            parallel(self.threads, chunk.samples, |worker, index| {
+                let position = chunk.first + index;
+                if !self.direct.gradient {
+                    pass.to_image(worker, (images, Side::Input, planes), chunk, position, all);
+                }
+                if let Some(active) = active {
+                    pass.keep(images, Side::Input, pass.sample(position), active);
+                }
+            });
+        }
+    }
+
+    fn nth(&self, index: usize) -> Chunk {
+        let first = index * self.chunk;
+        Chunk { first, samples: self.chunk.min(self.batch - first) }
+    }
+
+    fn pass(&self, crew: usize, chunk: Chunk, x: Shared, y: Shared) -> Pass<'_> {
+        let own_layout = Own::of(self.plan);
+        Pass {
+            plan: self.plan,
+            threads: self.threads,
+            groups: self.groups,
+            input: match self.direct.input {
+                true => self.image_planes(x, Side::Input, chunk),
+                false => self.crew_planes(crew, self.input),
+            },
+            output: match self.direct.output {
+                true => self.image_planes(y, Side::Output, chunk),
+                false => self.crew_planes(crew, self.output),
+            },
+            // SAFETY: there is room for every thread; a crew of one thread has the place of its number.
+            own: Shared(unsafe { self.own.at(crew * own_layout.len) }),
+            own_layout,
+            zeros: self.zeros,
+        }
+    }
+
+    fn images(&self, at: Shared, side: Side) -> Images {
+        let s = &self.plan.shape;
+        Images { at, sample: if side == Side::Input { s.input_len() } else { s.output_len() } }
+    }
+
+    /// A chunk's images as planes.
+    fn image_planes(&self, at: Shared, side: Side, chunk: Chunk) -> Planes {
+        let images = self.images(at, side);
+        let row = if side == Side::Input { self.plan.shape.cin } else { self.plan.shape.cout };
+        // SAFETY: the chunk's samples are in the images.
+        Planes { at: Shared(unsafe { at.at(chunk.first * images.sample) }), row, plane: 0 }
+    }
+
+    /// A crew's part of a buffer.
+    fn crew_planes(&self, crew: usize, buffer: Shared) -> Planes {
+        // SAFETY: the buffer has room for every crew.
+        let at = Shared(unsafe { buffer.at(crew * self.planes) });
+        Planes { at, row: self.row, plane: self.plane }
+    }
+
+    /// Calls `job(worker, position, rows of tiles)` for a chunk's samples, in parts if there are few of them.
+    fn each_tile_row(&self, chunk: Chunk, job: impl Fn(usize, usize, (usize, usize)) + Sync) {
+        let rows = self.plan.grid[0];
+        let parts = if self.threads > 1 { (2 * self.threads).div_ceil(chunk.samples).min(rows) } else { 1 };
+        parallel(self.threads, chunk.samples * parts, |worker, index| {
+            job(worker, chunk.first + index / parts, part(rows, parts, index % parts));
+        });
+    }
+}
+
+/// Groups the samples, and says whether leaving channels out then saves time.
+fn grouped(plan: &Plan, active: &Active, batch: usize, backward: bool, groups: &mut Groups) -> bool {
+    assert_eq!(active.channels(), plan.shape.cin, "the channels of the active set");
+    groups.form(active, batch, plan.group());
+    if groups.density(plan.shape.cin) >= plan.worthwhile(backward) {
+        return false;
+    }
+    groups.spread(plan.taps.len(), plan.shape.cin);
+    true
+}

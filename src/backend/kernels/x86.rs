@@ -1,0 +1,246 @@
+//! AVX-512 and AVX2 with FMA.
+
+use std::arch::x86_64::*;
+
+use super::simd::{Job, Simd};
+
+/// Does a job with AVX-512.
+///
+/// # Safety
+///
+/// The processor has AVX-512F; the job's pointers are valid.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn with_avx512(job: impl Job) {
+    // SAFETY: the caller's promise.
+    unsafe { job.run::<Avx512>() }
+}
+
+/// Does a job with AVX2 and FMA.
+///
+/// # Safety
+///
+/// The processor has AVX2 and FMA; the job's pointers are valid.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn with_avx2(job: impl Job) {
+    // SAFETY: the caller's promise.
+    unsafe { job.run::<Avx2>() }
+}
+
+/// Sixteen values.
+#[derive(Clone, Copy)]
+pub(super) struct Avx512;
+
+/// Eight values.
+#[derive(Clone, Copy)]
+pub(super) struct Avx2;
+
+/// The four sums of four vectors of four.
+#[inline(always)]
+unsafe fn quarter_sums(v: [__m128; 4]) -> [f32; 4] {
+    let mut sums = [0.0; 4];
+    // SAFETY: both instruction sets include SSE3, and the array has four values.
+    unsafe {
+        let halves = (_mm_hadd_ps(v[0], v[1]), _mm_hadd_ps(v[2], v[3]));
+        _mm_storeu_ps(sums.as_mut_ptr(), _mm_hadd_ps(halves.0, halves.1));
+    }
+    sums
+}
+
+impl Simd for Avx512 {
+    type V = __m512;
+    const LANES: usize = 16;
+    const REGISTERS: usize = 32;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::V {
+        // SAFETY: the processor has AVX-512F, here and below.
+        unsafe { _mm512_set1_ps(value) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::V {
+        // SAFETY: `from` is valid for 16 values.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, v: Self::V) {
+        // SAFETY: `to` is valid for 16 values.
+        unsafe { _mm512_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: as for `splat`.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: as for `splat`.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: as for `splat`.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // SAFETY: as for `splat`.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {
+        // SAFETY: as for `splat`.
+        unsafe {
+            let mut quarters = [_mm_setzero_ps(); 4];
+            for (quarter, v) in quarters.iter_mut().zip(v) {
+                let low = _mm512_castps512_ps256(v);
+                let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(v)));
+                let half = _mm256_add_ps(low, high);
+                *quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps::<1>(half));
+            }
+            quarter_sums(quarters)
+        }
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: both matrices have 16 rows of 16 values.
+        unsafe {
+            let mut rows = [_mm512_setzero_ps(); 16];
+            for (i, row) in rows.iter_mut().enumerate() {
+                *row = _mm512_loadu_ps(from.add(i * stride));
+            }
+            // Pairs of rows, then pairs of pairs: each quarter of a vector is then a 4x4 block transposed.
+            for i in (0..16).step_by(4) {
+                let low = (
+                    _mm512_castps_pd(_mm512_unpacklo_ps(rows[i], rows[i + 1])),
+                    _mm512_castps_pd(_mm512_unpacklo_ps(rows[i + 2], rows[i + 3])),
+                );
+                let high = (
+                    _mm512_castps_pd(_mm512_unpackhi_ps(rows[i], rows[i + 1])),
+                    _mm512_castps_pd(_mm512_unpackhi_ps(rows[i + 2], rows[i + 3])),
+                );
+                rows[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(low.0, low.1));
+                rows[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low.0, low.1));
+                rows[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high.0, high.1));
+                rows[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high.0, high.1));
+            }
+            // The same for the 4x4 matrix of quarters.
+            for i in 0..4 {
+                let even = (
+                    _mm512_shuffle_f32x4::<0x88>(rows[i], rows[i + 4]),
+                    _mm512_shuffle_f32x4::<0x88>(rows[i + 8], rows[i + 12]),
+                );
+                let odd = (
+                    _mm512_shuffle_f32x4::<0xdd>(rows[i], rows[i + 4]),
+                    _mm512_shuffle_f32x4::<0xdd>(rows[i + 8], rows[i + 12]),
+                );
+                let columns = [
+                    _mm512_shuffle_f32x4::<0x88>(even.0, even.1),
+                    _mm512_shuffle_f32x4::<0x88>(odd.0, odd.1),
+                    _mm512_shuffle_f32x4::<0xdd>(even.0, even.1),
+                    _mm512_shuffle_f32x4::<0xdd>(odd.0, odd.1),
+                ];
+                for (quarter, column) in columns.into_iter().enumerate() {
+                    _mm512_storeu_ps(to.add((quarter * 4 + i) * to_stride), column);
+                }
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn compress(from: *const f32, mask: u32, to: *mut f32) {
+        // SAFETY: both are valid for 16 values. Compressing in the register and storing all of it is much
+        // faster than the form of the instruction that writes to memory.
+        unsafe {
+            _mm512_storeu_ps(to, _mm512_maskz_compress_ps(mask as __mmask16, _mm512_loadu_ps(from)));
+        }
+    }
+    #[inline(always)]
+    unsafe fn expand(from: *const f32, mask: u32, to: *mut f32) {
+        // SAFETY: both are valid for 16 values.
+        unsafe { _mm512_storeu_ps(to, _mm512_maskz_expand_ps(mask as __mmask16, _mm512_loadu_ps(from))) }
+    }
+}
+
+impl Simd for Avx2 {
+    type V = __m256;
+    const LANES: usize = 8;
+    const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::V {
+        // SAFETY: the processor has AVX2 and FMA, here and below.
+        unsafe { _mm256_set1_ps(value) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::V {
+        // SAFETY: `from` is valid for 8 values.
+        unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, v: Self::V) {
+        // SAFETY: `to` is valid for 8 values.
+        unsafe { _mm256_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: as for `splat`.
+        unsafe { _mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: as for `splat`.
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: as for `splat`.
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // SAFETY: as for `splat`.
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {
+        // SAFETY: as for `splat`.
+        unsafe {
+            let mut quarters = [_mm_setzero_ps(); 4];
+            for (quarter, v) in quarters.iter_mut().zip(v) {
+                *quarter = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+            }
+            quarter_sums(quarters)
+        }
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: both matrices have 8 rows of 8 values.
+        unsafe {
+            let mut rows = [_mm256_setzero_ps(); 8];
+            for (i, row) in rows.iter_mut().enumerate() {
+                *row = _mm256_loadu_ps(from.add(i * stride));
+            }
+            for i in [0, 4] {
+                let low = (
+                    _mm256_castps_pd(_mm256_unpacklo_ps(rows[i], rows[i + 1])),
+                    _mm256_castps_pd(_mm256_unpacklo_ps(rows[i + 2], rows[i + 3])),
+                );
+                let high = (
+                    _mm256_castps_pd(_mm256_unpackhi_ps(rows[i], rows[i + 1])),
+                    _mm256_castps_pd(_mm256_unpackhi_ps(rows[i + 2], rows[i + 3])),
+                );
+                rows[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(low.0, low.1));
+                rows[i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low.0, low.1));
+                rows[i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high.0, high.1));
+                rows[i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high.0, high.1));
+            }
+            for i in 0..4 {
+                let columns = (
+                    _mm256_permute2f128_ps::<0x20>(rows[i], rows[i + 4]),
+                    _mm256_permute2f128_ps::<0x31>(rows[i], rows[i + 4]),
+                );
+                _mm256_storeu_ps(to.add(i * to_stride), columns.0);
+                _mm256_storeu_ps(to.add((i + 4) * to_stride), columns.1);
+            }
+        }
+    }
+}

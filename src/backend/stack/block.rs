@@ -1,0 +1,226 @@
+//! A convolution with all that is joined to it, forward.
+
+use super::forward::{Mode, Under};
+use super::passes::{self, Affine, Window};
+use super::plan::{Block, Step};
+use super::share::each;
+use super::{Buffer, Buffers, Engine, Statistics};
+use crate::backend::kernels::Active;
+
+/// Added to variances before their root is taken.
+const EPSILON: f64 = 1e-5;
+
+/// Parts of a batch whose sums are taken one by one and then added in order: the same for any number of
+/// threads.
+const PARTS: usize = 32;
+
+/// What the way back needs of a block.
+#[derive(Debug)]
+pub(super) struct BlockTape {
+    /// The convolution's output.
+    pub y: Buffer,
+    pub mask: Option<Buffer>,
+    /// The generator's hidden layer.
+    pub hidden: Option<Buffer>,
+    pub norm: Norm,
+    pub factors: Factors,
+}
+
+/// `(y - centre) * gain + offset`: batch norm, or the bias alone.
+#[derive(Debug)]
+pub(super) struct Norm {
+    pub centre: Vec<f32>,
+    pub gain: Vec<f32>,
+    pub offset: Vec<f32>,
+    /// 1 / deviation; absent without batch norm.
+    pub inverse: Option<Vec<f32>>,
+}
+
+/// Norm and mask as one factor and one term, `[batch, channels]` or, without a mask, `[1, channels]`.
+#[derive(Debug)]
+pub(super) struct Factors {
+    pub scale: Buffer,
+    pub shift: Buffer,
+    pub channels: usize,
+}
+
+impl Engine {
+    pub(super) fn block(&mut self, step: &Step, block: &Block, pass: &mut Under<'_>) {
+        let batch = pass.tape.batch;
+        let channels = self.plan.values[step.output].channels;
+        let (mask, hidden) = self.mask(step.input, block, pass).unzip();
+        let bits = mask.as_deref().map(|mask| bits(mask, channels));
+        let trains = matches!(pass.mode, Mode::Train(_));
+
+        let mut y = self.buffers.take(batch * block.height * block.width * channels);
+        let active = pass.tape.active[step.input].as_deref();
+        let active = active.map(|rows| Active::new(rows, self.plan.values[step.input].channels));
+        let wanted = bits.as_deref().filter(|_| !trains).map(|rows| Active::new(rows, channels));
+        let (kernel, scratch) = self.kernels.of(block.weight);
+        kernel.forward(pass.tape.value(step.input), active.as_ref(), wanted.as_ref(), &mut y, scratch);
+
+        let norm = self.norm(block, &y, channels, pass);
+        let factors = self.factors(&norm, mask.as_deref(), channels);
+        self.activations(step, block, &y, &factors, pass);
+        let added = block.added.map(|(added, _)| &pass.tape.active[added]);
+        pass.tape.active[step.output] = match (bits, added) {
+            (bits, None) => bits,
+            (Some(bits), Some(Some(added))) => Some(bits.iter().zip(added).map(|(a, b)| a | b).collect()),
+            _ => None,
+        };
+        if let (Some(generator), Some(mask)) = (block.generator, &mask) {
+            pass.outcome.masks[generator.mask] = mask.to_vec();
+        }
+        let tape = BlockTape { y, mask, hidden, norm, factors };
+        match trains {
+            true => pass.tape.blocks[block.index] = Some(tape),
+            false => tape.release(&mut self.buffers),
+        }
+    }
+
+    /// What normalises the convolution's output; records what batch norm saw.
+    fn norm(&self, block: &Block, y: &[f32], channels: usize, pass: &mut Under<'_>) -> Norm {
+        let bias = block.bias.map(|bias| pass.parameters[bias]);
+        let Some(first) = block.norm else {
+            let offset = bias.map_or_else(|| vec![0.0; channels], <[f32]>::to_vec);
+            return Norm { centre: vec![0.0; channels], gain: vec![1.0; channels], offset, inverse: None };
+        };
+        let [scale, shift, running_mean, running_var] =
+            std::array::from_fn(|offset| pass.parameters[first + offset]);
+        // A bias moves the mean and nothing else.
+        let (centre, var) = match pass.mode {
+            Mode::Train(_) => {
+                let (mean, var) = self.moments(y, channels);
+                let pixels = (y.len() / channels) as f64;
+                let unbiased = pixels / (pixels - 1.0).max(1.0);
+                let statistics = Statistics {
+                    mean: (0..channels).map(|c| mean[c] + bias.map_or(0.0, |bias| bias[c])).collect(),
+                    var: var.iter().map(|var| (var * unbiased) as f32).collect(),
+                };
+                pass.outcome.statistics[block.index] = Some(statistics);
+                (mean, var)
+            }
+            Mode::Evaluate => {
+                let mean = (0..channels).map(|c| running_mean[c] - bias.map_or(0.0, |bias| bias[c]));
+                (mean.collect(), running_var.iter().map(|&var| f64::from(var)).collect())
+            }
+        };
+        let inverse: Vec<f32> = var.iter().map(|var| (1.0 / (var + EPSILON).sqrt()) as f32).collect();
+        let gain = inverse.iter().zip(scale).map(|(inverse, scale)| inverse * scale).collect();
+        Norm { centre, gain, offset: shift.to_vec(), inverse: Some(inverse) }
+    }
+
+    /// Mean and biased variance of each channel. Sums are taken about a pixel of the first sample, so that a
+    /// mean far from 0 costs no digits.
+    fn moments(&self, y: &[f32], channels: usize) -> (Vec<f32>, Vec<f64>) {
+        let pixels = y.len() / channels;
+        let about = &y[..channels];
+        let part = pixels.div_ceil(PARTS) * channels;
+        let mut parts = vec![(vec![0.0; channels], vec![0.0; channels]); y.len().div_ceil(part)];
+        each(self.threads, parts.iter_mut().zip(y.chunks(part)), |_, ((sum, square), part)| {
+            passes::moments(self.isa, part, about, sum, square);
+        });
+        let (mut mean, mut var) = (Vec::with_capacity(channels), Vec::with_capacity(channels));
+        for (c, about) in about.iter().enumerate() {
+            let sum: f64 = parts.iter().map(|(sum, _)| sum[c]).sum();
+            let square: f64 = parts.iter().map(|(_, square)| square[c]).sum();
+            let distance = sum / pixels as f64;
+            mean.push((f64::from(*about) + distance) as f32);
+            // `max` would hide a NaN.
+            let difference = square / pixels as f64 - distance * distance;
+            var.push(if difference < 0.0 { 0.0 } else { difference });
+        }
+        (mean, var)
+    }
+
+    fn factors(&mut self, norm: &Norm, mask: Option<&[f32]>, channels: usize) -> Factors {
+        let rows = mask.map_or(1, |mask| mask.len() / channels);
+        let mut scale = self.buffers.take(rows * channels);
+        let mut shift = self.buffers.take(rows * channels);
+        let rest: Vec<f32> = (0..channels).map(|c| norm.offset[c] - norm.gain[c] * norm.centre[c]).collect();
+        let rows = scale.chunks_exact_mut(channels).zip(shift.chunks_exact_mut(channels));
+        for (row, (scale, shift)) in rows.enumerate() {
+            scale.copy_from_slice(&norm.gain);
+            shift.copy_from_slice(&rest);
+            if let Some(mask) = mask {
+                let mask = &mask[row * channels..][..channels];
+                scale.iter_mut().zip(mask).for_each(|(scale, mask)| *scale *= mask);
+                shift.iter_mut().zip(mask).for_each(|(shift, mask)| *shift *= mask);
+            }
+        }
+        Factors { scale, shift, channels }
+    }
+
+    /// The block's output from the convolution's, and its mean.
+    fn activations(
+        &mut self,
+        step: &Step,
+        block: &Block,
+        y: &[f32],
+        factors: &Factors,
+        pass: &mut Under<'_>,
+    ) {
+        let value = self.plan.values[step.output];
+        let mut out = self.buffers.take(pass.tape.batch * value.len());
+        let mut total = self.buffers.zeros(pass.tape.batch * value.channels);
+        let image = block.height * block.width * value.channels;
+        let added = block.added.map(|(added, outer)| (pass.tape.value(added), passes::floor(outer)));
+        let (isa, window) = (self.isa, block.window());
+        let rows = out.chunks_exact_mut(value.len()).zip(total.chunks_exact_mut(value.channels));
+        each(self.threads, rows.zip(y.chunks_exact(image)), |sample, ((out, total), y)| {
+            let affine = factors.of(sample, block.relu);
+            match added {
+                Some((added, outer)) => {
+                    let added = &added[sample * value.len()..][..value.len()];
+                    passes::activate_added(isa, y, affine, added, outer, out, total);
+                }
+                None if block.pool > 1 => passes::activate_pooled(isa, y, affine, window, out, total),
+                None => passes::activate(isa, y, affine, out, total),
+            }
+        });
+        pass.tape.values[step.output] = Some(out);
+        if value.averaged {
+            let pixels = value.pixels() as f32;
+            total.iter_mut().for_each(|total| *total /= pixels);
+            pass.tape.means[step.output] = Some(total);
+        } else {
+            self.buffers.give(total);
+        }
+    }
+}
+
+impl Block {
+    pub(super) fn window(&self) -> Window {
+        Window { height: self.height, width: self.width, pool: self.pool }
+    }
+}
+
+impl Factors {
+    /// Those of a sample.
+    pub(super) fn of(&self, sample: usize, relu: bool) -> Affine<'_> {
+        let row = if self.scale.len() == self.channels { 0 } else { sample };
+        let row = row * self.channels..(row + 1) * self.channels;
+        Affine { scale: &self.scale[row.clone()], shift: &self.shift[row], floor: passes::floor(relu) }
+    }
+}
+
+impl BlockTape {
+    pub(super) fn release(self, buffers: &mut Buffers) {
+        let BlockTape { y, mask, hidden, factors: Factors { scale, shift, .. }, .. } = self;
+        [Some(y), Some(scale), Some(shift), mask, hidden]
+            .into_iter()
+            .flatten()
+            .for_each(|buffer| buffers.give(buffer));
+    }
+}
+
+/// Which masks are not zero, as rows of bits. A NaN counts, so that it is not skipped but seen.
+fn bits(mask: &[f32], channels: usize) -> Vec<u64> {
+    let row = |row: &[f32]| -> Vec<u64> {
+        let word = |word: &[f32]| {
+            word.iter().enumerate().fold(0, |bits, (at, mask)| bits | u64::from(*mask != 0.0) << at)
+        };
+        row.chunks(64).map(word).collect()
+    };
+    mask.chunks_exact(channels).flat_map(row).collect()
+}

@@ -1,0 +1,257 @@
+//! `cleave bench`.
+
+mod masks;
+
+use std::time::{Duration, Instant};
+
+use clap::{Subcommand, ValueEnum};
+use rand::{Rng, RngExt};
+use serde::Serialize;
+
+use self::masks::ClassMasks;
+use super::error::Failure;
+use super::output;
+use crate::backend::{self, Choice, Task, Training};
+use crate::data::Batch;
+use crate::method::MethodConfig;
+use crate::modular::{self, Selection};
+use crate::network::{Architecture, Array, Cost, Network, Spec, State};
+use crate::random::{Stream, generator};
+use crate::train::{Learner, Normaliser, Sgd};
+
+/// Every bench uses this seed.
+const SEED: u64 = 0;
+const CLASSES: usize = 10;
+const INPUT: [usize; 3] = [3, 32, 32];
+
+/// Time training steps or inference on random images.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    work: Work,
+}
+
+#[derive(Debug, Subcommand)]
+enum Work {
+    /// Time whole training steps: forward pass, losses, backward pass and update
+    #[command(after_help = "Examples:
+  cleave bench step --model vgg16
+  cleave bench step --model vgg16 --density 0.3 --threads 2
+  cleave bench step --model resnet18 --plain --device cpu --json")]
+    Step(Settings),
+    /// Time forward passes with the weights as they are, without gradients
+    #[command(after_help = "Examples:
+  cleave bench infer --model vgg16
+  cleave bench infer --model vgg16 --module-classes 2
+  cleave bench infer --model small --batch 1 --steps 200 --json")]
+    Infer(Settings),
+}
+
+#[derive(Debug, clap::Args)]
+struct Settings {
+    /// Network, with its published widths
+    #[arg(long, value_enum, default_value = "vgg16")]
+    model: Model,
+    /// Images a step
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
+    batch: u16,
+    /// Steps that are timed
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
+    steps: u16,
+    /// Steps before them that are not
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    warmup: u16,
+    /// No mask generators and no modular losses: ordinary training
+    #[arg(long)]
+    plain: bool,
+    /// Fraction of kernels that each image uses: puts made-up masks that images of a class share in place of
+    /// the generators'
+    #[arg(long, value_name = "D", conflicts_with = "plain")]
+    density: Option<f64>,
+    /// The module of so many classes in place of the whole network; `--density` says what a class uses (0.2)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10), conflicts_with = "plain")]
+    module_classes: Option<u8>,
+    /// Threads of the CPU to use at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Where to work: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: Choice,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Model {
+    Vgg16,
+    Resnet18,
+    Simcnn,
+    Rescnn,
+    Small,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    mode: &'static str,
+    model: String,
+    batch: u16,
+    device: String,
+    plain: bool,
+    density: Option<f64>,
+    module_classes: Option<u8>,
+    /// Multiply-accumulates of the network, those of mask generators left out, for one image.
+    macs: u64,
+    steps: u16,
+    /// Median time of a step.
+    median_s: f64,
+    /// Images a second at that time.
+    img_per_s: f64,
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let (mode, settings) = match &args.work {
+        Work::Step(settings) => ("step", settings),
+        Work::Infer(settings) => ("infer", settings),
+    };
+    if let Some(threads) = settings.threads {
+        backend::limit_threads(threads.into());
+    }
+    if settings.density.is_some_and(|density| !(0.0..=1.0).contains(&density)) {
+        return Err(Failure::Usage("a density must be between 0 and 1".into()));
+    }
+    let (device, _) = settings.device.resolve()?;
+    let (spec, state) = settings.network()?;
+    let macs = Cost::of(&spec)?.macs();
+    let times = device.run(Bench { settings, spec, state, trains: mode == "step" })?;
+    let median_s = median(times).as_secs_f64();
+    let report = Report {
+        mode,
+        model: format!("{:?}", settings.model).to_lowercase(),
+        batch: settings.batch,
+        device: device.to_string(),
+        plain: settings.plain,
+        density: settings.density,
+        module_classes: settings.module_classes,
+        macs,
+        steps: settings.steps,
+        median_s,
+        img_per_s: f64::from(settings.batch) / median_s,
+    };
+    match settings.json {
+        true => output::json(&report)?,
+        false => output::line(&format!(
+            "{} {mode}, batch {}, {device}: {:.1} images/s, median step {:.1} ms",
+            report.model,
+            report.batch,
+            report.img_per_s,
+            1e3 * median_s
+        ))?,
+    }
+    Ok(())
+}
+
+impl Settings {
+    /// The network, or the module of its first classes.
+    fn network(&self) -> Result<(Spec, State), Failure> {
+        let spec = self.model.architecture().spec(INPUT, CLASSES, 1.0, !self.plain);
+        let state = State::init(&spec, SEED)?;
+        let Some(classes) = self.module_classes else { return Ok((spec, state)) };
+        let masks = ClassMasks::new(&spec, CLASSES, self.density.unwrap_or(0.2))?;
+        let selection = Selection::from_tracked(&spec, masks.layers(), &masks.union(classes.into()))?;
+        Ok(modular::slice(&spec, &state, &selection)?)
+    }
+}
+
+/// Times the steps behind the warm-up.
+struct Bench<'a> {
+    settings: &'a Settings,
+    spec: Spec,
+    state: State,
+    trains: bool,
+}
+
+impl Bench<'_> {
+    fn batch(&self) -> Batch {
+        let mut rng = generator(SEED, Stream::Augment, 0);
+        let count = usize::from(self.settings.batch);
+        let mut pixels = vec![0; count * INPUT.iter().product::<usize>()];
+        rng.fill_bytes(&mut pixels);
+        Batch { pixels, labels: (0..count).map(|_| rng.random_range(0..CLASSES as u32)).collect() }
+    }
+
+    fn time(&self, mut step: impl FnMut()) -> Vec<Duration> {
+        let Settings { warmup, steps, .. } = *self.settings;
+        let once = || {
+            let begun = Instant::now();
+            step();
+            begun.elapsed()
+        };
+        std::iter::repeat_with(once).take((warmup + steps).into()).skip(warmup.into()).collect()
+    }
+}
+
+impl Task for Bench<'_> {
+    type Output = Result<Vec<Duration>, Failure>;
+
+    fn run<B: Training>(self, device: B::Device) -> Self::Output {
+        let batch = self.batch();
+        let normaliser = Normaliser::new(INPUT, &[0.5; 3], &[0.25; 3]);
+        let imposed = match (self.settings.density, self.settings.module_classes) {
+            (Some(density), None) => ClassMasks::new(&self.spec, CLASSES, density)?.of_samples(&batch.labels),
+            _ => Vec::new(),
+        };
+        if !self.trains {
+            let mut network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, &device)?;
+            network.impose_masks(&imposed, &device);
+            let images = normaliser.tensor(&batch.pixels, &device);
+            return Ok(self.time(|| drop(Array::from_tensor(network.forward(images.clone()).logits))));
+        }
+        let mut network = Network::<B>::new(self.spec.clone(), &self.state, &device)?;
+        network.impose_masks(&imposed, &device);
+        let is_masked = self.spec.convs().any(|conv| conv.masked);
+        let mut learner = Learner { network, optimiser: Sgd::new(0.9), normaliser, device };
+        let method = match is_masked {
+            true => MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Default::default() },
+            false => MethodConfig::Plain {},
+        };
+        let mut dropout = generator(SEED, Stream::Dropout, 0);
+        // Reading the sums waits for the device.
+        Ok(self.time(|| drop(Array::from_tensor(learner.step(&batch, &method, 0.05, &mut dropout)))))
+    }
+}
+
+impl Model {
+    fn architecture(self) -> Architecture {
+        match self {
+            Model::Vgg16 => Architecture::Vgg16,
+            Model::Resnet18 => Architecture::Resnet18,
+            Model::Simcnn => Architecture::Simcnn,
+            Model::Rescnn => Architecture::Rescnn,
+            Model::Small => Architecture::Small,
+        }
+    }
+}
+
+/// The mean of the middle two of an even number.
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    let middle = times.len() / 2;
+    match times.len() % 2 {
+        0 => (times[middle - 1] + times[middle]) / 2,
+        _ => times[middle],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_the_middle_or_the_mean_of_two() {
+        let times = |ms: &[u64]| ms.iter().copied().map(Duration::from_millis).collect();
+        assert_eq!(median(times(&[9, 1, 5])), Duration::from_millis(5));
+        assert_eq!(median(times(&[9, 1, 5, 7])), Duration::from_millis(6));
+    }
+}
