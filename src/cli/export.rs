@@ -1,5 +1,7 @@
 //! `cleave export`.
 
+mod runs;
+
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -8,17 +10,27 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::Failure;
 use super::output;
-use crate::export::{self, Package, safetensors};
+use crate::backend::{Cpu, cpu_device};
+use crate::export::onnx::Preprocessing;
+use crate::export::{Form, Package};
 use crate::network::Cost;
 use crate::run::{self, Module, Run};
 
-/// Write a module or a whole network to a file, for use elsewhere.
+/// Write a module, a whole network or a run's records, for use elsewhere.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave export digits-1/3-8 --to 3-8.safetensors
   cleave export latest --format safetensors --to module.safetensors --force
+  cleave export digits-1/3-8 --format onnx --to 3-8.onnx
+  cleave export digits-1/3-8 --format onnx --with-preprocessing nhwc --fold-bn --to 3-8.onnx
+  cleave export digits-1 --format onnx --without-masks --to whole.onnx
+  cleave export latest --format pytorch --to module/
+  cleave export latest --format burn --to module/
+  cleave export digits-1 --format csv --to tables/
+  cleave export digits-1 --format tensorboard --to boards/
 
-The header's metadata hold the network, the classes, the normalisation and where it comes from, as JSON.")]
+Every file says, as JSON in its metadata, what the classes are, how pixels are normalised and where the network
+comes from. Whole networks keep their mask generators unless --without-masks is given; modules have none.")]
 pub(super) struct Args {
     /// Module or run: a name, a unique prefix of it, RUN/MODULE, `latest` (the latest module, or else the
     /// latest run), or a path
@@ -27,10 +39,19 @@ pub(super) struct Args {
     /// The file format
     #[arg(long, value_enum, default_value_t = Format::Safetensors)]
     format: Format,
-    /// The file to write
+    /// The file to write; the directory for pytorch, burn, tensorboard, csv and json
     #[arg(long, value_name = "PATH")]
     to: PathBuf,
-    /// Replace a file that is there
+    /// Leave the mask generators out of a whole network: every kernel then counts fully for every image
+    #[arg(long)]
+    without_masks: bool,
+    /// Multiply batch norm into the convolutions, which then run a little faster
+    #[arg(long)]
+    fold_bn: bool,
+    /// ONNX: take bytes of pixels in this order, normalise them, and give probabilities
+    #[arg(long, value_enum, value_name = "ORDER", num_args = 0..=1, default_missing_value = "nhwc")]
+    with_preprocessing: Option<Order>,
+    /// Replace files that are there
     #[arg(long)]
     force: bool,
     /// Print a JSON object
@@ -43,6 +64,27 @@ pub(super) struct Args {
 enum Format {
     /// Weights as named arrays, with a description in the header
     Safetensors,
+    /// A model for ONNX runtimes, with a batch of any size
+    Onnx,
+    /// A directory for PyTorch: weights, and the network in plain Python
+    Pytorch,
+    /// A directory for Burn: a record, and the network in Rust
+    Burn,
+    /// A run's scalars, overlap and settings as an event file
+    Tensorboard,
+    /// A run's records and kernels as tables (docs/exports.md has the columns)
+    Csv,
+    /// The same tables as arrays of objects
+    Json,
+}
+
+/// How the pixels of an image lie.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Order {
+    /// Batch, height, width, channels
+    Nhwc,
+    /// Batch, channels, height, width
+    Nchw,
 }
 
 /// What `--json` prints.
@@ -60,18 +102,15 @@ struct Report {
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let package = find(&args.target, context)?;
-    let failed = |error: export::Error| Failure::Failed(error.to_string());
-    let bytes = match args.format {
-        Format::Safetensors => safetensors::encode(&package).map_err(failed)?,
-    };
-    export::write(&args.to, &bytes, args.force).map_err(failed)?;
+    let Some(form) = form(&args) else { return runs::export(&args, context) };
+    let package = prepared(&args, find(&args.target, context)?)?;
+    let bytes = form.encode::<Cpu>(&package, &cpu_device())?.write(&args.to, args.force)?;
     let cost = Cost::of(&package.spec)?;
     let report = Report {
         name: package.name(),
         path: args.to.display().to_string(),
         format: args.format,
-        bytes: bytes.len(),
+        bytes,
         arrays: package.weights.0.len(),
         classes: package.classes,
         params: cost.params(),
@@ -82,6 +121,30 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         false => eprintln!("{} is in {} ({} bytes)", report.name, report.path, report.bytes),
     }
     Ok(())
+}
+
+/// The package as it is to be written.
+fn prepared(args: &Args, package: Package) -> Result<Package, Failure> {
+    if args.with_preprocessing.is_some() && !matches!(args.format, Format::Onnx) {
+        return Err(Failure::Usage("--with-preprocessing is for --format onnx".into()));
+    }
+    let package = if args.without_masks { package.without_masks() } else { package };
+    Ok(if args.fold_bn { package.fold_batch_norm()? } else { package })
+}
+
+/// The form of a network that is asked for; `None` for what only runs have.
+fn form(args: &Args) -> Option<Form> {
+    let preprocessing = args.with_preprocessing.map(|order| match order {
+        Order::Nhwc => Preprocessing::Nhwc,
+        Order::Nchw => Preprocessing::Nchw,
+    });
+    match args.format {
+        Format::Safetensors => Some(Form::Safetensors),
+        Format::Onnx => Some(Form::Onnx(preprocessing)),
+        Format::Pytorch => Some(Form::Pytorch),
+        Format::Burn => Some(Form::Burn),
+        Format::Tensorboard | Format::Csv | Format::Json => None,
+    }
 }
 
 /// The module that `target` means, or else the run: its whole network at the newest checkpoint. The exact name

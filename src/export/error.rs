@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::disk;
-use crate::network::StateError;
+use crate::network::{SpecError, StateError};
+use crate::{disk, modular, preset, run};
 
 /// Why nothing was exported.
 #[derive(Debug, Error)]
@@ -16,6 +16,12 @@ pub enum Error {
     /// JSON cannot hold a value.
     #[error("the network cannot be described in JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// The stages of the network do not fit together.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// Burn cannot write the record.
+    #[error("Burn cannot write the record: {0}")]
+    Burn(String),
     /// There is a file of this name.
     #[error("{} exists already; choose another name, or replace it with --force", .0.display())]
     Exists(PathBuf),
@@ -28,4 +34,16 @@ pub enum Error {
     /// The system refused.
     #[error(transparent)]
     Disk(#[from] disk::Error),
+    /// A run cannot be read.
+    #[error(transparent)]
+    Run(#[from] run::Error),
+    /// Its usage cannot be read, or makes no modules.
+    #[error(transparent)]
+    Modular(#[from] modular::Error),
+    /// Its preset cannot be written.
+    #[error(transparent)]
+    Preset(#[from] preset::Error),
+    /// A picture cannot be encoded.
+    #[error("a picture cannot be encoded: {0}")]
+    Image(#[from] image::ImageError),
 }

@@ -1,9 +1,14 @@
 //! A network with everything that is needed to use it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Spec, State};
 use crate::run::{Checkpoint, Manifest, Module};
+
+/// The version of the description's keys.
+const SCHEMA: u32 = 1;
 
 /// A whole network or a module, independent of the run directory it comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +94,28 @@ impl Package {
                 one_vs_rest: false,
             },
         }
+    }
+
+    /// What a file says of the network beside its weights: the keys that [`super::safetensors`] lists, but for
+    /// `spec`.
+    ///
+    /// # Errors
+    ///
+    /// When JSON cannot hold a value.
+    pub fn description(&self) -> Result<BTreeMap<&'static str, String>, serde_json::Error> {
+        fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+            serde_json::to_string(value)
+        }
+        Ok(BTreeMap::from([
+            ("format", "cleave".into()),
+            ("schema", json(&SCHEMA)?),
+            ("classes", json(&self.classes)?),
+            ("class_indices", json(&self.class_indices)?),
+            ("input", json(&self.input)?),
+            ("mean", json(&self.mean)?),
+            ("std", json(&self.std)?),
+            ("provenance", json(&self.provenance)?),
+        ]))
     }
 
     /// What to call it: `run/module`, or the run's name.

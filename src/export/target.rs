@@ -1,4 +1,4 @@
-//! The file that an export goes to.
+//! The file, or the files of a directory, that an export goes to.
 
 use std::fs;
 use std::path::Path;
@@ -25,6 +25,36 @@ pub fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Error> {
     }
 }
 
+/// Writes files of these names into a directory, which is made where it is absent; replaces files that are
+/// there only if `replace` says so. Other files in it stay.
+///
+/// # Errors
+///
+/// As [`write()`]. A directory that was absent appears with all files or not at all.
+pub fn write_all(directory: &Path, files: &[(&str, &[u8])], replace: bool) -> Result<(), Error> {
+    if fs::symlink_metadata(directory).is_err() {
+        if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            disk::make_dir(parent)?;
+        }
+        return Ok(disk::create_dir(directory, files)?);
+    }
+    if !directory.is_dir() {
+        return Err(Error::Exists(directory.into()));
+    }
+    let paths: Vec<_> = files.iter().map(|(name, _)| directory.join(name)).collect();
+    if let Some(path) = paths.iter().find(|path| path.is_dir()) {
+        return Err(Error::Directory(path.clone()));
+    }
+    let taken = paths.iter().find(|path| !replace && fs::symlink_metadata(path).is_ok());
+    if let Some(path) = taken {
+        return Err(Error::Exists(path.clone()));
+    }
+    for (path, (_, bytes)) in paths.iter().zip(files) {
+        disk::write(path, bytes)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +76,20 @@ mod tests {
         assert!(matches!(write(home.path(), b"", true), Err(Error::Directory(_))));
         let error = write(&home.path().join("absent/a"), b"", false).unwrap_err().to_string();
         assert!(error.contains("there is no directory") && error.contains("absent"), "{error}");
+    }
+
+    #[test]
+    fn files_of_a_directory_are_replaced_only_on_request_and_others_stay() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a/b");
+        write_all(&path, &[("x", b"1"), ("y", b"2")], false).unwrap();
+        fs::write(path.join("mine"), "3").unwrap();
+        assert!(matches!(write_all(&path, &[("z", b""), ("y", b"")], false), Err(Error::Exists(_))));
+        assert!(!path.join("z").exists(), "nothing half-written");
+        write_all(&path, &[("y", b"4")], true).unwrap();
+        let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
+        assert_eq!((read("x"), read("y"), read("mine")), ("1".into(), "4".into(), "3".into()));
+        let in_a_file = write_all(&path.join("x/c"), &[("z", b"")], false).unwrap_err().to_string();
+        assert!(in_a_file.contains("cannot"), "{in_a_file}");
     }
 }

@@ -1,0 +1,140 @@
+//! `cleave import`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::board::Board;
+use super::context::Context;
+use super::error::Failure;
+use super::output::{self, percent};
+use super::signals::Signals;
+use super::train::{Ending, follow};
+use crate::backend::Choice;
+use crate::data;
+use crate::disk;
+use crate::import::{self, Mapping};
+use crate::network::Spec;
+use crate::preset::{Override, Preset};
+use crate::train::{Event, Prepared, Schedule, Summary};
+
+/// The longest file that is read: far above any network that is trained here.
+const LONGEST_FILE: u64 = 4 << 30;
+
+/// Make a run of weights that another program has trained.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cleave import vgg16.pth --preset paper-vgg16-cifar10-standard
+  cleave import checkpoint.safetensors --preset paper-resnet18-cifar10 --name theirs
+  cleave import odd.pth --preset digits --map names.toml
+
+The file holds weights only: a state_dict, alone or beside other things such as the epoch. Nothing in it is ever
+run. Known are our own names, torchvision's and the usual CIFAR names of VGG and ResNet (features.0, layer1.0.conv1,
+downsample.0, shortcut.0, fc, linear), those of the MwT authors' models, and the prefix `module.`. Other names are
+told by a TOML file whose lines say ours = theirs, for arrays or beginnings of names: \"conv0.conv\" = \"stem.0\".
+
+The preset says what network it is and on which data it is measured. The run is finished from the start; go on
+training it with: cleave train --branch RUN --epochs N")]
+pub(super) struct Args {
+    /// The file
+    file: PathBuf,
+    /// Its format; by default safetensors if its name ends so, else pytorch
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// The preset whose network the weights are of: a name (see `cleave presets`) or the path of a TOML file
+    #[arg(long)]
+    preset: String,
+    /// Change a preset's value, such as `data.path=/data/cifar10` (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<Override>,
+    /// A TOML file of names, ours = theirs
+    #[arg(long, value_name = "FILE")]
+    map: Option<PathBuf>,
+    /// What to call the run
+    #[arg(long)]
+    name: Option<String>,
+    /// Where to measure it: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: Choice,
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// What `torch.save` writes
+    Pytorch,
+    /// Safetensors
+    Safetensors,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    run: &'a str,
+    arrays: usize,
+    #[serde(flatten)]
+    summary: &'a Summary,
+}
+
+pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
+    let (device, _) = args.device.resolve()?;
+    let mut preset = Preset::find(&args.preset, &context.paths.presets(), &args.set)?;
+    let bytes = disk::read(&args.file, LONGEST_FILE)?;
+    let arrays = import::read(&bytes, format(&args))?;
+    let dataset = data::load(&preset.data, preset.training.seed, &context.archives())?;
+    let spec = preset.spec(dataset.train.shape, dataset.classes.len())?;
+    let weights = import::assign(&spec, arrays, &mapping(&args, &spec)?)?;
+    // The run has nothing left to train.
+    preset.training.epochs = 0;
+    let count = weights.0.len();
+    let signals = Signals::watch()?;
+    let name = args.name.as_deref();
+    let device_name = device.to_string();
+    let mut prepared = Prepared::with_weights(preset, name, &device_name, &context.store, dataset, weights)?;
+    let file = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    prepared.writer.events.append(&Event::Imported { step: 0, file, sha256: digest(&bytes) })?;
+    let run = prepared.writer.run.clone();
+    let id = run.manifest.id.clone();
+    eprintln!("{count} arrays are in the run {id}; measuring it");
+    let board = Board::create(None, &run)?;
+    match follow(prepared.job(Schedule::default(), device), &signals, board)? {
+        Ending::Stopped(_) => Ok(ExitCode::from(signals.exit_code().unwrap_or(0))),
+        Ending::Finished(summary) => {
+            let (test, valid) = (percent(summary.test_accuracy), percent(summary.valid_accuracy));
+            match args.json {
+                true => output::json(&Report { run: &id, arrays: count, summary: &summary })?,
+                false => output::line(&format!("test accuracy {test}, validation accuracy {valid}"))?,
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn format(args: &Args) -> import::Format {
+    let by_name = || args.file.extension().is_some_and(|extension| extension == "safetensors");
+    match args.format {
+        Some(Format::Safetensors) => import::Format::Safetensors,
+        None if by_name() => import::Format::Safetensors,
+        _ => import::Format::Pytorch,
+    }
+}
+
+fn mapping(args: &Args, spec: &Spec) -> Result<Mapping, Failure> {
+    let Some(path) = &args.map else { return Ok(Mapping::default()) };
+    let text = read_text(path)?;
+    Ok(Mapping::parse(&text, spec)?)
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    let bytes = disk::read(path, 1 << 20)?;
+    String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{} is not UTF-8 text", path.display())))
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,71 @@
+//! The forms in which a package can be written.
+
+use std::path::Path;
+
+use burn::tensor::backend::Backend;
+
+use super::error::Error;
+use super::onnx::Preprocessing;
+use super::package::Package;
+use super::target::{write, write_all};
+use super::{burn_model, onnx, pytorch, safetensors};
+
+/// A form of a network for other programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Weights as named arrays, with a description in the header.
+    Safetensors,
+    /// A model for ONNX runtimes; with `Some`, from bytes of pixels to probabilities.
+    Onnx(Option<Preprocessing>),
+    /// A directory for PyTorch.
+    Pytorch,
+    /// A directory for Burn.
+    Burn,
+}
+
+/// A package in some form.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Encoded {
+    /// The bytes of a file.
+    File(Vec<u8>),
+    /// Names and contents of the files of a directory.
+    Directory(Vec<(&'static str, Vec<u8>)>),
+}
+
+impl Form {
+    /// The package in this form. Burn's record is made on `device`, where the weights must fit.
+    ///
+    /// # Errors
+    ///
+    /// When the weights are not the network's, or cannot be written in this form.
+    pub fn encode<B: Backend>(self, package: &Package, device: &B::Device) -> Result<Encoded, Error> {
+        match self {
+            Form::Safetensors => safetensors::encode(package).map(Encoded::File),
+            Form::Onnx(preprocessing) => onnx::encode(package, preprocessing).map(Encoded::File),
+            Form::Pytorch => pytorch::encode(package).map(Encoded::Directory),
+            Form::Burn => burn_model::encode::<B>(package, device).map(Encoded::Directory),
+        }
+    }
+}
+
+impl Encoded {
+    /// Writes all of it or nothing, and tells how many bytes it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`write()`] and [`write_all`].
+    pub fn write(&self, to: &Path, replace: bool) -> Result<usize, Error> {
+        match self {
+            Encoded::File(bytes) => {
+                write(to, bytes, replace)?;
+                Ok(bytes.len())
+            }
+            Encoded::Directory(files) => {
+                let borrowed: Vec<(&str, &[u8])> =
+                    files.iter().map(|(name, bytes)| (*name, &**bytes)).collect();
+                write_all(to, &borrowed, replace)?;
+                Ok(files.iter().map(|(_, bytes)| bytes.len()).sum())
+            }
+        }
+    }
+}

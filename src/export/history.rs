@@ -1,0 +1,93 @@
+//! Everything that was written down of a run, read once for tables, TensorBoard and reports.
+
+#[cfg(test)]
+pub(super) mod fixture;
+
+use super::error::Error;
+use crate::modular::{ClassModules, Usage};
+use crate::run::{Manifest, ModuleManifest, Run};
+use crate::train::{EpochRecord, Event, StepRecord, Summary};
+
+/// A run's logs, its kernel usage and what was taken out of it.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// What was asked for.
+    pub manifest: Manifest,
+    /// A record an epoch.
+    pub epochs: Vec<EpochRecord>,
+    /// Means over a few steps each.
+    pub steps: Vec<StepRecord>,
+    /// What happened.
+    pub events: Vec<Event>,
+    /// The modules, by name.
+    pub modules: Vec<ModuleManifest>,
+    /// Which kernels each class uses, at the newest checkpoint where it was counted.
+    pub usage: Option<Usage>,
+    /// Modules and torn lines that had to be left out, and why.
+    pub problems: Vec<String>,
+}
+
+impl History {
+    /// Reads a run, also one that is being trained.
+    ///
+    /// # Errors
+    ///
+    /// When a log or the usage cannot be read. A module that is damaged is left out and told of.
+    pub fn read(run: &Run) -> Result<History, Error> {
+        let mut problems = Vec::new();
+        let mut torn = |log: &str, torn: Option<crate::run::Torn>| {
+            problems.extend(torn.map(|torn| format!("line {} of the {log} log is cut short", torn.line)));
+        };
+        let (epochs, end) = run.metrics()?;
+        torn("metric", end);
+        let (steps, end) = run.steps()?;
+        torn("step", end);
+        let (events, end) = run.events()?;
+        torn("event", end);
+        let mut modules = Vec::new();
+        for entry in run.modules()? {
+            match entry.manifest {
+                Ok(manifest) => modules.push(manifest),
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        let usage = newest_usage(run)?;
+        Ok(History { manifest: run.manifest.clone(), epochs, steps, events, modules, usage, problems })
+    }
+
+    /// What the run came to, if it has finished.
+    pub fn summary(&self) -> Option<&Summary> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Finished { summary, .. } => Some(summary),
+            _ => None,
+        })
+    }
+
+    /// The modules of all classes at the preset's threshold; none without usage.
+    ///
+    /// # Errors
+    ///
+    /// When a class has no samples.
+    pub fn class_modules(&self) -> Result<Option<ClassModules>, Error> {
+        let threshold = self.manifest.preset.modules.threshold;
+        Ok(self.usage.as_ref().map(|usage| usage.modules(threshold)).transpose()?)
+    }
+
+    /// Changes of loss weights and learning rate, and the steps at which they took effect.
+    pub fn changes(&self) -> Vec<(u64, &str)> {
+        let change = |event| match event {
+            &Event::Applied { step, ref change, .. } => Some((step, change.as_str())),
+            _ => None,
+        };
+        self.events.iter().filter_map(change).collect()
+    }
+}
+
+fn newest_usage(run: &Run) -> Result<Option<Usage>, Error> {
+    for (step, _) in run.checkpoints()?.into_iter().rev() {
+        if let Some(bytes) = run.load_usage(step)? {
+            return Ok(Some(Usage::from_safetensors(&bytes)?));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,237 @@
+//! A package as a directory for PyTorch: `model.safetensors` with the weights, and `model.py`, plain PyTorch
+//! that anyone can read, with the network that loads them.
+//!
+//! Modules of the network are named as [`crate::network::Layer`] names layers, so its `state_dict` has the
+//! arrays of [`crate::network::Slot`], in PyTorch's own shapes.
+
+use super::error::Error;
+use super::package::Package;
+use super::safetensors;
+use crate::network::spec::Shape;
+use crate::network::{Conv, Cost, Residual, Spec, Stage};
+use crate::run::PROGRAM;
+
+const MASK_GENERATOR: &str = include_str!("pytorch/mask_generator.py");
+const CONV: &str = include_str!("pytorch/conv.py");
+const MASKED_CONV: &str = include_str!("pytorch/masked_conv.py");
+const RESIDUAL: &str = include_str!("pytorch/residual.py");
+
+/// Names and contents of the directory's files.
+///
+/// # Errors
+///
+/// When the weights are not those of the network, or the format cannot hold them.
+pub fn encode(package: &Package) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
+    let weights = safetensors::encode(package)?;
+    Ok(vec![("model.py", source(package)?.into_bytes()), ("model.safetensors", weights)])
+}
+
+fn source(package: &Package) -> Result<String, Error> {
+    let spec = &package.spec;
+    let model = Model::of(spec)?;
+    let is_masked = spec.convs().any(|conv| conv.masked);
+    let has_sums = spec.stages.iter().any(|stage| matches!(stage, Stage::Residual(_)));
+    let mut parts = vec![head(package)?];
+    parts.extend(is_masked.then(|| MASK_GENERATOR.to_owned()));
+    parts.push(if is_masked { MASKED_CONV } else { CONV }.to_owned());
+    parts.extend(has_sums.then(|| RESIDUAL.to_owned()));
+    parts.push(model.source());
+    parts.push(tail(package));
+    Ok(parts.join("\n\n"))
+}
+
+fn head(package: &Package) -> Result<String, Error> {
+    let cost = Cost::of(&package.spec)?;
+    let [channels, height, width] = package.input;
+    Ok(format!(
+        r#""""{name}: {params} parameters, {macs} multiply-accumulates an image; written by Cleave {PROGRAM}.
+
+    from model import CLASSES, load, normalise
+
+    model = load()                                # reads model.safetensors beside this file
+    logits = model(normalise(images))             # images: bytes [batch, {channels}, {height}, {width}]
+    names = [CLASSES[i] for i in logits.argmax(1)]
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+CLASSES = {classes}
+MEAN = {mean}
+STD = {std}
+"#,
+        name = package.name(),
+        params = cost.params(),
+        macs = cost.macs(),
+        // JSON's lists, strings and numbers are Python's too.
+        classes = serde_json::to_string(&package.classes)?.replace("\",\"", "\", \""),
+        mean = serde_json::to_string(&package.mean)?.replace(',', ", "),
+        std = serde_json::to_string(&package.std)?.replace(',', ", "),
+    ))
+}
+
+fn tail(package: &Package) -> String {
+    let channels = package.input[0];
+    format!(
+        r#"def normalise(images):
+    """Bytes [batch, {channels}, height, width] as the network takes them."""
+    mean, std = (torch.tensor(values).view(1, {channels}, 1, 1) for values in (MEAN, STD))
+    return (images.float() / 255 - mean) / std
+
+
+def load(path=Path(__file__).with_name("model.safetensors")):
+    """The trained network, ready to classify."""
+    model = Model()
+    model.load_state_dict(load_file(path), strict=True)
+    return model.eval()
+"#
+    )
+}
+
+/// The lines of the class that is the network.
+struct Model {
+    modules: Vec<String>,
+    steps: Vec<String>,
+    convs: usize,
+    residuals: usize,
+    linears: usize,
+}
+
+impl Model {
+    fn of(spec: &Spec) -> Result<Model, Error> {
+        let shapes = spec.shapes()?;
+        let mut model = Model { modules: vec![], steps: vec![], convs: 0, residuals: 0, linears: 0 };
+        for (stage, input) in spec.stages.iter().zip(shapes) {
+            model.stage(stage, input);
+        }
+        Ok(model)
+    }
+
+    fn source(&self) -> String {
+        let indented = |lines: &[String]| -> String {
+            lines.iter().flat_map(|line| line.lines()).map(|line| format!("        {line}\n")).collect()
+        };
+        format!(
+            "class Model(nn.Module):\n    def __init__(self):\n        super().__init__()\n{}\n    def forward(self, x):\n{}        return x\n",
+            indented(&self.modules),
+            indented(&self.steps)
+        )
+    }
+
+    fn parallel(&mut self, branches: &[Vec<Stage>], input: Shape) {
+        self.steps.push("whole, outputs = x, []".into());
+        for branch in branches {
+            self.steps.push("x = whole".into());
+            branch.iter().fold(input, |input, stage| {
+                self.stage(stage, input);
+                // The whole network has been checked, so its branches fit together too.
+                stage.output(input).unwrap_or(input)
+            });
+            self.steps.push("outputs.append(x)".into());
+        }
+        self.steps.push("x = torch.cat(outputs, 1)".into());
+    }
+
+    fn stage(&mut self, stage: &Stage, input: Shape) {
+        let (channels, features) = match input {
+            Shape::Map([channels, height, width]) => (channels, channels * height * width),
+            Shape::Flat(features) => (features, features),
+        };
+        let step = match stage {
+            Stage::Conv(conv) => {
+                let name = named("conv", &mut self.convs);
+                self.modules.push(format!("self.{name} = {}", conv_call(conv, channels)));
+                format!("self.{name}(x)")
+            }
+            Stage::Residual(residual) => {
+                let name = named("residual", &mut self.residuals);
+                self.modules.push(format!("self.{name} = {}", residual_call(residual, channels)));
+                format!("self.{name}(x)")
+            }
+            Stage::Linear { outputs } => {
+                let name = named("linear", &mut self.linears);
+                self.modules.push(format!("self.{name} = nn.Linear({features}, {outputs})"));
+                format!("self.{name}(x)")
+            }
+            Stage::MaxPool { size } => format!("nn.functional.max_pool2d(x, {size})"),
+            Stage::GlobalAvgPool => "x.mean((2, 3))".into(),
+            Stage::Flatten => "x.flatten(1)".into(),
+            Stage::Relu => "torch.relu(x)".into(),
+            Stage::Dropout { probability } => {
+                format!("nn.functional.dropout(x, {probability}, training=self.training)")
+            }
+            Stage::Parallel { branches } => return self.parallel(branches, input),
+        };
+        self.steps.push(format!("x = {step}"));
+    }
+}
+
+fn named(kind: &str, count: &mut usize) -> String {
+    *count += 1;
+    format!("{kind}{}", *count - 1)
+}
+
+fn conv_call(conv: &Conv, channels: usize) -> String {
+    let mut arguments = format!("{channels}, {}, {}", conv.kernels, conv.size);
+    let mut add = |wanted: bool, text: String| {
+        if wanted {
+            arguments.push_str(&text);
+        }
+    };
+    add(conv.stride != 1, format!(", stride={}", conv.stride));
+    add(!conv.bias, ", bias=False".into());
+    add(!conv.batch_norm, ", norm=False".into());
+    add(conv.masked, format!(", mask={}", conv.generator_hidden()));
+    add(!conv.relu, ", relu=False".into());
+    format!("Conv({arguments})")
+}
+
+fn residual_call(residual: &Residual, channels: usize) -> String {
+    let mut inputs = channels;
+    let body = residual.body.iter().map(|conv| {
+        let call = conv_call(conv, inputs);
+        inputs = conv.kernels;
+        call
+    });
+    let mut lines = vec![format!("    [{}],", body.collect::<Vec<_>>().join(", "))];
+    lines.extend(residual.shortcut.iter().map(|conv| format!("    shortcut={},", conv_call(conv, channels))));
+    lines.extend(
+        residual
+            .join
+            .iter()
+            .map(|join| format!("    join=({}, {:?}, {:?}),", join.channels, join.body, join.shortcut)),
+    );
+    lines.extend((!residual.relu).then(|| "    relu=False,".to_owned()));
+    format!("Residual(\n{}\n)", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::package;
+    use super::*;
+
+    #[test]
+    fn a_network_is_written_as_a_class_with_the_names_of_its_layers() {
+        let source = source(&package()).unwrap();
+        for line in [
+            "        self.conv0 = Conv(3, 8, 3, bias=False)",
+            "        self.residual0 = Residual(",
+            "            [Conv(8, 8, 3, bias=False, mask=8), Conv(8, 2, 3, bias=False, mask=2, relu=False)],",
+            "            join=(8, [1, 4], [0, 1, 2, 3, 4, 5, 6, 7]),",
+            "        self.linear0 = nn.Linear(64, 2)",
+            "        x = x.mean((2, 3))",
+            "CLASSES = [\"cat\", \"dög \\\"x\\\"\"]",
+        ] {
+            assert!(source.lines().any(|found| found == line), "{line}\n{source}");
+        }
+    }
+
+    #[test]
+    fn what_a_network_lacks_is_not_written() {
+        let source = source(&package().without_masks()).unwrap();
+        assert!(!source.contains("mask"), "{source}");
+    }
+}

@@ -1,0 +1,215 @@
+//! What is said of a run: what was trained, how it went, what it came to.
+
+use super::charts;
+use super::document::{Block, Document, Table};
+use super::{count, percent, percent_or_dash, ratio_or_dash};
+use crate::export::error::Error;
+use crate::export::history::History;
+use crate::network::Cost;
+use crate::train::{Comparison, Event};
+
+/// A row a run.
+pub(super) fn comparison(histories: &[History]) -> Table {
+    let mut table = Table::new(&[
+        "run",
+        "preset",
+        "method",
+        "data",
+        "epochs",
+        "test accuracy",
+        "cohesion",
+        "coupling",
+        "KRR",
+    ]);
+    for history in histories {
+        let preset = &history.manifest.preset;
+        let summary = history.summary();
+        table.row([
+            history.manifest.id.clone(),
+            preset.name.clone(),
+            preset.method.name().to_owned(),
+            preset.data.source.name().to_owned(),
+            history.epochs.last().map_or(0, |epoch| epoch.epoch).to_string(),
+            percent_or_dash(summary.map(|summary| summary.test_accuracy)),
+            ratio_or_dash(summary.and_then(|summary| summary.cohesion)),
+            ratio_or_dash(summary.and_then(|summary| summary.coupling)),
+            percent_or_dash(summary.and_then(|summary| summary.krr)),
+        ]);
+    }
+    table
+}
+
+pub(super) fn run(history: &History, page: &mut Document) -> Result<(), Error> {
+    let preset = &history.manifest.preset;
+    if !preset.description.is_empty() {
+        page.text(&preset.description);
+    }
+    page.text(ending(history));
+    page.heading(3, "What was trained, and how");
+    page.blocks.push(Block::Table(facts(history)?));
+    for problem in &history.problems {
+        page.text(format!("Left out of this report: {problem}"));
+    }
+    if !history.epochs.is_empty() {
+        page.heading(3, "The course of training");
+        page.blocks.extend(charts::curves(history).into_iter().map(Block::Figure));
+        epochs(history, page);
+    }
+    changes(history, page);
+    results(history, page);
+    Ok(())
+}
+
+fn ending(history: &History) -> String {
+    match history.events.iter().rev().find(|event| event.is_end()) {
+        Some(Event::Finished { step, summary }) => {
+            format!("Finished after step {step}: test accuracy {}.", percent(summary.test_accuracy))
+        }
+        Some(Event::Failed { step, message, .. }) => format!("Failed after step {step}: {message}"),
+        Some(Event::Stopped { step }) => format!("Stopped after step {step}; it has not finished."),
+        _ => "The run has not finished: what follows is what it has come to so far.".into(),
+    }
+}
+
+fn facts(history: &History) -> Result<Table, Error> {
+    let manifest = &history.manifest;
+    let preset = &manifest.preset;
+    let cost = Cost::of(&manifest.network)?;
+    let [channels, height, width] = manifest.input;
+    let weights = preset.method.weights();
+    let weights =
+        weights.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ");
+    let network = match preset.network.architecture {
+        Some(_) => {
+            let named = serde_json::to_value(preset.network.architecture)?;
+            format!("{} at width {}", named.as_str().unwrap_or_default(), preset.network.width)
+        }
+        None => format!("{} stages of the preset's own", manifest.network.stages.len()),
+    };
+    let training = &preset.training;
+    let parent = manifest.parent.as_ref();
+    let facts = [
+        ("preset", preset.name.clone()),
+        (
+            "data",
+            format!(
+                "{}, {} classes of {channels}x{height}x{width} images",
+                preset.data.source,
+                manifest.classes.len()
+            ),
+        ),
+        ("network", network),
+        (
+            "size",
+            format!(
+                "{} parameters (of them {} in mask generators), {} MACs, {} kernels",
+                count(cost.params()),
+                count(cost.generator_params),
+                count(cost.macs()),
+                cost.kernels
+            ),
+        ),
+        (
+            "method",
+            format!("{}{}{weights}", preset.method.name(), if weights.is_empty() { "" } else { ": " }),
+        ),
+        (
+            "training",
+            format!(
+                "{} epochs of batches of {}, SGD with Nesterov momentum {}, learning rate {} on a cosine over {} epochs",
+                training.epochs,
+                training.batch,
+                training.momentum,
+                training.learning_rate,
+                training.cosine_period()
+            ),
+        ),
+        ("validation", format!("{} of the training images", percent(preset.data.valid_fraction))),
+        ("seed", manifest.seed.to_string()),
+        (
+            "branched from",
+            parent.map_or("-".into(), |parent| format!("{} after step {}", parent.run, parent.step)),
+        ),
+        ("environment", format!("cleave {}, device {}", manifest.program, manifest.device)),
+        ("begun", manifest.created.clone()),
+    ];
+    Ok(Table::facts(facts))
+}
+
+/// First and last epoch and at most eight between, evenly spaced.
+fn epochs(history: &History, page: &mut Document) {
+    let mut table = Table::new(&[
+        "epoch",
+        "loss",
+        "train accuracy",
+        "valid accuracy",
+        "cohesion",
+        "coupling",
+        "KRR",
+        "seconds",
+    ]);
+    let last = history.epochs.len() - 1;
+    let mut shown: Vec<usize> = (0..10).map(|i| i * last / 9).collect();
+    shown.dedup();
+    for epoch in shown.into_iter().map(|index| &history.epochs[index]) {
+        let masks = epoch.valid.masks.as_ref();
+        table.row([
+            epoch.epoch.to_string(),
+            epoch.train.losses.get("total").map_or("-".into(), |loss| format!("{loss:.4}")),
+            percent(epoch.train.accuracy),
+            percent(epoch.valid.accuracy),
+            ratio_or_dash(masks.map(|masks| masks.cohesion)),
+            ratio_or_dash(masks.map(|masks| masks.coupling)),
+            percent_or_dash(masks.map(|masks| masks.krr)),
+            format!("{:.1}", epoch.seconds),
+        ]);
+    }
+    page.blocks.push(Block::Table(table));
+    page.text(
+        "Loss and train accuracy are means over the epoch's steps; the rest is measured on the validation split after \
+         it. Cohesion, coupling and KRR are those of single samples here, those of modules are below.",
+    );
+}
+
+fn changes(history: &History, page: &mut Document) {
+    let changes = history.changes();
+    if changes.is_empty() {
+        return;
+    }
+    page.heading(3, "What was changed on the way");
+    let mut table = Table::new(&["after step", "change"]);
+    changes.iter().for_each(|(step, change)| table.row([step.to_string(), (*change).to_owned()]));
+    page.blocks.push(Block::Table(table));
+}
+
+fn results(history: &History, page: &mut Document) {
+    let summary = history.summary();
+    let comparison = Comparison::new(&history.manifest.preset, summary);
+    if summary.is_none() && comparison.is_none() {
+        return;
+    }
+    page.heading(3, "Results");
+    if let Some(summary) = summary {
+        page.blocks.push(Block::Table(Table::facts([
+            ("test accuracy", percent(summary.test_accuracy)),
+            ("validation accuracy", percent(summary.valid_accuracy)),
+            ("cohesion of the modules", ratio_or_dash(summary.cohesion)),
+            ("coupling of the modules", ratio_or_dash(summary.coupling)),
+            ("kernel retention rate", percent_or_dash(summary.krr)),
+            ("time", format!("{:.0} s, {:.0} images/s", summary.seconds, summary.images_per_second)),
+        ])));
+    }
+    if let Some(comparison) = comparison {
+        let mut table = Table::new(&[&format!("MwT paper, {}", comparison.source), "paper", "here"]);
+        for row in &comparison.rows {
+            let show = |value: Option<f64>| match row.measure {
+                "cohesion" | "coupling" => ratio_or_dash(value),
+                _ => percent_or_dash(value),
+            };
+            let measure = row.measure.replace('_', " ").replace("krr", "KRR");
+            table.row([measure, show(Some(row.paper)), show(row.ours)]);
+        }
+        page.blocks.push(Block::Table(table));
+        page.text(format!("What differs: {}.", comparison.note));
+    }
+}

@@ -1,0 +1,69 @@
+//! Weights that other programs have trained: files read as data, never executed, and their arrays put where a
+//! network of ours has them.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `archive` | the ZIP files that PyTorch writes |
+//! | `pickle` | the part of Python's pickle format that a `state_dict` needs |
+//! | `torch` | a PyTorch checkpoint as named arrays |
+//! | `element` | bytes of several number formats as 32-bit floats |
+//! | `layouts` | the names that our arrays have in widely used layouts |
+//! | `assign` | a file's arrays as the state of a network, or every mismatch by name |
+//! | `error` | what can go wrong |
+
+mod archive;
+mod assign;
+mod element;
+mod error;
+mod layouts;
+mod pickle;
+mod torch;
+
+use std::collections::BTreeMap;
+
+use safetensors::SafeTensors;
+
+pub use assign::{Mapping, assign};
+pub use error::{Error, Mismatch};
+
+use crate::network::Array;
+use element::Element;
+
+/// The formats that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// What `torch.save` writes, `.pt` or `.pth`.
+    Pytorch,
+    /// Safetensors.
+    Safetensors,
+}
+
+/// The arrays of a file by name, as 32-bit floats. Batch norm's counters of batches, which nothing needs, are
+/// left out.
+///
+/// # Errors
+///
+/// When the file is damaged, holds more than weights, or numbers that are no floats.
+pub fn read(bytes: &[u8], format: Format) -> Result<BTreeMap<String, Array>, Error> {
+    match format {
+        Format::Pytorch => torch::read(bytes),
+        Format::Safetensors => read_safetensors(bytes),
+    }
+}
+
+fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Array>, Error> {
+    let mut arrays = BTreeMap::new();
+    for (name, view) in SafeTensors::deserialize(bytes)?.iter().filter(|(name, _)| !is_counter(name)) {
+        let dtype = format!("{:?}", view.dtype());
+        let element =
+            Element::named(&dtype).ok_or_else(|| Error::Dtype { name: name.into(), dtype: dtype.clone() })?;
+        let values = view.data().chunks_exact(element.size()).map(|bytes| element.value(bytes)).collect();
+        arrays.insert(name.to_owned(), Array { shape: view.shape().to_vec(), values });
+    }
+    Ok(arrays)
+}
+
+/// Whether this is a batch norm's count of the batches it saw, an integer.
+fn is_counter(name: &str) -> bool {
+    name.rsplit('.').next() == Some("num_batches_tracked")
+}

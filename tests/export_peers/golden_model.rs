@@ -1,0 +1,224 @@
+//! run/module, written by Cleave 0.1.0 for Burn 0.21.
+//!
+//! `Model::load(Path::new("model"), &device)` reads `model.mpk`. On an autodiff backend call `.valid()` first:
+//! Burn's batch norm would use the batch's own statistics there.
+
+use std::path::Path;
+
+use burn::record::{FullPrecisionSettings, NamedMpkFileRecorder, Recorder, RecorderError};
+
+// This text is compiled into Cleave and is the beginning of every `model.rs` that it writes.
+
+use burn::module::{Initializer, Module};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::{relu, tanh};
+use burn::tensor::backend::Backend;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::{Int, Tensor, TensorData};
+
+/// A network's layers with weights, in the order in which an image meets them.
+#[derive(Module, Debug)]
+pub struct Model<B: Backend> {
+    /// The convolutions; a residual's shortcut comes after its body.
+    pub convs: Vec<ConvBlock<B>>,
+    /// The linear layers.
+    pub linears: Vec<Linear<B>>,
+}
+
+/// Convolution, then batch norm and mask where there are any.
+#[derive(Module, Debug)]
+pub struct ConvBlock<B: Backend> {
+    /// The convolution, padded by half its window.
+    pub conv: Conv2d<B>,
+    /// Batch norm over its kernels.
+    pub norm: Option<BatchNorm<B>>,
+    /// What says how much each kernel counts for an image.
+    pub generator: Option<MaskGenerator<B>>,
+}
+
+/// relu(tanh(W2 relu(W1 g) + b2)) with g the mean of each channel.
+#[derive(Module, Debug)]
+pub struct MaskGenerator<B: Backend> {
+    /// W1.
+    pub hidden: Linear<B>,
+    /// W2 and b2.
+    pub output: Linear<B>,
+}
+
+impl<B: Backend> ConvBlock<B> {
+    /// All weights 0. `channels` read and written; `mask` is the width of the mask generator, 0 for none.
+    pub fn new(
+        channels: [usize; 2],
+        [size, stride]: [usize; 2],
+        [bias, norm]: [bool; 2],
+        mask: usize,
+        device: &B::Device,
+    ) -> Self {
+        let conv = Conv2dConfig::new(channels, [size, size])
+            .with_stride([stride, stride])
+            .with_padding(PaddingConfig2d::Explicit(size / 2, size / 2, size / 2, size / 2))
+            .with_bias(bias)
+            .with_initializer(Initializer::Zeros);
+        let generator = || MaskGenerator {
+            hidden: linear(channels[0], mask, false, device),
+            output: linear(mask, channels[1], true, device),
+        };
+        ConvBlock {
+            conv: conv.init(device),
+            norm: norm.then(|| BatchNormConfig::new(channels[1]).init(device)),
+            generator: (mask > 0).then(generator),
+        }
+    }
+
+    /// `[batch, channels, height, width]` in and out.
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let mask = self.generator.as_ref().map(|generator| generator.forward(x.clone()));
+        let y = self.conv.forward(x);
+        let y = match &self.norm {
+            Some(norm) => norm.forward(y),
+            None => y,
+        };
+        match mask {
+            Some(mask) => y * mask.unsqueeze_dims(&[2, 3]),
+            None => y,
+        }
+    }
+}
+
+impl<B: Backend> MaskGenerator<B> {
+    /// `[batch, channels, height, width]` to `[batch, kernels]`, in 0..1.
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 2> {
+        relu(tanh(self.output.forward(relu(self.hidden.forward(average(x))))))
+    }
+}
+
+/// A linear layer whose weights are 0.
+pub fn linear<B: Backend>(inputs: usize, outputs: usize, bias: bool, device: &B::Device) -> Linear<B> {
+    LinearConfig::new(inputs, outputs).with_bias(bias).with_initializer(Initializer::Zeros).init(device)
+}
+
+/// Mean over height and width: `[batch, channels]`.
+pub fn average<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
+    let [batch, channels, height, width] = x.dims();
+    x.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels])
+}
+
+/// The largest of each window; windows do not overlap.
+pub fn pool<B: Backend>(x: Tensor<B, 4>, size: usize) -> Tensor<B, 4> {
+    max_pool2d(x, [size; 2], [size; 2], [0; 2], [1; 2], false)
+}
+
+/// Channel `i` of `x` becomes channel `places[i]` of `channels`; the others are zero.
+pub fn spread<B: Backend>(x: Tensor<B, 4>, places: &[usize], channels: usize) -> Tensor<B, 4> {
+    let [batch, present, height, width] = x.dims();
+    let device = x.device();
+    let mut source = vec![present as i64; channels];
+    for (index, &place) in places.iter().enumerate() {
+        source[place] = index as i64;
+    }
+    let source = Tensor::<B, 1, Int>::from_data(TensorData::new(source, [channels]), &device);
+    let zero = Tensor::zeros([batch, 1, height, width], &device);
+    Tensor::cat(vec![x, zero], 1).select(1, source)
+}
+
+/// What the logits stand for, in their order.
+pub const CLASSES: [&str; 5] = ["cat", "dog", "a \"b\"", "ü", "e"];
+/// Mean of each channel, for pixels in 0..1: an input value is (pixel - mean) / std.
+pub const MEAN: [f32; 3] = [0.49, 0.48, 0.44];
+/// Standard deviation of each channel, for pixels in 0..1.
+pub const STD: [f32; 3] = [0.25, 0.24, 0.26];
+
+impl<B: Backend> Model<B> {
+    /// The network, all weights 0.
+    pub fn new(device: &B::Device) -> Self {
+        let mut model = Model { convs: Vec::new(), linears: Vec::new() };
+        model.convs.push(ConvBlock::new([3, 3], [3, 1], [false, true], 0, device));
+        model.convs.push(ConvBlock::new([3, 3], [3, 1], [false, true], 3, device));
+        model.convs.push(ConvBlock::new([3, 2], [3, 1], [false, true], 2, device));
+        model.convs.push(ConvBlock::new([4, 3], [3, 1], [false, true], 3, device));
+        model.convs.push(ConvBlock::new([3, 1], [3, 1], [false, true], 1, device));
+        model.convs.push(ConvBlock::new([4, 5], [3, 2], [false, true], 5, device));
+        model.convs.push(ConvBlock::new([5, 4], [3, 1], [false, true], 4, device));
+        model.convs.push(ConvBlock::new([4, 4], [1, 2], [false, true], 4, device));
+        model.convs.push(ConvBlock::new([6, 4], [3, 1], [false, true], 4, device));
+        model.convs.push(ConvBlock::new([4, 6], [3, 1], [false, true], 6, device));
+        model.convs.push(ConvBlock::new([8, 9], [3, 2], [false, true], 9, device));
+        model.convs.push(ConvBlock::new([9, 9], [3, 1], [false, true], 9, device));
+        model.convs.push(ConvBlock::new([8, 10], [1, 2], [false, true], 10, device));
+        model.convs.push(ConvBlock::new([15, 12], [3, 1], [false, true], 12, device));
+        model.convs.push(ConvBlock::new([12, 7], [3, 1], [false, true], 7, device));
+        model.convs.push(ConvBlock::new([15, 18], [3, 2], [false, true], 18, device));
+        model.convs.push(ConvBlock::new([18, 20], [3, 1], [false, true], 20, device));
+        model.convs.push(ConvBlock::new([15, 18], [1, 2], [false, true], 18, device));
+        model.convs.push(ConvBlock::new([26, 15], [3, 1], [false, true], 15, device));
+        model.convs.push(ConvBlock::new([15, 18], [3, 1], [false, true], 18, device));
+        model.linears.push(linear(30, 5, true, device));
+        model
+    }
+
+    /// The network with the weights of a record; its path is given without the ending `.mpk`.
+    pub fn load(record: &Path, device: &B::Device) -> Result<Self, RecorderError> {
+        let recorder = NamedMpkFileRecorder::<FullPrecisionSettings>::new();
+        Ok(Self::new(device).load_record(recorder.load(record.to_path_buf(), device)?))
+    }
+
+    /// Logits of normalised images, `[batch, 3, 32, 32]`.
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 2> {
+        let x = relu(self.convs[0].forward(x));
+        let body = x.clone();
+        let body = relu(self.convs[1].forward(body));
+        let body = self.convs[2].forward(body);
+        let body = spread(body, &[0, 2], 4);
+        let x = spread(x, &[0, 1, 3], 4);
+        let x = relu(body + x);
+        let body = x.clone();
+        let body = relu(self.convs[3].forward(body));
+        let body = self.convs[4].forward(body);
+        let body = spread(body, &[0], 4);
+        let x = spread(x, &[0, 1, 2, 3], 4);
+        let x = relu(body + x);
+        let body = x.clone();
+        let body = relu(self.convs[5].forward(body));
+        let body = self.convs[6].forward(body);
+        let x = self.convs[7].forward(x);
+        let body = spread(body, &[0, 1, 2, 4], 6);
+        let x = spread(x, &[0, 1, 3, 5], 6);
+        let x = relu(body + x);
+        let body = x.clone();
+        let body = relu(self.convs[8].forward(body));
+        let body = self.convs[9].forward(body);
+        let body = spread(body, &[0, 1, 3, 4, 5, 7], 8);
+        let x = spread(x, &[0, 2, 4, 5, 6, 7], 8);
+        let x = relu(body + x);
+        let body = x.clone();
+        let body = relu(self.convs[10].forward(body));
+        let body = self.convs[11].forward(body);
+        let x = self.convs[12].forward(x);
+        let body = spread(body, &[0, 2, 5, 6, 8, 10, 11, 12, 13], 15);
+        let x = spread(x, &[0, 1, 2, 3, 4, 7, 8, 9, 13, 14], 15);
+        let x = relu(body + x);
+        let body = x.clone();
+        let body = relu(self.convs[13].forward(body));
+        let body = self.convs[14].forward(body);
+        let body = spread(body, &[0, 2, 3, 9, 10, 13, 14], 15);
+        let x = spread(x, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14], 15);
+        let x = relu(body + x);
+        let body = x.clone();
+        let body = relu(self.convs[15].forward(body));
+        let body = self.convs[16].forward(body);
+        let x = self.convs[17].forward(x);
+        let body = spread(body, &[0, 1, 2, 3, 4, 6, 8, 9, 11, 12, 14, 15, 16, 17, 18, 19, 21, 22, 23, 25], 26);
+        let x = spread(x, &[0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 18, 20, 21, 23, 24, 25], 26);
+        let x = relu(body + x);
+        let body = x.clone();
+        let body = relu(self.convs[18].forward(body));
+        let body = self.convs[19].forward(body);
+        let body = spread(body, &[0, 4, 5, 6, 7, 8, 9, 10, 11, 14, 16, 17, 18, 19, 20, 23, 28, 29], 30);
+        let x = spread(x, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 15, 16, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29], 30);
+        let x = relu(body + x);
+        let x = average(x);
+        let x = self.linears[0].forward(x);
+        x
+    }
+}
