@@ -1,0 +1,256 @@
+//! Keys, mouse and pasted text: who gets them, and what the actions of the whole workbench do.
+
+use crossterm::event::{
+    KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+
+use super::{App, Overlay, with_screen};
+use crate::tui::action::{Action, Place};
+use crate::tui::help::Help;
+use crate::tui::hits::Target;
+use crate::tui::message::Effect;
+use crate::tui::palette::{self, Choice, Palette};
+use crate::tui::say::Tone;
+use crate::tui::widget::Answer;
+
+impl App {
+    /// A key. Ctrl-c comes before everything, so that one can always leave; then what lies over the screen,
+    /// then a screen that takes text, then the key map.
+    pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        if key.kind == KeyEventKind::Release {
+            return Vec::new();
+        }
+        if key.code == KeyCode::Char('c') && key.modifiers == KeyModifiers::CONTROL {
+            return self.interrupt();
+        }
+        let action = self.keymap.action(self.place, key);
+        if key.modifiers.contains(KeyModifiers::CONTROL)
+            && let Some(action @ (Action::Suspend | Action::Redraw)) = action
+        {
+            return self.act(action);
+        }
+        if self.leaving.is_some() {
+            return Vec::new();
+        }
+        if self.overlay.is_some() {
+            return self.overlay_key(key, action);
+        }
+        if self.takes_text() {
+            return with_screen!(self, self.place, screen, shared => screen.key(key, shared));
+        }
+        action.map(|action| self.act(action)).unwrap_or_default()
+    }
+
+    fn overlay_key(&mut self, key: KeyEvent, action: Option<Action>) -> Vec<Effect> {
+        match &mut self.overlay {
+            Some(Overlay::Palette(palette)) => {
+                let choice = palette.key(key, self.place);
+                self.chosen(choice)
+            }
+            Some(Overlay::Help(help)) => {
+                match action {
+                    Some(Action::Back | Action::Help | Action::Quit | Action::Accept) => self.overlay = None,
+                    Some(action) => help.scroll(action, self.place, &self.keymap),
+                    None => {}
+                }
+                Vec::new()
+            }
+            Some(Overlay::Quit(dialog)) => {
+                let answer = dialog.key(key);
+                self.quit_answered(answer)
+            }
+            Some(Overlay::Message(dialog)) => {
+                if dialog.key(key) != Answer::Open {
+                    self.overlay = None;
+                }
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// Something was chosen in the palette. An action of another screen goes there first.
+    fn chosen(&mut self, choice: Choice) -> Vec<Effect> {
+        match choice {
+            Choice::Open => Vec::new(),
+            Choice::Closed => {
+                self.overlay = None;
+                Vec::new()
+            }
+            Choice::Do(action) => {
+                if let Some(why) = self.refuses(action) {
+                    self.refused(action, &why);
+                    return Vec::new();
+                }
+                self.overlay = None;
+                let place = action.entry().place;
+                let mut effects = Vec::new();
+                if place != Place::Everywhere && place != self.place {
+                    effects.extend(self.go(place));
+                }
+                effects.extend(self.act(action));
+                effects
+            }
+        }
+    }
+
+    /// A pasted text goes where text is taken, and nowhere else.
+    pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
+        let takes_text = self.leaving.is_none() && self.takes_text();
+        match &mut self.overlay {
+            Some(Overlay::Palette(palette)) => palette.paste(text),
+            Some(_) => {}
+            None if takes_text => {
+                return with_screen!(self, self.place, screen, shared => screen.paste(text, shared));
+            }
+            None => {}
+        }
+        Vec::new()
+    }
+
+    /// The mouse: what lies over the screen comes first, then what does as its key, then the screen.
+    pub(super) fn mouse(&mut self, mouse: MouseEvent) -> Vec<Effect> {
+        let at = self.hits.at(mouse.column, mouse.row);
+        let pressed = mouse.kind == MouseEventKind::Down(MouseButton::Left);
+        let scrolls = match mouse.kind {
+            MouseEventKind::ScrollUp => Some(Action::Up),
+            MouseEventKind::ScrollDown => Some(Action::Down),
+            _ => None,
+        };
+        if self.leaving.is_some() {
+            return Vec::new();
+        }
+        let takes_text = self.takes_text();
+        match (&mut self.overlay, at) {
+            (Some(Overlay::Quit(dialog)), at) => {
+                let answer = dialog.mouse(mouse, at);
+                self.quit_answered(answer)
+            }
+            (Some(Overlay::Message(dialog)), at) => {
+                if dialog.mouse(mouse, at) != Answer::Open {
+                    self.overlay = None;
+                }
+                Vec::new()
+            }
+            (Some(Overlay::Help(help)), _) => {
+                match scrolls {
+                    Some(action) => help.scroll(action, self.place, &self.keymap),
+                    None if pressed => self.overlay = None,
+                    None => {}
+                }
+                Vec::new()
+            }
+            (Some(Overlay::Palette(palette)), Some((_, Target::Row(palette::PANE, row)))) if pressed => {
+                let choice = palette.choose(row, self.place);
+                self.chosen(choice)
+            }
+            (Some(Overlay::Palette(palette)), _) => {
+                if let Some(action) = scrolls {
+                    palette.scroll(action, self.place);
+                }
+                Vec::new()
+            }
+            (None, Some((_, Target::Action(action)))) if pressed && !takes_text => self.act(action),
+            (None, at) => with_screen!(self, self.place, screen, shared => screen.mouse(mouse, at, shared)),
+        }
+    }
+
+    fn takes_text(&self) -> bool {
+        match self.place {
+            Place::Dashboard => self.dashboard.takes_text(),
+            Place::Modules => self.modules.takes_text(),
+            Place::Home | Place::Everywhere => self.home.takes_text(),
+        }
+    }
+
+    /// Why an action cannot be done now; `None` if it can.
+    pub fn refuses(&self, action: Action) -> Option<String> {
+        let place = match action.entry().place {
+            Place::Everywhere => self.place,
+            place => place,
+        };
+        match action {
+            Action::NextTheme if self.start.no_color => {
+                Some("NO_COLOR is set, or the terminal has no colours".into())
+            }
+            Action::Suspend if !self.start.can_sleep => Some("there is no shell to wake it again".into()),
+            Action::CopyCommand if self.command_line().is_none() => {
+                Some("nothing here has a command line".into())
+            }
+            _ => match place {
+                Place::Dashboard => self.dashboard.refuses(action, &self.shared),
+                Place::Modules => self.modules.refuses(action, &self.shared),
+                Place::Home | Place::Everywhere => self.home.refuses(action, &self.shared),
+            },
+        }
+    }
+
+    fn command_line(&self) -> Option<String> {
+        match self.place {
+            Place::Dashboard => self.dashboard.command_line(&self.shared),
+            Place::Modules => self.modules.command_line(&self.shared),
+            Place::Home | Place::Everywhere => self.home.command_line(&self.shared),
+        }
+    }
+
+    fn refused(&mut self, action: Action, why: &str) {
+        self.say(Tone::Warn, &format!("{}: {why}", action.entry().title));
+    }
+
+    /// Does an action, or says why not.
+    pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
+        if let Some(why) = self.refuses(action) {
+            self.refused(action, &why);
+            return Vec::new();
+        }
+        match action {
+            Action::Help => self.overlay = Some(Overlay::Help(Help::default())),
+            Action::Palette => self.overlay = Some(Overlay::Palette(Palette::default())),
+            Action::GoHome => return self.go(Place::Home),
+            Action::GoDashboard => return self.go(Place::Dashboard),
+            Action::GoModules => return self.go(Place::Modules),
+            Action::Quit => return self.quit(),
+            Action::Suspend => return vec![Effect::Suspend],
+            Action::Redraw => return vec![Effect::Redraw],
+            Action::ToggleLog => self.log_open = !self.log_open,
+            Action::Back if self.banner.is_some() => self.banner = None,
+            Action::Back if self.log_open => self.log_open = false,
+            Action::NextTheme | Action::NextCharset | Action::ToggleMouse => return self.set(action),
+            Action::CopyCommand => {
+                return self.command_line().map(Effect::Copy).into_iter().collect();
+            }
+            action => {
+                return with_screen!(self, self.place, screen, shared => screen.act(action, shared));
+            }
+        }
+        Vec::new()
+    }
+
+    /// Changes a setting, says so and keeps it.
+    fn set(&mut self, action: Action) -> Vec<Effect> {
+        let mut effects = vec![Effect::SaveSettings];
+        let text = match action {
+            Action::NextTheme => {
+                self.shared.theme = self.shared.theme.next();
+                self.settings.theme = self.shared.theme;
+                format!("theme: {}", self.shared.theme.name())
+            }
+            Action::NextCharset => {
+                self.shared.charset = self.shared.charset.next();
+                self.settings.charset = Some(self.shared.charset);
+                format!("characters: {}", self.shared.charset.name())
+            }
+            _ => {
+                self.settings.mouse = !self.settings.mouse;
+                effects.push(Effect::Mouse(self.settings.mouse));
+                let whose = match self.settings.mouse {
+                    true => "the workbench takes the mouse; hold shift to select text",
+                    false => "the mouse is the terminal's: select text with it",
+                };
+                whose.to_owned()
+            }
+        };
+        self.say(Tone::Plain, &text);
+        effects
+    }
+}

@@ -1,0 +1,132 @@
+//! What the session and the workers say: into the shared state, to the screens, and to the person.
+
+use super::{App, Overlay};
+use crate::run::Status;
+use crate::train::Event;
+use crate::tui::message::{Effect, Job, Launch, Reply, RunRow};
+use crate::tui::say::Tone;
+use crate::tui::widget::Dialog;
+
+impl App {
+    /// An event of the session.
+    pub(super) fn session(&mut self, event: &Event) -> Vec<Effect> {
+        if let Some(live) = &mut self.shared.live {
+            live.event(event);
+        }
+        let mut effects = self.home.event(event, &mut self.shared);
+        effects.extend(self.dashboard.event(event, &mut self.shared));
+        effects.extend(self.modules.event(event, &mut self.shared));
+        // A screen knows better what its command came to.
+        let told = effects.iter().any(|effect| matches!(effect, Effect::Toast(_) | Effect::Notify(_)));
+        effects.extend(self.tell(event, told));
+        if event.is_end() {
+            effects.push(Effect::Job(Box::new(Job::Runs)));
+        }
+        effects
+    }
+
+    /// Says what an event means, quietly if a screen did, and rings at the end of a run.
+    fn tell(&mut self, event: &Event, told: bool) -> Option<Effect> {
+        let run = self.shared.live.as_ref().map(|live| live.run().to_owned()).unwrap_or_default();
+        let (tone, text) = match event {
+            Event::Steps(_) | Event::Usage { .. } | Event::Imported { .. } => return None,
+            Event::Epoch(record) => {
+                let accuracy = 100.0 * record.valid.accuracy;
+                (Tone::Quiet, format!("epoch {}: validation accuracy {accuracy:.1} %", record.epoch))
+            }
+            Event::Started { step, device, .. } => {
+                let from = if *step > 0 { format!(" from step {step} on") } else { String::new() };
+                (Tone::Plain, format!("training {run}{from} on {device}"))
+            }
+            // What they did says more than that they were done.
+            Event::Applied { change, .. }
+                if ["checkpoint", "evaluated", "stopped"].contains(&change.as_str()) =>
+            {
+                return None;
+            }
+            Event::Applied { step, change, .. } => (Tone::Good, format!("{change}, from step {step} on")),
+            Event::Refused { why, .. } => (Tone::Warn, why.clone()),
+            Event::Checkpointed { step } => (Tone::Quiet, format!("checkpoint of step {step} saved")),
+            Event::Warning { message, .. } => (Tone::Warn, message.clone()),
+            Event::Evaluated { step, accuracy, .. } => {
+                (Tone::Good, format!("validation accuracy {:.1} % at step {step}", 100.0 * accuracy))
+            }
+            Event::Extracted { module, .. } => (Tone::Good, format!("module {module} is taken out")),
+            Event::Finished { summary, .. } => {
+                let text =
+                    format!("{run} has finished: test accuracy {:.1} %", 100.0 * summary.test_accuracy);
+                return Some(Effect::Notify(text));
+            }
+            Event::Stopped { step } => {
+                (Tone::Plain, format!("{run} stopped after step {step}; resume it from the list of runs"))
+            }
+            Event::Failed { step, message, checkpoint, .. } => {
+                return Some(self.failed(&run, *step, message, *checkpoint));
+            }
+        };
+        self.say(if told { Tone::Quiet } else { tone }, &text);
+        None
+    }
+
+    /// A run failed: a banner stays until the person has seen it.
+    fn failed(&mut self, run: &str, step: u64, message: &str, checkpoint: Option<u64>) -> Effect {
+        let kept = match checkpoint {
+            Some(step) => format!("the checkpoint of step {step} is whole"),
+            None => "there is no checkpoint".into(),
+        };
+        let log = self.start.log.display();
+        self.banner = Some(format!("{run} failed at step {step}: {message}; {kept}; log: {log}"));
+        Effect::Notify(format!("{run} failed: {message}"))
+    }
+
+    /// The first thing to know at the start: the newest run was cut off.
+    fn offer(&mut self, rows: &[RunRow]) {
+        if let Some(RunRow { entry, .. }) = rows.first()
+            && entry.status == Status::Interrupted
+        {
+            let text = format!("{} was cut off; it goes on from its newest checkpoint with r", entry.id);
+            self.say(Tone::Warn, &text);
+        }
+    }
+
+    /// An answer of a worker.
+    pub(super) fn reply(&mut self, reply: Reply) -> Vec<Effect> {
+        match &reply {
+            Reply::Runs(runs) => {
+                match runs {
+                    Err(why) => self.say(Tone::Bad, why),
+                    Ok(rows) if self.shared.runs.is_none() => self.offer(rows),
+                    Ok(_) => {}
+                }
+                self.shared.runs = Some(runs.clone());
+            }
+            Reply::Launch(why) => {
+                self.launching = None;
+                self.say(Tone::Quiet, why);
+                self.overlay = Some(Overlay::Message(Dialog::message("Training did not start", why)));
+            }
+            Reply::Done(Ok(done)) => self.say(Tone::Good, done),
+            Reply::Done(Err(why)) => self.say(Tone::Bad, why),
+            Reply::Extracted(_, Err(why)) | Reply::Predicted(Err(why)) => self.say(Tone::Bad, why),
+            _ => {}
+        }
+        let mut effects = self.home.reply(&reply, &mut self.shared);
+        effects.extend(self.dashboard.reply(&reply, &mut self.shared));
+        effects.extend(self.modules.reply(&reply, &mut self.shared));
+        effects
+    }
+}
+
+impl Launch {
+    /// What is launched, in a few words.
+    pub(super) fn what(&self) -> String {
+        match self {
+            Launch::New { preset, name, .. } => match name {
+                Some(name) => format!("{name} ({})", preset.name),
+                None => format!("a run of {}", preset.name),
+            },
+            Launch::Resume { run } => format!("{run} to go on"),
+            Launch::Branch { run, .. } => format!("a branch of {run}"),
+        }
+    }
+}

@@ -1,0 +1,431 @@
+use std::collections::BTreeMap;
+
+use crossterm::event::{
+    KeyCode, KeyEvent, KeyEventKind, KeyEventState, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier};
+
+use super::*;
+use crate::network::{Init, Spec, Stage};
+use crate::preset::Preset;
+use crate::run::{Manifest, PROGRAM, SCHEMA, now};
+use crate::train::{Command, Event, StepRecord, Summary};
+use crate::tui::message::{Launch, Reply};
+use crate::tui::view;
+
+fn app() -> App {
+    let settings = Settings { theme: Theme::Mono, charset: Some(Charset::Ascii), mouse: true };
+    let start = Start {
+        settings,
+        keymap: Keymap::default(),
+        detected: Charset::Braille,
+        no_color: false,
+        can_sleep: true,
+        log: "/state/workbench.log".into(),
+        size: (80, 24),
+    };
+    App::new(start).0
+}
+
+fn manifest() -> Manifest {
+    Manifest {
+        schema: SCHEMA,
+        id: "digits-1".into(),
+        created: now(),
+        program: PROGRAM.into(),
+        seed: 1,
+        device: "cpu".into(),
+        parent: None,
+        classes: vec!["飛行機".into(), "one".into()],
+        input: [1, 8, 8],
+        mean: vec![0.1],
+        std: vec![0.3],
+        preset: Preset::find("digits", std::path::Path::new(""), &[]).unwrap(),
+        network: Spec {
+            input: [1, 8, 8],
+            init: Init::default(),
+            stages: vec![Stage::Flatten, Stage::Linear { outputs: 2 }],
+        },
+    }
+}
+
+fn training() -> App {
+    let mut app = app();
+    app.update(Msg::SessionStarted(Box::new(manifest())));
+    app.update(Msg::Session(Event::Started {
+        step: 0,
+        steps_per_epoch: 10,
+        steps: 300,
+        device: "cpu".into(),
+    }));
+    app
+}
+
+fn key(code: KeyCode, modifiers: KeyModifiers) -> Msg {
+    Msg::Key(KeyEvent::new(code, modifiers))
+}
+
+fn press(app: &mut App, character: char) -> Vec<Effect> {
+    app.update(key(KeyCode::Char(character), KeyModifiers::NONE))
+}
+
+fn ctrl_c(app: &mut App) -> Vec<Effect> {
+    app.update(key(KeyCode::Char('c'), KeyModifiers::CONTROL))
+}
+
+fn at(seconds: u64) -> Msg {
+    Msg::Tick(Duration::from_secs(seconds))
+}
+
+fn screen(app: &mut App, width: u16, height: u16) -> Vec<String> {
+    let area = Rect::new(0, 0, width, height);
+    let mut buffer = Buffer::empty(area);
+    app.hits = view::draw(app, area, &mut buffer);
+    let row = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
+    (0..height).map(row).collect()
+}
+
+fn toasts(app: &App) -> Vec<&str> {
+    app.voice.toasts().map(|toast| toast.text.as_str()).collect()
+}
+
+#[test]
+fn leaving_without_training_needs_no_question() {
+    assert_eq!(press(&mut app(), 'q'), [Effect::Quit(0)]);
+    assert_eq!(ctrl_c(&mut app()), [Effect::Quit(0)]);
+}
+
+#[test]
+fn leaving_while_training_asks_and_enter_saves_a_checkpoint() {
+    let mut app = training();
+    assert_eq!(press(&mut app, 'q'), []);
+    assert!(matches!(app.overlay, Some(Overlay::Quit(_))));
+    assert_eq!(app.update(key(KeyCode::Enter, KeyModifiers::NONE)), [Effect::Quit(0)]);
+    assert!(app.leaving.is_some());
+    // Whoever does not want to wait leaves at once.
+    assert_eq!(ctrl_c(&mut app), [Effect::Abort(0)]);
+}
+
+#[test]
+fn the_question_can_be_answered_with_staying() {
+    let mut app = training();
+    press(&mut app, 'q');
+    assert_eq!(press(&mut app, 'n'), []);
+    assert!(app.overlay.is_none() && app.leaving.is_none());
+}
+
+#[test]
+fn the_first_interrupt_asks_and_a_second_within_two_seconds_leaves() {
+    let mut app = training();
+    app.update(at(10));
+    assert_eq!(ctrl_c(&mut app), []);
+    app.update(at(11));
+    assert_eq!(ctrl_c(&mut app), [Effect::Quit(130)]);
+    let mut app = training();
+    app.update(at(10));
+    ctrl_c(&mut app);
+    app.update(at(13));
+    assert_eq!(ctrl_c(&mut app), [], "too late: it asks again");
+}
+
+#[test]
+fn the_system_is_not_asked_back() {
+    let mut app = training();
+    let end = Msg::EndAsked { why: "SIGTERM", code: 143 };
+    assert_eq!(app.update(end), [Effect::Quit(143)]);
+    let gone = Msg::EndAsked { why: "the terminal is gone", code: 129 };
+    assert_eq!(app.update(gone), [], "what is known already changes nothing");
+}
+
+#[test]
+fn keys_go_to_screens_by_their_numbers() {
+    let mut app = app();
+    for (number, place) in [('2', Place::Dashboard), ('3', Place::Modules), ('1', Place::Home)] {
+        press(&mut app, number);
+        assert_eq!(app.place, place);
+    }
+}
+
+#[test]
+fn what_lies_over_the_screen_takes_the_keys() {
+    let mut app = app();
+    press(&mut app, '?');
+    press(&mut app, '2');
+    assert_eq!(app.place, Place::Home);
+    app.update(key(KeyCode::Esc, KeyModifiers::NONE));
+    assert!(app.overlay.is_none());
+}
+
+#[test]
+fn the_palette_does_actions_of_other_screens_too() {
+    let mut app = training();
+    app.update(key(KeyCode::Char('p'), KeyModifiers::CONTROL));
+    app.update(Msg::Paste("refresh".into()));
+    app.update(key(KeyCode::Enter, KeyModifiers::NONE));
+    assert_eq!((app.place, app.overlay.is_none()), (Place::Home, true));
+}
+
+#[test]
+fn the_palette_stays_open_and_says_why_an_action_cannot_be_done() {
+    let mut app = app();
+    press(&mut app, ':');
+    app.update(Msg::Paste("checkpoint".into()));
+    app.update(key(KeyCode::Enter, KeyModifiers::NONE));
+    assert!(matches!(app.overlay, Some(Overlay::Palette(_))) && app.place == Place::Home);
+    assert!(toasts(&app)[0].starts_with("checkpoint: "));
+}
+
+#[test]
+fn settings_change_at_once_and_are_kept() {
+    let mut app = app();
+    assert_eq!(press(&mut app, 'T'), [Effect::SaveSettings]);
+    assert_eq!(press(&mut app, 'C'), [Effect::SaveSettings]);
+    assert_eq!(press(&mut app, 'M'), [Effect::SaveSettings, Effect::Mouse(false)]);
+    let settings = Settings { theme: Theme::Dark, charset: Some(Charset::Braille), mouse: false };
+    assert_eq!(app.settings(), settings);
+    assert_eq!((app.shared.theme, app.shared.charset), (Theme::Dark, Charset::Braille));
+    assert_eq!(toasts(&app).len(), 3);
+}
+
+#[test]
+fn what_cannot_be_done_says_why() {
+    let mut app = app();
+    app.start.no_color = true;
+    assert_eq!(press(&mut app, 'T'), []);
+    assert_eq!(toasts(&app), ["theme: NO_COLOR is set, or the terminal has no colours"]);
+}
+
+#[test]
+fn only_one_run_is_in_training_at_a_time() {
+    let mut app = training();
+    let launch = || Effect::Launch(Box::new(Launch::Resume { run: "other".into() }));
+    assert_eq!(app.settle(vec![launch()]), []);
+    assert_eq!(toasts(&app).last().copied(), Some("digits-1 is in training here: stop it first"));
+    let stopped = Msg::Session(Event::Stopped { step: 9 });
+    app.update(stopped);
+    assert_eq!(app.settle(vec![launch()]), [launch()]);
+    assert_eq!(app.settle(vec![launch()]), [], "one that is being prepared counts too");
+    app.update(Msg::Reply(Box::new(Reply::Launch("no data".into()))));
+    assert!(app.launching.is_none() && matches!(app.overlay, Some(Overlay::Message(_))));
+}
+
+#[test]
+fn what_took_effect_is_said_once() {
+    let mut app = training();
+    app.update(Msg::Session(Event::Applied { step: 7, revision: None, change: "alpha = 2".into() }));
+    assert_eq!(toasts(&app).last().copied(), Some("alpha = 2, from step 7 on"));
+    app.update(Msg::Session(Event::Evaluated { step: 9, revision: 1, accuracy: 0.91 }));
+    let about = toasts(&app).into_iter().filter(|toast| toast.contains("validation accuracy")).count();
+    assert_eq!(about, 1);
+}
+
+#[test]
+fn without_a_session_commands_go_nowhere() {
+    let mut app = app();
+    assert_eq!(app.settle(vec![Effect::Send(Command::Pause)]), []);
+    assert_eq!(toasts(&app), ["no run is in training"]);
+}
+
+#[test]
+fn a_failed_run_shows_why_until_it_was_read() {
+    let mut app = training();
+    let failed =
+        Event::Failed { step: 12, message: "out of memory".into(), diverged: false, checkpoint: Some(10) };
+    let effects = app.update(Msg::Session(failed));
+    assert!(effects.contains(&Effect::Notify("digits-1 failed: out of memory".into())));
+    let text = screen(&mut app, 80, 24).join("\n");
+    assert!(text.contains("out of memory") && text.contains("step 10"), "{text}");
+    assert!(text.replace('\n', "").contains("workbench.log"), "{text}");
+    app.update(key(KeyCode::Esc, KeyModifiers::NONE));
+    assert!(app.banner.is_none());
+    assert_eq!(press(&mut app, 'q'), [Effect::Quit(0)], "the workbench lives on and can be left");
+}
+
+#[test]
+fn a_finished_run_rings() {
+    let mut app = training();
+    let summary = Summary { test_accuracy: 0.972, ..Summary::default() };
+    let effects = app.update(Msg::Session(Event::Finished { step: 300, summary }));
+    assert!(effects.contains(&Effect::Notify("digits-1 has finished: test accuracy 97.2 %".into())));
+}
+
+#[test]
+fn the_screen_is_drawn_again_once_a_second_when_nothing_happens() {
+    let mut app = app();
+    app.dirty = false;
+    app.update(Msg::Tick(Duration::from_millis(250)));
+    assert!(!app.dirty);
+    app.update(Msg::Tick(Duration::from_millis(1000)));
+    assert!(app.dirty);
+}
+
+#[test]
+fn a_click_does_as_its_key() {
+    let mut app = app();
+    let header = screen(&mut app, 80, 24).swap_remove(0);
+    let column = u16::try_from(header.find("modules").unwrap()).unwrap();
+    let kind = MouseEventKind::Down(MouseButton::Left);
+    app.update(Msg::Mouse(MouseEvent { kind, column, row: 0, modifiers: KeyModifiers::NONE }));
+    assert_eq!(app.place, Place::Modules);
+}
+
+#[test]
+fn header_and_key_bar_say_where_one_is_and_what_one_can_do() {
+    let mut app = training();
+    app.update(Msg::Device { name: "cpu".into(), note: None });
+    app.place = Place::Dashboard;
+    for (width, height) in [(60, 16), (80, 24), (120, 40)] {
+        let rows = screen(&mut app, width, height);
+        assert!(rows[0].starts_with(" cleave  1 runs  2 training  3 modules"), "{}", rows[0]);
+        assert!(rows[0].contains("digits-1"), "{}", rows[0]);
+        let bar = &rows[usize::from(height) - 1];
+        assert!(bar.starts_with(" p pause  w checkpoint"), "{bar}");
+        assert!(bar.ends_with(" : commands  ? help  q quit"), "{bar}");
+    }
+}
+
+#[test]
+fn below_the_least_size_there_is_only_a_message() {
+    let mut app = training();
+    let text = screen(&mut app, 59, 16).join(" ");
+    assert!(text.starts_with("The terminal is too small: 60x16 needed, 59x16 here."), "{text}");
+    assert!(text.contains("Training goes on."));
+}
+
+#[test]
+fn the_help_page_lists_the_keys_of_the_screen() {
+    let mut app = app();
+    press(&mut app, '?');
+    let text = screen(&mut app, 120, 60).join("\n");
+    for entry in crate::tui::action::TABLE.iter().filter(|entry| entry.place == Place::Home) {
+        assert!(text.contains(entry.help), "{}", entry.help);
+    }
+}
+
+#[test]
+fn the_theme_without_colours_draws_none() {
+    let mut app = training();
+    press(&mut app, ':');
+    let area = Rect::new(0, 0, 80, 24);
+    let mut buffer = Buffer::empty(area);
+    view::draw(&app, area, &mut buffer);
+    assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
+    assert!(buffer.content.iter().any(|cell| cell.modifier.contains(Modifier::REVERSED)));
+}
+
+fn any_key() -> impl Strategy<Value = Msg> {
+    let named = prop::sample::select(vec![
+        KeyCode::Enter,
+        KeyCode::Esc,
+        KeyCode::Tab,
+        KeyCode::BackTab,
+        KeyCode::Backspace,
+        KeyCode::Delete,
+        KeyCode::Up,
+        KeyCode::Down,
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::PageUp,
+        KeyCode::PageDown,
+        KeyCode::Home,
+        KeyCode::End,
+        KeyCode::F(1),
+        KeyCode::Null,
+    ]);
+    let code = prop_oneof![
+        3 => prop::char::range(' ', '~').prop_map(KeyCode::Char),
+        2 => named,
+        1 => any::<char>().prop_map(KeyCode::Char),
+    ];
+    let modifiers = prop_oneof![
+        4 => Just(KeyModifiers::NONE),
+        1 => (0u8..8).prop_map(KeyModifiers::from_bits_truncate),
+    ];
+    (code, modifiers, any::<bool>()).prop_map(|(code, modifiers, press)| {
+        let kind = if press { KeyEventKind::Press } else { KeyEventKind::Repeat };
+        Msg::Key(KeyEvent { code, modifiers, kind, state: KeyEventState::NONE })
+    })
+}
+
+fn any_mouse() -> impl Strategy<Value = Msg> {
+    let kinds = vec![
+        MouseEventKind::Down(MouseButton::Left),
+        MouseEventKind::Down(MouseButton::Right),
+        MouseEventKind::Drag(MouseButton::Left),
+        MouseEventKind::Up(MouseButton::Left),
+        MouseEventKind::Moved,
+        MouseEventKind::ScrollUp,
+        MouseEventKind::ScrollDown,
+    ];
+    (prop::sample::select(kinds), 0u16..130, 0u16..45).prop_map(|(kind, column, row)| {
+        Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
+    })
+}
+
+fn any_event() -> impl Strategy<Value = Msg> {
+    let steps = (0u64..1000, any::<f64>()).prop_map(|(step, loss)| {
+        let train = BTreeMap::from([("cross_entropy".to_owned(), loss), ("accuracy".to_owned(), loss)]);
+        let (seconds, learning_rate, images_per_second) = (1.0, loss, loss);
+        Event::Steps(StepRecord { step, seconds, train, learning_rate, images_per_second })
+    });
+    let event = prop_oneof![
+        steps,
+        (0u64..5, 0u64..9).prop_map(|(revision, step)| {
+            Event::Applied { step, revision: Some(revision), change: "alpha = 2".into() }
+        }),
+        (0u64..5).prop_map(|revision| Event::Refused { step: 1, revision, why: "no".into() }),
+        (0u64..900).prop_map(|step| Event::Checkpointed { step }),
+        Just(Event::Finished { step: 300, summary: Summary::default() }),
+        Just(Event::Stopped { step: 3 }),
+        Just(Event::Failed { step: 3, message: "飛行機\u{7}".into(), diverged: true, checkpoint: None }),
+    ];
+    event.prop_map(Msg::Session)
+}
+
+fn any_message() -> impl Strategy<Value = Msg> {
+    prop_oneof![
+        12 => any_key(),
+        4 => any_mouse(),
+        2 => any_event(),
+        1 => (1u16..130, 1u16..45).prop_map(|(width, height)| Msg::Resize(width, height)),
+        1 => ".{0,12}".prop_map(Msg::Paste),
+        1 => (0u64..100).prop_map(at),
+        1 => Just(()).prop_map(|()| Msg::SessionStarted(Box::new(manifest()))),
+        1 => Just(()).prop_map(|()| Msg::Reply(Box::new(Reply::Launch("no".into())))),
+        1 => Just(()).prop_map(|()| Msg::Reply(Box::new(Reply::Runs(Ok(Vec::new()))))),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_that_happens_panics_and_one_can_always_leave(messages in prop::collection::vec(any_message(), 1..120)) {
+        let mut app = app();
+        for msg in messages {
+            app.update(msg);
+            let (width, height) = app.shared.size;
+            screen(&mut app, width, height);
+        }
+        let left = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Quit(_) | Effect::Abort(_)));
+        let first = ctrl_c(&mut app);
+        prop_assert!(left(&first) || left(&ctrl_c(&mut app)));
+    }
+}
+
+#[test]
+fn the_frame_is_drawn_at_any_size() {
+    let mut app = training();
+    for overlay in ['x', '?', ':'] {
+        press(&mut app, overlay);
+        for (width, height) in
+            [(1, 1), (2, 50), (500, 1), (60, 16), (61, 17), (79, 23), (200, 50), (500, 200)]
+        {
+            screen(&mut app, width, height);
+        }
+        app.overlay = None;
+    }
+}

@@ -1,0 +1,443 @@
+//! The series of a run, as its session tells them or its logs hold them: bounded, however long it trains.
+
+mod load;
+#[cfg(test)]
+pub(super) mod tests;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::plot::{Curve, History, XAxis};
+use crate::run::{Manifest, Parent};
+use crate::train::{Change, EpochRecord, Event, Setting, SplitRecord, StepRecord};
+
+/// What the learning rate's slider and its changes are called.
+pub const LEARNING_RATE: &str = "learning rate";
+
+/// How many of the newest step records the speed is taken from.
+const RECENT: usize = 33;
+
+/// What a chart of the dashboard shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Measure {
+    /// Fraction predicted right.
+    Accuracy,
+    /// Cross-entropy and the method's weighted terms.
+    Loss,
+    /// Likeness of kernels within a class.
+    Cohesion,
+    /// Likeness of kernels across classes.
+    Coupling,
+    /// Fraction of kernels in use.
+    Retention,
+}
+
+impl Measure {
+    /// All, in the order of the dashboard.
+    pub const ALL: [Measure; 5] =
+        [Measure::Accuracy, Measure::Loss, Measure::Cohesion, Measure::Coupling, Measure::Retention];
+
+    /// What a person calls it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Measure::Accuracy => "accuracy",
+            Measure::Loss => "loss",
+            Measure::Cohesion => "cohesion",
+            Measure::Coupling => "coupling",
+            Measure::Retention => "retention",
+        }
+    }
+}
+
+/// One measure of a run.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Of the training batches, a few steps together.
+    pub steps: Curve,
+    /// Of the training split, by epoch.
+    pub train: History,
+    /// Of the validation split, by epoch.
+    pub valid: History,
+}
+
+/// A summand of the loss, weighted.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// `cross-entropy`, `alpha*cohesion`.
+    pub name: String,
+    term: String,
+    weight: Option<String>,
+    /// Of the training batches, a few steps together.
+    pub steps: Curve,
+}
+
+impl Part {
+    /// `entropy`, `alpha*coh`.
+    pub fn short_name(&self) -> String {
+        match &self.weight {
+            None => "entropy".to_owned(),
+            Some(weight) => format!("{weight}*{}", self.term.chars().take(3).collect::<String>()),
+        }
+    }
+}
+
+/// A change of a setting that took effect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applied {
+    /// Where, and what it is now.
+    pub change: Change,
+    /// What it was.
+    pub before: f64,
+}
+
+impl Applied {
+    /// What it changed, in short.
+    pub fn slider(&self) -> &str {
+        match &self.change.set {
+            Setting::Weight { name, .. } => name,
+            Setting::LearningRate(_) => "lr",
+        }
+    }
+
+    /// `beta 1.5→3`, with this arrow.
+    pub fn label(&self, arrow: &str) -> String {
+        self.label_to(self, arrow)
+    }
+
+    /// As [`Applied::label`] for this and later changes of the same setting together.
+    pub fn label_to(&self, last: &Applied, arrow: &str) -> String {
+        let now = match &last.change.set {
+            Setting::Weight { value, .. } | Setting::LearningRate(Some(value)) => short(*value),
+            Setting::LearningRate(None) => "schedule".to_owned(),
+        };
+        format!("{} {}{arrow}{now}", self.slider(), short(self.before))
+    }
+}
+
+/// All that is charted of a run, by step.
+#[derive(Clone, Debug)]
+pub struct Curves {
+    /// The run's name.
+    pub run: String,
+    /// Where it branched off.
+    pub parent: Option<Parent>,
+    /// Whether its method makes masks.
+    pub modular: bool,
+    /// Summands of the loss, cross-entropy first.
+    pub parts: Vec<Part>,
+    /// Seconds of training by step, waiting between sessions left out.
+    pub seconds: History,
+    /// Changes in force, in the order in which they were made.
+    pub changes: Vec<Applied>,
+    /// Steps of its checkpoints, ascending.
+    pub checkpoints: Vec<u64>,
+    /// Loss weights in force.
+    pub weights: BTreeMap<String, f64>,
+    /// Learning rate set by hand; the schedule's without.
+    pub learning_rate: Option<f64>,
+    /// Where it trains; empty until known.
+    pub device: String,
+    /// Steps of an epoch; 0 until known.
+    pub steps_per_epoch: u64,
+    /// Steps of the whole run; 0 until known.
+    pub steps: u64,
+    /// The newest step record.
+    pub last_steps: Option<StepRecord>,
+    /// The newest epoch.
+    pub last_epoch: Option<EpochRecord>,
+    /// The epoch with the best validation accuracy: its number, step and accuracy.
+    pub best: Option<(u64, u64, f64)>,
+    /// Steps taken.
+    pub step: u64,
+    lines: [Line; 5],
+    initial: BTreeMap<String, f64>,
+    base_rate: f64,
+    offset: f64,
+    recent: VecDeque<(u64, f64)>,
+    /// How many changes a checkpoint holds, by its step.
+    held: BTreeMap<u64, usize>,
+}
+
+impl Curves {
+    /// A run that has said nothing, with this weight of smoothing.
+    pub fn new(manifest: &Manifest, smoothing: f64) -> Self {
+        let method = &manifest.preset.method;
+        let weights = method.weights();
+        let initial: BTreeMap<String, f64> =
+            weights.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        let cross_entropy = Part {
+            name: "cross-entropy".into(),
+            term: "cross_entropy".into(),
+            weight: None,
+            steps: Curve::new(smoothing),
+        };
+        // A method's weights stand in the order of its terms.
+        let weighted = method.term_names().iter().zip(&weights).map(|(term, (weight, _))| Part {
+            name: format!("{weight}*{term}"),
+            term: (*term).to_owned(),
+            weight: Some((*weight).to_owned()),
+            steps: Curve::new(smoothing),
+        });
+        let line = || Line { steps: Curve::new(smoothing), train: History::new(), valid: History::new() };
+        Curves {
+            run: manifest.id.clone(),
+            parent: manifest.parent.clone(),
+            modular: method.wants_masks(),
+            parts: std::iter::once(cross_entropy).chain(weighted).collect(),
+            seconds: History::new(),
+            changes: Vec::new(),
+            checkpoints: Vec::new(),
+            weights: initial.clone(),
+            learning_rate: None,
+            device: String::new(),
+            steps_per_epoch: 0,
+            steps: 0,
+            last_steps: None,
+            last_epoch: None,
+            best: None,
+            step: manifest.parent.as_ref().map_or(0, |parent| parent.step),
+            lines: std::array::from_fn(|_| line()),
+            initial,
+            base_rate: manifest.preset.training.learning_rate,
+            offset: 0.0,
+            recent: VecDeque::new(),
+            held: BTreeMap::new(),
+        }
+    }
+
+    /// The series of a measure.
+    pub fn line(&self, measure: Measure) -> &Line {
+        &self.lines[measure as usize]
+    }
+
+    /// What is charted of this run.
+    pub fn measures(&self) -> &'static [Measure] {
+        if self.modular { &Measure::ALL } else { &Measure::ALL[..2] }
+    }
+
+    /// Smooths the series of steps with another weight.
+    pub fn smooth(&mut self, weight: f64) {
+        self.lines.iter_mut().for_each(|line| line.steps.set_weight(weight));
+        self.parts.iter_mut().for_each(|part| part.steps.set_weight(weight));
+    }
+
+    /// The step at which the run began: that of the fork for a branch.
+    pub fn first_step(&self) -> u64 {
+        self.parent.as_ref().map_or(0, |parent| parent.step)
+    }
+
+    /// Takes in what the session says.
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::Started { step, steps_per_epoch, steps, device } => {
+                (self.step, self.steps_per_epoch, self.steps) = (*step, *steps_per_epoch, *steps);
+                self.device = device.clone();
+                self.begin_session(*step);
+            }
+            Event::Steps(record) => self.record(record),
+            Event::Epoch(record) => self.epoch(record),
+            Event::Applied { step, change, .. } => {
+                self.step = self.step.max(*step);
+                if let Ok(set) = change.parse::<Setting>() {
+                    self.apply(*step, set);
+                }
+            }
+            Event::Checkpointed { step } => {
+                self.held.insert(*step, self.changes.len());
+                if let Err(place) = self.checkpoints.binary_search(step) {
+                    self.checkpoints.insert(place, *step);
+                }
+            }
+            Event::Finished { step, .. } | Event::Stopped { step } | Event::Failed { step, .. } => {
+                self.step = *step;
+            }
+            Event::Imported { .. }
+            | Event::Usage { .. }
+            | Event::Refused { .. }
+            | Event::Warning { .. }
+            | Event::Evaluated { .. }
+            | Event::Extracted { .. } => {}
+        }
+    }
+
+    /// A session goes on from the checkpoint of a step: what was changed after it was saved is not in force.
+    fn begin_session(&mut self, step: u64) {
+        self.offset = self.seconds.last().map_or(0.0, |(_, seconds)| seconds);
+        self.recent.clear();
+        let before = self.changes.iter().take_while(|applied| applied.change.step <= step).count();
+        let held = self.held.get(&step).copied().unwrap_or(before);
+        if held < self.changes.len() {
+            let kept: Vec<Applied> = self.changes.drain(..).take(held).collect();
+            (self.weights, self.learning_rate) = (self.initial.clone(), None);
+            kept.into_iter().for_each(|applied| self.apply(applied.change.step, applied.change.set));
+        }
+        if self.seconds.is_empty() {
+            self.seconds.push(step as f64, 0.0);
+        }
+    }
+
+    fn apply(&mut self, step: u64, set: Setting) {
+        let before = match &set {
+            Setting::Weight { name, value } => self.weights.insert(name.clone(), *value).unwrap_or(0.0),
+            Setting::LearningRate(rate) => {
+                let before = self.rate();
+                self.learning_rate = *rate;
+                before
+            }
+        };
+        self.changes.push(Applied { change: Change { step, set }, before });
+    }
+
+    /// The learning rate in force, as far as it is known.
+    pub fn rate(&self) -> f64 {
+        let last = self.last_steps.as_ref().map(|record| record.learning_rate);
+        self.learning_rate.or(last).unwrap_or(self.base_rate)
+    }
+
+    fn record(&mut self, record: &StepRecord) {
+        let x = record.step as f64;
+        let clock = self.seconds.last().map_or(0.0, |(_, seconds)| seconds);
+        if self.offset + record.seconds < clock {
+            self.offset = clock;
+        }
+        let seconds = self.offset + record.seconds;
+        self.seconds.push(x, seconds);
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((record.step, seconds));
+        let value = |name: &str| record.train.get(name).copied();
+        let measured = [
+            (Measure::Accuracy, value("accuracy")),
+            (Measure::Loss, value("total")),
+            // The cohesion loss is 1 - mean cosine similarity of same-class pairs; the other is that mean.
+            (Measure::Cohesion, value("cohesion").map(|loss| 1.0 - loss)),
+            (Measure::Coupling, value("coupling")),
+            (Measure::Retention, value("kernel_rate")),
+        ];
+        for (measure, value) in measured {
+            if let Some(value) = value {
+                self.lines[measure as usize].steps.push(x, value);
+            }
+        }
+        for part in &mut self.parts {
+            let weight = part.weight.as_ref().map_or(Some(1.0), |name| self.weights.get(name).copied());
+            if let (Some(weight), Some(value)) = (weight, value(&part.term)) {
+                part.steps.push(x, weight * value);
+            }
+        }
+        self.step = record.step;
+        self.last_steps = Some(record.clone());
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) {
+        let x = record.step as f64;
+        for (split, series) in [
+            (&record.train, (|line| &mut line.train) as fn(&mut Line) -> &mut History),
+            (&record.valid, |line| &mut line.valid),
+        ] {
+            for measure in Measure::ALL {
+                if let Some(value) = value(split, measure) {
+                    series(&mut self.lines[measure as usize]).push(x, value);
+                }
+            }
+        }
+        if self.best.is_none_or(|(_, _, best)| record.valid.accuracy > best) {
+            self.best = Some((record.epoch, record.step, record.valid.accuracy));
+        }
+        if let (0, Some(per)) = (self.steps_per_epoch, record.step.checked_div(record.epoch)) {
+            self.steps_per_epoch = per;
+        }
+        self.weights.clone_from(&record.loss_weights);
+        self.step = record.step;
+        self.last_epoch = Some(record.clone());
+    }
+
+    /// Seconds of training until a step, straight between records.
+    pub fn seconds_at(&self, step: u64) -> f64 {
+        let x = step as f64;
+        let mut around = self.seconds.points(x, x);
+        let Some(mut before) = around.next() else { return 0.0 };
+        for next in around {
+            if next.0 >= x {
+                let share = (x - before.0) / (next.0 - before.0).max(f64::MIN_POSITIVE);
+                return before.1 + share.clamp(0.0, 1.0) * (next.1 - before.1);
+            }
+            before = next;
+        }
+        before.1
+    }
+
+    /// Seconds of a step, evaluation between epochs included: the median over the newest records.
+    pub fn seconds_per_step(&self) -> Option<f64> {
+        let pairs = self.recent.iter().zip(self.recent.iter().skip(1));
+        let mut rates: Vec<f64> = pairs
+            .filter(|(a, b)| b.0 > a.0 && b.1 > a.1)
+            .map(|(a, b)| (b.1 - a.1) / (b.0 - a.0) as f64)
+            .collect();
+        rates.sort_by(f64::total_cmp);
+        rates.get(rates.len() / 2).copied()
+    }
+
+    /// Where the steps of this run stand on an axis, moved to the left by `shift` in the axis's unit; `None`
+    /// where a step stands at its own number.
+    pub fn clock(&self, axis: XAxis, shift: f64) -> Option<Cow<'_, History>> {
+        let ends = || [self.first_step(), self.step.max(self.first_step() + 1)].map(|step| step as f64);
+        match axis {
+            XAxis::Step | XAxis::Number if shift == 0.0 => None,
+            XAxis::Step | XAxis::Number => {
+                Some(Cow::Owned(History::of(ends().map(|step| (step, step - shift)))))
+            }
+            XAxis::Epoch => {
+                let per = self.steps_per_epoch.max(1) as f64;
+                Some(Cow::Owned(History::of(ends().map(|step| (step, step / per - shift)))))
+            }
+            XAxis::Time if shift == 0.0 => Some(Cow::Borrowed(&self.seconds)),
+            XAxis::Time => {
+                let all = self.seconds.points(f64::NEG_INFINITY, f64::INFINITY);
+                Some(Cow::Owned(History::of(all.map(|(step, seconds)| (step, seconds - shift)))))
+            }
+        }
+    }
+
+    /// Where one step stands on an axis.
+    pub fn place(&self, step: u64, axis: XAxis, shift: f64) -> f64 {
+        let unmoved = match axis {
+            XAxis::Step | XAxis::Number => step as f64,
+            XAxis::Epoch => step as f64 / self.steps_per_epoch.max(1) as f64,
+            XAxis::Time => self.seconds_at(step),
+        };
+        unmoved - shift
+    }
+}
+
+/// A number in few characters: `0.05`, `3`, `1e-5`.
+pub fn short(value: f64) -> String {
+    if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) {
+        let text = format!("{value:.2e}");
+        return match text.split_once('e') {
+            Some((digits, power)) => {
+                format!("{}e{power}", digits.trim_end_matches('0').trim_end_matches('.'))
+            }
+            None => text,
+        };
+    }
+    let decimals = if value.abs() < 0.1 { 5 } else { 3 };
+    let text = format!("{value:.decimals$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+/// A measure of a split.
+pub fn value(split: &SplitRecord, measure: Measure) -> Option<f64> {
+    let masks = split.masks.as_ref();
+    match measure {
+        Measure::Accuracy => Some(split.accuracy),
+        Measure::Loss => split.losses.get("total").copied(),
+        Measure::Cohesion => masks.map(|masks| masks.cohesion),
+        Measure::Coupling => masks.map(|masks| masks.coupling),
+        Measure::Retention => masks.map(|masks| masks.krr),
+    }
+}

@@ -1,0 +1,285 @@
+//! What keys do on the dashboard, and why some do nothing now.
+
+use std::path::PathBuf;
+
+use super::Dashboard;
+use super::popup::{BranchForm, Popup};
+use super::state::{State, key};
+use crate::plot::{Extent, View};
+use crate::run::Status;
+use crate::train::{Change, Command, Schedule, Setting};
+use crate::tui::action::Action;
+use crate::tui::curves::Measure;
+use crate::tui::message::{Effect, Job, Launch};
+use crate::tui::shared::Shared;
+
+/// The part of the window that a page moves it by.
+const PAGE: f64 = 0.5;
+
+/// Pixels of a PNG for one of an SVG.
+const PNG_SCALE: f32 = 2.0;
+
+/// Why an action cannot be done now.
+pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option<String> {
+    use Action::*;
+    let state = dashboard.state(shared);
+    let no_charts = || match dashboard.shown(shared) {
+        Some(_) => None,
+        None => Some(state.silent().unwrap_or_else(|| "there is nothing to show yet".into())),
+    };
+    match action {
+        PauseResume if state.can_resume() && shared.is_training() => Some(busy(shared)),
+        PauseResume if state.can_resume() => None,
+        StepOnce if state == State::Training => {
+            Some(format!("single steps are for a paused run: pause it first with {}", key(PauseResume)))
+        }
+        PauseResume | StepOnce | Checkpoint | StopTraining | EvaluateNow | SliderUp | SliderDown
+        | EditSlider => state.silent(),
+        UndoChange => state.silent().or_else(|| match dashboard.steering.can_undo() {
+            true => None,
+            false => Some("nothing was changed in this session".into()),
+        }),
+        SaveSchedule => match dashboard.shown(shared).is_some_and(|curves| !curves.changes.is_empty()) {
+            true => None,
+            false => no_charts().or_else(|| Some("no setting was changed in this run".into())),
+        },
+        BranchHere if shared.is_training() && shared.session().is_none() => Some(busy(shared)),
+        BranchHere => match (dashboard.shown(shared), dashboard.runs.manifest(shared)) {
+            (Some(_), Some(_)) => None,
+            _ => no_charts(),
+        },
+        AlignRuns | ClearOverlays if dashboard.runs.others(shared).is_empty() => Some(format!(
+            "no other run is shown: mark runs with {} on the list of runs, then {}",
+            key(MarkRun),
+            key(CompareRuns)
+        )),
+        CopyValue if dashboard.axes.cursor.is_none() => no_charts()
+            .or_else(|| Some("put the cursor on a chart first, with the arrows or the mouse".into())),
+        SmoothMore | SmoothLess | NextXAxis | LogX | LogY | RobustRange | ZoomIn | ZoomOut | Follow
+        | ExpandChart | ExportChart | CopyValue | CopyCommand => no_charts(),
+        _ => None,
+    }
+}
+
+fn busy(shared: &Shared) -> String {
+    let run = shared.live.as_ref().map_or("another run", |live| live.run());
+    format!("{run} is being trained; one run is trained at a time")
+}
+
+/// Does an action.
+pub fn act(dashboard: &mut Dashboard, action: Action, shared: &mut Shared) -> Vec<Effect> {
+    use Action::*;
+    match action {
+        PauseResume => return pause_or_resume(dashboard, shared),
+        StepOnce => return send(Command::StepOnce, shared),
+        Checkpoint => return send(Command::Checkpoint, shared),
+        EvaluateNow => return send(Command::Evaluate, shared),
+        StopTraining => dashboard.popup = Some(Popup::stop()),
+        SliderUp => return slide(dashboard, 1, shared),
+        SliderDown => return slide(dashboard, -1, shared),
+        NextSlider => turn_slider(dashboard, 1, shared),
+        PreviousSlider => turn_slider(dashboard, -1, shared),
+        EditSlider => edit_slider(dashboard, shared),
+        UndoChange => {
+            let now = shared.now;
+            return shared.live.as_mut().map(|live| dashboard.steering.undo(now, live)).unwrap_or_default();
+        }
+        SaveSchedule => return save_schedule(dashboard, shared),
+        BranchHere => return branch(dashboard, shared),
+        ExportChart => {
+            if let Some(run) = shared.current() {
+                dashboard.popup = Some(Popup::export(run, dashboard.chart(shared)));
+            }
+        }
+        CopyValue => return copy_value(dashboard, shared),
+        CopyCommand => return dashboard.command_line(shared).map(Effect::Copy).into_iter().collect(),
+        ClearOverlays => dashboard.runs.clear(shared),
+        SmoothMore | SmoothLess => {
+            dashboard.axes.smooth(action == SmoothMore);
+            dashboard.runs.smooth(dashboard.axes.smoothing());
+            let weight = dashboard.axes.smoothing();
+            return vec![Effect::Toast(match weight > 0.0 {
+                true => format!("smoothing {weight}"),
+                false => "smoothing off".into(),
+            })];
+        }
+        _ => look(dashboard, action, shared),
+    }
+    Vec::new()
+}
+
+/// What changes how charts are looked at, and nothing else.
+fn look(dashboard: &mut Dashboard, action: Action, shared: &Shared) {
+    use Action::*;
+    let measure = dashboard.chart(shared);
+    let extent = dashboard.scope(shared).map(|scope| scope.extent());
+    let panes = dashboard.measures(shared).len() + 1;
+    let steers = dashboard.steers(shared);
+    dashboard.hovers = false;
+    match action {
+        NextPane => dashboard.pane = (dashboard.pane.min(panes - 1) + 1) % panes,
+        PreviousPane => dashboard.pane = (dashboard.pane.min(panes - 1) + panes - 1) % panes,
+        Up | Down if steers => turn_slider(dashboard, if action == Down { 1 } else { -1 }, shared),
+        Up | Down => {
+            let charts = panes - 1;
+            let by = if action == Down { 1 } else { charts - 1 };
+            dashboard.pane = (dashboard.pane + by) % charts;
+        }
+        NextXAxis => dashboard.axes.next_x(),
+        AlignRuns => dashboard.axes.next_align(),
+        LogX => dashboard.axes.toggle_log_x(),
+        LogY => dashboard.axes.toggle_log_y(measure),
+        RobustRange => dashboard.axes.robust ^= true,
+        ExpandChart => dashboard.expanded ^= true,
+        Back => back(dashboard),
+        _ => {
+            if let Some(extent) = extent {
+                move_window(dashboard, action, extent);
+            }
+        }
+    }
+}
+
+fn move_window(dashboard: &mut Dashboard, action: Action, extent: Extent) {
+    let axes = &mut dashboard.axes;
+    match action {
+        Action::Left => axes.move_cursor(-1.0, extent),
+        Action::Right => axes.move_cursor(1.0, extent),
+        Action::Top => axes.cursor_to_end(false, extent),
+        Action::Bottom => axes.cursor_to_end(true, extent),
+        Action::PageUp => axes.view = axes.view.pan(-PAGE, extent),
+        Action::PageDown => axes.view = axes.view.pan(PAGE, extent),
+        Action::ZoomIn => axes.zoom(0.5, None, extent),
+        Action::ZoomOut => axes.zoom(2.0, None, extent),
+        Action::Follow => axes.toggle_follow(extent),
+        _ => {}
+    }
+}
+
+/// Leaves one thing after the other: the large chart, the cursor, the window.
+fn back(dashboard: &mut Dashboard) {
+    if std::mem::take(&mut dashboard.expanded) || dashboard.axes.cursor.take().is_some() {
+        return;
+    }
+    dashboard.axes.view = View::All;
+}
+
+/// Sends a command to the session.
+pub fn send(command: Command, shared: &mut Shared) -> Vec<Effect> {
+    let Some(live) = shared.live.as_mut().filter(|live| live.ended.is_none()) else { return Vec::new() };
+    live.send(command.clone());
+    vec![Effect::Send(command)]
+}
+
+/// Changes a setting of the session.
+pub fn change(dashboard: &mut Dashboard, set: Setting, shared: &mut Shared) -> Vec<Effect> {
+    let now = shared.now;
+    match shared.live.as_mut().filter(|live| live.ended.is_none()) {
+        Some(live) => dashboard.steering.change(set, now, live),
+        None => Vec::new(),
+    }
+}
+
+fn pause_or_resume(dashboard: &Dashboard, shared: &mut Shared) -> Vec<Effect> {
+    match dashboard.state(shared) {
+        State::Paused => send(Command::Resume, shared),
+        State::Training => send(Command::Pause, shared),
+        _ => {
+            let run = shared.current().map(str::to_owned);
+            run.map(|run| Effect::Launch(Box::new(Launch::Resume { run }))).into_iter().collect()
+        }
+    }
+}
+
+/// Moves the selected slider by notches.
+pub fn slide(dashboard: &mut Dashboard, notches: i32, shared: &mut Shared) -> Vec<Effect> {
+    let controls = dashboard.controls(shared);
+    let Some(control) = controls.get(dashboard.slider.min(controls.len().saturating_sub(1))) else {
+        return Vec::new();
+    };
+    change(dashboard, control.moved(notches), shared)
+}
+
+fn turn_slider(dashboard: &mut Dashboard, by: isize, shared: &Shared) {
+    let count = dashboard.controls(shared).len().max(1);
+    let at = dashboard.slider.min(count - 1);
+    dashboard.slider = at.wrapping_add_signed(by + count as isize) % count;
+}
+
+fn edit_slider(dashboard: &mut Dashboard, shared: &Shared) {
+    let mut controls = dashboard.controls(shared);
+    let at = dashboard.slider.min(controls.len().saturating_sub(1));
+    if at < controls.len() {
+        dashboard.popup = Some(Popup::value(controls.swap_remove(at)));
+    }
+}
+
+/// Writes the changes of the run beside its logs, and says how to replay them.
+fn save_schedule(dashboard: &Dashboard, shared: &Shared) -> Vec<Effect> {
+    let Some(curves) = dashboard.shown(shared) else { return Vec::new() };
+    let change: Vec<Change> = curves.changes.iter().map(|applied| applied.change.clone()).collect();
+    let to = schedule_file(&curves.run, shared);
+    let line = dashboard.command_line(shared).unwrap_or_default();
+    let said = format!("replay: {line} --schedule {}", super::command::quoted(&to.display().to_string()));
+    let job = Job::SaveSchedule { to, schedule: Schedule { change } };
+    vec![Effect::Job(Box::new(job)), Effect::Toast(said)]
+}
+
+/// In the run's directory where that is known.
+fn schedule_file(run: &str, shared: &Shared) -> PathBuf {
+    let rows = shared.runs.iter().flat_map(|runs| runs.iter().flatten());
+    match rows.map(|row| &row.entry).find(|entry| entry.id == run && entry.status != Status::Damaged) {
+        Some(entry) => entry.path.join("schedule.toml"),
+        None => PathBuf::from(format!("{run}-schedule.toml")),
+    }
+}
+
+/// Opens the form, and asks for the checkpoints that are there now.
+fn branch(dashboard: &mut Dashboard, shared: &Shared) -> Vec<Effect> {
+    let (Some(curves), Some(manifest)) = (dashboard.shown(shared), dashboard.runs.manifest(shared)) else {
+        return Vec::new();
+    };
+    let controls = dashboard.controls(shared);
+    let settings: Vec<(&str, f64)> =
+        controls.iter().map(|control| (control.name.as_str(), control.value)).collect();
+    let training = shared.session().is_some();
+    let form = BranchForm::new(manifest.clone(), &settings, &curves.checkpoints, training);
+    let run = curves.run.clone();
+    dashboard.popup = Some(Popup::Branch(Box::new(form)));
+    vec![Effect::Job(Box::new(Job::History(run)))]
+}
+
+/// Copies what the selected chart says at the cursor.
+fn copy_value(dashboard: &Dashboard, shared: &Shared) -> Vec<Effect> {
+    let (Some(scope), Some(x)) = (dashboard.scope(shared), dashboard.axes.cursor) else { return Vec::new() };
+    let measure = dashboard.chart(shared);
+    let chart = scope.chart(measure, "");
+    let mut values: Vec<String> = Vec::new();
+    for (name, value) in chart.values_at(x) {
+        if let Some(value) = value {
+            let text = format!("{name} {value:.6}");
+            // A raw series and its smoothed one bear one name; the smoothed one comes last and is what is read.
+            values.retain(|other| !other.starts_with(&format!("{name} ")));
+            values.push(text);
+        }
+    }
+    let at = dashboard.axes.words(x);
+    vec![Effect::Copy(format!("{} at {at}: {}", measure.title(), values.join(", ")))]
+}
+
+/// Writes a chart as the file's ending says.
+pub fn export(dashboard: &Dashboard, measure: Measure, to: PathBuf, shared: &Shared) -> Vec<Effect> {
+    let Some(scope) = dashboard.scope(shared) else { return Vec::new() };
+    let chart = scope.chart(measure, "");
+    let ending = to.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let bytes = match ending.as_str() {
+        "svg" => Ok(chart.to_svg().into_bytes()),
+        "png" => chart.to_png(PNG_SCALE).map_err(|error| error.to_string()),
+        "csv" => Ok(chart.to_csv().into_bytes()),
+        _ => Err(format!("{}: charts are saved as .svg, .png or .csv", to.display())),
+    };
+    vec![match bytes {
+        Ok(bytes) => Effect::Job(Box::new(Job::SaveFile { to, bytes })),
+        Err(why) => Effect::Toast(why),
+    }]
+}

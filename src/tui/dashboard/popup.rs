@@ -1,0 +1,298 @@
+//! Boxes over the dashboard: questions and forms.
+
+use std::path::PathBuf;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::steer::Control;
+use super::words::grouped;
+use crate::run::{Manifest, check_name};
+use crate::train::Setting;
+use crate::tui::curves::{LEARNING_RATE, Measure};
+use crate::tui::hits::{Hits, Target};
+use crate::tui::message::Launch;
+use crate::tui::theme::Look;
+use crate::tui::widget::{Answer, Dialog, Field, Form, FormEvent};
+
+/// File formats of charts.
+const FORMATS: [&str; 3] = ["svg", "png", "csv"];
+
+/// Texts of the choice of what becomes of the run that is being trained.
+const TRAIN_BRANCH: &str = "train the branch, stop this run";
+const TRAIN_ON: &str = "train on, the branch waits";
+
+/// An open box.
+#[derive(Debug)]
+pub enum Popup {
+    /// Whether to stop training.
+    Stop(Dialog),
+    /// A value for a slider.
+    Value(Form, Control),
+    /// A new run from a checkpoint.
+    Branch(Box<BranchForm>),
+    /// A file for a chart.
+    Export(Form, Measure),
+}
+
+/// What the person wants.
+#[derive(Debug, PartialEq)]
+pub enum Wish {
+    /// Stop training.
+    Stop,
+    /// Change a setting.
+    Set(Setting),
+    /// Train a branch.
+    Branch(Box<Launch>),
+    /// Make a branch of this name at the step that training has reached, and train on.
+    BranchAside(String),
+    /// Write a chart to a file.
+    Export(Measure, PathBuf),
+}
+
+/// The form for a branch.
+#[derive(Debug)]
+pub struct BranchForm {
+    form: Form,
+    manifest: Manifest,
+    /// Steps of the choices; none for the step that training has reached.
+    steps: Vec<Option<u64>>,
+    training: bool,
+    /// Weights and learning rate as they were filled in.
+    filled: Vec<f64>,
+}
+
+impl Popup {
+    /// Asks whether to stop.
+    pub fn stop() -> Self {
+        let text = "A checkpoint is saved first; the run can be resumed at any time.";
+        Popup::Stop(Dialog::ask("Stop training", text, &[('s', "save and stop"), ('n', "train on")]))
+    }
+
+    /// Asks for a slider's value.
+    pub fn value(control: Control) -> Self {
+        let now = control.pending.unwrap_or(control.value);
+        let field = Field::number("value", &control.name, now, (0.0, 1e9))
+            .help("In force from the step at which the trainer takes it up");
+        Popup::Value(Form::new("Set a value", "set", vec![field]), control)
+    }
+
+    /// Asks where a chart is to be saved.
+    pub fn export(run: &str, measure: Measure) -> Self {
+        let file = format!("{run}-{}.svg", measure.title());
+        let formats = FORMATS.map(str::to_owned).to_vec();
+        let fields = vec![
+            Field::choice("format", "Format", formats, 0)
+                .help("SVG and PNG are pictures; CSV holds the numbers"),
+            Field::text("file", "File", &file)
+                .check(|text| if text.trim().is_empty() { Err("needed".into()) } else { Ok(()) })
+                .help("In the directory where the program was started, unless it says another"),
+        ];
+        Popup::Export(Form::new("Export the chart", "save", fields), measure)
+    }
+
+    /// Takes a key; gives whether the box closes, and a wish.
+    pub fn key(&mut self, key: KeyEvent) -> (bool, Option<Wish>) {
+        match self {
+            Popup::Stop(dialog) => answered(dialog.key(key)),
+            Popup::Value(form, _) | Popup::Export(form, _) => {
+                let event = form.key(key);
+                self.after(event)
+            }
+            Popup::Branch(branch) => {
+                let event = branch.form.key(key);
+                self.after(event)
+            }
+        }
+    }
+
+    /// As [`Popup::key`] for a pasted text.
+    pub fn paste(&mut self, text: &str) {
+        match self {
+            Popup::Stop(_) => {}
+            Popup::Value(form, _) | Popup::Export(form, _) => {
+                form.paste(text);
+            }
+            Popup::Branch(branch) => {
+                branch.form.paste(text);
+            }
+        }
+    }
+
+    /// As [`Popup::key`] for the mouse.
+    pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> (bool, Option<Wish>) {
+        match self {
+            Popup::Stop(dialog) => answered(dialog.mouse(mouse, at)),
+            Popup::Value(form, _) | Popup::Export(form, _) => {
+                let event = form.mouse(mouse, at);
+                self.after(event)
+            }
+            Popup::Branch(branch) => {
+                let event = branch.form.mouse(mouse, at);
+                self.after(event)
+            }
+        }
+    }
+
+    fn after(&mut self, event: FormEvent) -> (bool, Option<Wish>) {
+        match (event, self) {
+            (FormEvent::Cancelled, _) => (true, None),
+            (FormEvent::Submitted, Popup::Value(form, control)) => {
+                (true, form.number("value").map(|value| Wish::Set(control.setting(value))))
+            }
+            (FormEvent::Submitted, Popup::Export(form, measure)) => {
+                (true, Some(Wish::Export(*measure, PathBuf::from(form.value("file")))))
+            }
+            (FormEvent::Submitted, Popup::Branch(branch)) => {
+                let wish = branch.wish();
+                (wish.is_some(), wish)
+            }
+            (FormEvent::Changed(0), Popup::Export(form, _)) => {
+                let file = PathBuf::from(form.value("file")).with_extension(form.value("format"));
+                if let Some(field) = form.field_mut("file") {
+                    *field = Field::text("file", "File", &file.display().to_string());
+                }
+                (false, None)
+            }
+            (FormEvent::Changed(_), Popup::Branch(branch)) => {
+                branch.check();
+                (false, None)
+            }
+            _ => (false, None),
+        }
+    }
+
+    /// Draws it over an area.
+    pub fn view(&self, look: Look, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+        match self {
+            Popup::Stop(dialog) => dialog.view(look, area, buffer, hits),
+            Popup::Value(form, _) | Popup::Export(form, _) => form.view(look, area, buffer, hits),
+            Popup::Branch(branch) => branch.form.view(look, area, buffer, hits),
+        }
+    }
+}
+
+fn answered(answer: Answer) -> (bool, Option<Wish>) {
+    match answer {
+        Answer::Open => (false, None),
+        Answer::Chosen(0) => (true, Some(Wish::Stop)),
+        Answer::Chosen(_) | Answer::Cancelled => (true, None),
+    }
+}
+
+impl BranchForm {
+    /// A form for a branch of the run with this manifest, with the settings that are in force. `training`:
+    /// whether it is being trained here, so that the branch can begin where it is now.
+    pub fn new(manifest: Manifest, settings: &[(&str, f64)], checkpoints: &[u64], training: bool) -> Self {
+        let names = manifest.preset.method.weights();
+        let value = |name: &str| settings.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
+        let text = "The settings that the branch follows from there on";
+        let mut fields = vec![
+            Field::choice("from", "From", Vec::new(), 0).help("The checkpoint that the branch begins with"),
+            Field::text("name", "Name", "").check(name_problem).help("Made up if it is left empty"),
+        ];
+        let mut filled = Vec::new();
+        for (name, preset) in names {
+            filled.push(value(name).unwrap_or(preset));
+            fields.push(Field::number(name, name, value(name).unwrap_or(preset), (0.0, 1e9)).help(text));
+        }
+        let rate = manifest.preset.training.learning_rate;
+        filled.push(rate);
+        let help = "Of the first epoch; the cosine schedule goes down from it";
+        fields.push(Field::number(LEARNING_RATE, LEARNING_RATE, rate, (0.0, 1e3)).help(help));
+        if training {
+            let options = vec![TRAIN_BRANCH.to_owned(), TRAIN_ON.to_owned()];
+            fields.push(
+                Field::choice("then", "Then", options, 0)
+                    .help("One run is trained at a time; one that stops is saved and can be resumed"),
+            );
+        }
+        let form = Form::new(&format!("Branch of {}", manifest.id), "branch", fields);
+        let mut branch = BranchForm { form, manifest, steps: Vec::new(), training, filled };
+        branch.offer(checkpoints);
+        branch
+    }
+
+    /// The run that is branched.
+    pub fn run(&self) -> &str {
+        &self.manifest.id
+    }
+
+    /// Offers these checkpoints, the newest first.
+    pub fn offer(&mut self, checkpoints: &[u64]) {
+        let now = self.training.then_some(None);
+        let before = self.step();
+        self.steps = now.into_iter().chain(checkpoints.iter().rev().map(|step| Some(*step))).collect();
+        let options = self.steps.iter().map(|step| match step {
+            None => "now".to_owned(),
+            Some(step) => format!("step {}", grouped(*step)),
+        });
+        let options: Vec<String> = options.collect();
+        let chosen = before.and_then(|step| self.steps.iter().position(|other| *other == step)).unwrap_or(0);
+        let field = Field::choice("from", "From", options, chosen).help("The checkpoint that it begins with");
+        if let Some(place) = self.form.field_mut("from") {
+            *place = field;
+        }
+        self.check();
+    }
+
+    fn step(&self) -> Option<Option<u64>> {
+        match &self.form.field("from")?.kind {
+            crate::tui::widget::Kind::Choice { chosen, .. } => self.steps.get(*chosen).copied(),
+            _ => None,
+        }
+    }
+
+    fn values(&self) -> Option<Vec<f64>> {
+        let names = self.manifest.preset.method.weights();
+        let names = names.iter().map(|(name, _)| *name).chain([LEARNING_RATE]);
+        names.map(|name| self.form.number(name)).collect()
+    }
+
+    /// Says what does not go together.
+    fn check(&mut self) {
+        let aside = self.form.value("then") == TRAIN_ON;
+        let problem = match (self.step(), self.values()) {
+            (None, _) => Some(("from", "no checkpoint")),
+            (Some(step), Some(values)) if aside && (step.is_some() || values != self.filled) => {
+                Some(("then", "only from now, settings unchanged"))
+            }
+            _ if aside && self.form.value("name").is_empty() => Some(("name", "needed to keep it aside")),
+            _ => None,
+        };
+        for name in ["from", "then", "name"] {
+            if let Some(field) = self.form.field_mut(name) {
+                let found = problem.filter(|(of, _)| *of == name);
+                field.set_problem(found.map(|(_, problem)| problem.to_owned()));
+            }
+        }
+    }
+
+    fn wish(&mut self) -> Option<Wish> {
+        self.check();
+        let (step, values) = (self.step()?, self.values()?);
+        if !self.form.is_right() {
+            return None;
+        }
+        let name = Some(self.form.value("name")).filter(|name| !name.is_empty());
+        if self.form.value("then") == TRAIN_ON {
+            return name.map(Wish::BranchAside);
+        }
+        let mut preset = self.manifest.preset.clone();
+        let names = preset.method.weights();
+        for ((weight, _), value) in names.iter().zip(&values) {
+            preset.method.set_weight(weight, *value).ok()?;
+        }
+        preset.training.learning_rate = *values.last()?;
+        let run = self.manifest.id.clone();
+        Some(Wish::Branch(Box::new(Launch::Branch { run, step, name, preset: Some(preset) })))
+    }
+}
+
+fn name_problem(name: &str) -> Result<(), String> {
+    match name.is_empty() {
+        true => Ok(()),
+        false => check_name(name).map_err(|error| error.to_string()),
+    }
+}

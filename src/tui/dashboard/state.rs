@@ -1,0 +1,123 @@
+//! What the shown run is doing, and what can be done with it.
+
+use super::Dashboard;
+use crate::run::Status;
+use crate::train::Event;
+use crate::tui::action::Action;
+use crate::tui::shared::Shared;
+
+/// What the shown run is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    /// No run is shown.
+    Nothing,
+    /// Its logs are being read.
+    Loading,
+    /// Its logs cannot be read.
+    Unreadable(String),
+    /// A session has begun and not said anything yet.
+    Starting,
+    /// It is being trained here.
+    Training,
+    /// It waits.
+    Paused,
+    /// It was told to stop and saves a checkpoint.
+    Stopping,
+    /// It reached its last epoch.
+    Finished,
+    /// It was told to stop.
+    Stopped,
+    /// It ended without a word.
+    Interrupted,
+    /// Training failed.
+    Failed(String),
+    /// Another process trains it.
+    Elsewhere(String),
+}
+
+impl State {
+    /// What the shown run is doing.
+    pub fn of(dashboard: &Dashboard, shared: &Shared) -> State {
+        let Some(run) = shared.current() else { return State::Nothing };
+        if let Some(live) = shared.live.as_ref().filter(|live| live.run() == run) {
+            return match &live.ended {
+                Some(end) => State::ended(end),
+                None if live.pending.values().any(|c| *c == crate::train::Command::Stop) => State::Stopping,
+                None if live.paused => State::Paused,
+                None if live.steps == 0 => State::Starting,
+                None => State::Training,
+            };
+        }
+        let listed = match &shared.runs {
+            Some(Ok(rows)) => rows.iter().find(|row| row.entry.id == run),
+            _ => None,
+        };
+        match (dashboard.opened(run), listed.map(|row| &row.entry)) {
+            (Some(Err(why)), _) => State::Unreadable(why.to_owned()),
+            (_, Some(entry)) if entry.status == Status::Running => {
+                State::Elsewhere(entry.reason.clone().unwrap_or_else(|| "another process trains it".into()))
+            }
+            (None, _) => State::Loading,
+            (Some(Ok(history)), _) => history.events.last().map_or(State::Interrupted, State::ended),
+        }
+    }
+
+    fn ended(event: &Event) -> State {
+        match event {
+            Event::Finished { .. } => State::Finished,
+            Event::Stopped { .. } => State::Stopped,
+            Event::Failed { message, .. } => State::Failed(message.clone()),
+            _ => State::Interrupted,
+        }
+    }
+
+    /// A word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            State::Nothing => "no run",
+            State::Loading => "reading",
+            State::Unreadable(_) => "unreadable",
+            State::Starting => "starting",
+            State::Training => "training",
+            State::Paused => "paused",
+            State::Stopping => "stopping",
+            State::Finished => "finished",
+            State::Stopped => "stopped",
+            State::Interrupted => "interrupted",
+            State::Failed(_) => "failed",
+            State::Elsewhere(_) => "trained elsewhere",
+        }
+    }
+
+    /// Whether training can go on from its newest checkpoint.
+    pub fn can_resume(&self) -> bool {
+        matches!(self, State::Stopped | State::Interrupted | State::Failed(_))
+    }
+
+    /// Why a command cannot be sent to its trainer; `None` if it can.
+    pub fn silent(&self) -> Option<String> {
+        let resume = key(Action::PauseResume);
+        Some(match self {
+            State::Training | State::Paused => return None,
+            State::Nothing => {
+                format!("no run is shown: start one with {} on the list of runs", key(Action::NewRun))
+            }
+            State::Loading => "the run is being read".into(),
+            State::Unreadable(why) => format!("the run cannot be read: {why}"),
+            State::Starting => "training is being prepared".into(),
+            State::Stopping => "the run is being saved and stops".into(),
+            State::Finished => {
+                format!("the run has finished; {} starts a branch of it", key(Action::BranchHere))
+            }
+            State::Stopped => format!("the run has stopped; {resume} goes on with it"),
+            State::Interrupted => format!("the run was interrupted; {resume} goes on with it"),
+            State::Failed(_) => format!("the run failed; {resume} goes on from its newest checkpoint"),
+            State::Elsewhere(who) => format!("the run is trained elsewhere ({who}), not here"),
+        })
+    }
+}
+
+/// The first key of an action.
+pub fn key(action: Action) -> &'static str {
+    action.entry().keys.first().copied().unwrap_or_default()
+}

@@ -1,0 +1,228 @@
+//! Changes of settings on their way to the trainer: one at a time for each slider, the newest value only.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::train::schedule::cosine;
+use crate::train::{Command, Event, Setting};
+use crate::tui::curves::{Curves, LEARNING_RATE};
+use crate::tui::live::Live;
+use crate::tui::message::Effect;
+use crate::tui::widget::{Range, Scale};
+
+/// Moves of one slider that follow each other this closely are taken back together.
+const GESTURE: Duration = Duration::from_secs(2);
+
+/// Changes of a session, sent, waiting and done.
+#[derive(Debug, Default)]
+pub struct Steering {
+    /// The newest value of each slider whose change before is not answered yet.
+    waiting: BTreeMap<String, Moved>,
+    /// Changes sent and not answered, by revision.
+    sent: BTreeMap<u64, Sent>,
+    /// What sliders were before the changes made here, the newest last.
+    done: Vec<Moved>,
+    /// How often undo was asked for while a change was on its way.
+    undos: usize,
+    /// Whether there is a checkpoint from before the first change.
+    saved: bool,
+}
+
+/// A slider's setting, and when a person chose another.
+#[derive(Clone, Debug, PartialEq)]
+struct Moved {
+    set: Setting,
+    at: Duration,
+}
+
+#[derive(Debug)]
+struct Sent {
+    before: Moved,
+    undo: bool,
+}
+
+impl Steering {
+    /// Moves a slider: sends the change, or keeps it until the one before is answered. A session's first change
+    /// comes after a checkpoint.
+    pub fn change(&mut self, set: Setting, now: Duration, live: &mut Live) -> Vec<Effect> {
+        let slider = name(&set).to_owned();
+        if self.is_on_its_way(&slider, live) {
+            self.waiting.insert(slider, Moved { set, at: now });
+            return Vec::new();
+        }
+        self.send(set, now, false, live)
+    }
+
+    /// Takes the last change back; those not sent yet are forgotten.
+    pub fn undo(&mut self, now: Duration, live: &mut Live) -> Vec<Effect> {
+        self.waiting.clear();
+        if !self.sent.is_empty() {
+            self.undos += 1;
+            return Vec::new();
+        }
+        match self.done.pop() {
+            Some(before) => self.send(before.set, now, true, live),
+            None => Vec::new(),
+        }
+    }
+
+    /// Whether there is something to take back.
+    pub fn can_undo(&self) -> bool {
+        !self.done.is_empty() || !self.sent.is_empty()
+    }
+
+    /// Takes in an answer; gives what is to be sent next, and what to tell the person.
+    pub fn event(&mut self, event: &Event, now: Duration, live: &mut Live) -> (Vec<Effect>, Option<String>) {
+        let (revision, refusal) = match event {
+            Event::Started { .. } => {
+                *self = Steering::default();
+                return (Vec::new(), None);
+            }
+            Event::Applied { revision: Some(revision), .. } => (revision, None),
+            Event::Refused { revision, why, .. } => (revision, Some(why)),
+            _ => return (Vec::new(), None),
+        };
+        let Some(sent) = self.sent.remove(revision) else { return (Vec::new(), None) };
+        let slider = name(&sent.before.set).to_owned();
+        let same =
+            |last: &Moved| name(&last.set) == slider && sent.before.at.saturating_sub(last.at) < GESTURE;
+        match self.done.last_mut() {
+            _ if refusal.is_some() || sent.undo => {}
+            Some(last) if same(last) => last.at = sent.before.at,
+            _ => self.done.push(sent.before),
+        }
+        let mut effects = Vec::new();
+        if let Some(next) = self.waiting.remove(&slider) {
+            effects.extend(self.send(next.set, next.at, false, live));
+        }
+        if self.undos > 0 && self.sent.is_empty() {
+            self.undos -= 1;
+            effects.extend(self.undo(now, live));
+        }
+        (effects, refusal.map(|why| format!("{slider} stays as it was: {why}")))
+    }
+
+    fn send(&mut self, set: Setting, at: Duration, undo: bool, live: &mut Live) -> Vec<Effect> {
+        let before = in_force(live, name(&set));
+        if before == set {
+            return Vec::new();
+        }
+        let mut effects = Vec::new();
+        if !std::mem::replace(&mut self.saved, true) {
+            live.send(Command::Checkpoint);
+            effects.push(Effect::Send(Command::Checkpoint));
+        }
+        let revision = live.send(Command::Set(set.clone()));
+        self.sent.insert(revision, Sent { before: Moved { set: before, at }, undo });
+        effects.push(Effect::Send(Command::Set(set)));
+        effects
+    }
+
+    fn is_on_its_way(&self, slider: &str, live: &Live) -> bool {
+        let same = |command: &Command| matches!(command, Command::Set(set) if name(set) == slider);
+        self.waiting.contains_key(slider) || live.pending.values().any(same)
+    }
+
+    /// The sliders of a session.
+    pub fn controls(&self, live: &Live) -> Vec<Control> {
+        let names = live.weights.keys().map(String::as_str).chain([LEARNING_RATE]);
+        names.map(|slider| self.control(slider, live)).collect()
+    }
+
+    fn control(&self, slider: &str, live: &Live) -> Control {
+        let waiting = self.waiting.get(slider).map(|moved| &moved.set);
+        let pending = waiting.or_else(|| {
+            live.pending.values().rev().find_map(|command| match command {
+                Command::Set(set) if name(set) == slider => Some(set),
+                _ => None,
+            })
+        });
+        let value = number(&in_force(live, slider), live);
+        let pending = pending.map(|set| number(set, live));
+        let range = range(live, slider, pending.map_or(value, |pending| pending.max(value)));
+        Control { name: slider.to_owned(), value, pending, range }
+    }
+}
+
+/// A slider as it is drawn and moved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Control {
+    /// What it sets.
+    pub name: String,
+    /// The value in force.
+    pub value: f64,
+    /// The value asked for.
+    pub pending: Option<f64>,
+    /// Where it can go.
+    pub range: Range,
+}
+
+impl Control {
+    /// The setting for a value.
+    pub fn setting(&self, value: f64) -> Setting {
+        match self.name.as_str() {
+            LEARNING_RATE => Setting::LearningRate(Some(value)),
+            name => Setting::Weight { name: name.to_owned(), value },
+        }
+    }
+
+    /// The setting some notches away from where it is, or will be.
+    pub fn moved(&self, notches: i32) -> Setting {
+        self.setting(self.range.step(self.pending.unwrap_or(self.value), notches))
+    }
+}
+
+/// The slider of a setting.
+pub fn name(set: &Setting) -> &str {
+    match set {
+        Setting::Weight { name, .. } => name,
+        Setting::LearningRate(_) => LEARNING_RATE,
+    }
+}
+
+fn in_force(live: &Live, slider: &str) -> Setting {
+    match slider {
+        LEARNING_RATE => Setting::LearningRate(live.learning_rate),
+        name => {
+            Setting::Weight { name: name.to_owned(), value: live.weights.get(name).copied().unwrap_or(0.0) }
+        }
+    }
+}
+
+fn number(set: &Setting, live: &Live) -> f64 {
+    match set {
+        Setting::Weight { value, .. } => *value,
+        Setting::LearningRate(rate) => rate.unwrap_or_else(|| scheduled(live)),
+    }
+}
+
+/// The learning rate that the preset gives for the next step.
+fn scheduled(live: &Live) -> f64 {
+    let training = &live.manifest.preset.training;
+    let epoch = live.step.checked_div(live.steps_per_epoch).unwrap_or(0);
+    cosine(training.learning_rate, epoch, training.cosine_period())
+}
+
+/// Weights go from 0 to some times what the preset says, rates over four decades around it.
+fn range(live: &Live, slider: &str, value: f64) -> Range {
+    let preset = &live.manifest.preset;
+    if slider == LEARNING_RATE {
+        let base = preset.training.learning_rate.max(1e-8);
+        return Range { low: base * 1e-3, high: base * 10.0, scale: Scale::Log };
+    }
+    let initial = preset.method.weights().iter().find(|(name, _)| *name == slider).map_or(1.0, |(_, w)| *w);
+    let least = (2.5 * initial).max(value).max(1e-3);
+    let decade = 10f64.powf(least.log10().floor());
+    let high = [1.0, 2.0, 4.0, 8.0].map(|digit| digit * decade).into_iter().find(|high| *high >= least);
+    Range { low: 0.0, high: high.unwrap_or(10.0 * decade), scale: Scale::Linear }
+}
+
+/// The settings of a run that is not being trained here, as they were last.
+pub fn settings(curves: &Curves) -> Vec<Control> {
+    let control = |name: &str, value: f64| {
+        let range = Range { low: 0.0, high: 2.0 * value.max(0.5), scale: Scale::Linear };
+        Control { name: name.to_owned(), value, pending: None, range }
+    };
+    let weights = curves.weights.iter().map(|(name, value)| control(name, *value));
+    weights.chain([control(LEARNING_RATE, curves.rate())]).collect()
+}

@@ -1,0 +1,156 @@
+//! Commands to the session, and what is said where there is none.
+
+use super::*;
+
+#[test]
+fn the_keys_of_a_session_send_its_commands() {
+    let mut bench = Bench::training("digits", 40);
+    for (action, command) in [
+        (Action::Checkpoint, Command::Checkpoint),
+        (Action::EvaluateNow, Command::Evaluate),
+        (Action::PauseResume, Command::Pause),
+    ] {
+        bench.act(action);
+        assert_eq!(bench.sent(), [command]);
+        bench.apply(40);
+        bench.effects.clear();
+    }
+    bench.act(Action::StepOnce);
+    bench.act(Action::PauseResume);
+    assert_eq!(bench.sent(), [Command::StepOnce, Command::Resume]);
+}
+
+#[test]
+fn a_single_step_is_for_a_paused_run() {
+    let bench = Bench::training("digits", 40);
+    let why = bench.dashboard.refuses(Action::StepOnce, &bench.shared).unwrap();
+    assert!(why.contains("pause it first with p"), "{why}");
+}
+
+#[test]
+fn stopping_is_asked_for() {
+    let mut bench = Bench::training("digits", 40);
+    bench.act(Action::StopTraining);
+    bench.press(KeyCode::Esc);
+    assert!(bench.sent().is_empty() && !bench.dashboard.takes_text());
+    bench.act(Action::StopTraining);
+    bench.press(KeyCode::Enter);
+    assert_eq!(bench.sent(), [Command::Stop]);
+    assert!(bench.text(80, 24).contains("stopping"));
+}
+
+#[test]
+fn without_a_session_controls_say_why_and_resume_is_offered() {
+    let mut bench = Bench::empty();
+    bench.shared.open = Some("old".into());
+    bench.dashboard.enter(&mut bench.shared);
+    assert!(bench.text(80, 24).contains("Reading old"));
+    bench.read(history("old", "digits", None, 400));
+    for action in [Action::SliderUp, Action::Checkpoint, Action::StopTraining, Action::EditSlider] {
+        let why = bench.dashboard.refuses(action, &bench.shared).unwrap();
+        assert!(why.contains("p goes on with it"), "{why}");
+    }
+    bench.act(Action::PauseResume);
+    assert!(matches!(&bench.effects[..], [Effect::Launch(launch)]
+        if **launch == Launch::Resume { run: "old".into() }));
+}
+
+#[test]
+fn a_run_that_failed_shows_the_message() {
+    let mut bench = Bench::training("digits", 40);
+    let message = "training diverged: coupling is not finite after step 40".to_owned();
+    bench.hear(Event::Failed { step: 40, message, diverged: true, checkpoint: Some(20) });
+    for (width, height) in [(120, 40), (80, 24), (60, 16)] {
+        let text = bench.text(width, height);
+        assert!(text.contains("failed") && text.contains("training diverged"), "{text}");
+    }
+}
+
+#[test]
+fn a_branch_of_a_run_in_training_begins_when_the_run_has_stopped() {
+    let mut bench = Bench::training("digits", 40);
+    bench.act(Action::BranchHere);
+    bench.read(history("first", "digits", None, 40));
+    let form = bench.text(80, 24);
+    assert!(form.contains("Branch of first") && form.contains("now"), "{form}");
+    bench.effects.clear();
+    bench.dashboard.key(KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL), &mut bench.shared);
+    assert!(bench.shared.live.as_ref().unwrap().pending.values().any(|c| *c == Command::Stop));
+    bench.hear(Event::Stopped { step: 45 });
+    assert!(bench.effects.iter().any(|effect| matches!(effect, Effect::Launch(launch)
+        if matches!(&**launch, Launch::Branch { run, step: None, .. } if run == "first"))));
+}
+
+#[test]
+fn a_branch_can_be_kept_aside_under_a_name() {
+    let mut bench = Bench::training("digits", 40);
+    bench.act(Action::BranchHere);
+    bench.effects.clear();
+    bench.press(KeyCode::Tab);
+    "aside".chars().for_each(|c| bench.press(KeyCode::Char(c)));
+    (0..4).for_each(|_| bench.press(KeyCode::Tab));
+    bench.press(KeyCode::Right);
+    let key = KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL);
+    let effects = bench.dashboard.key(key, &mut bench.shared);
+    assert_eq!(effects, [Effect::Send(Command::Branch("aside".into()))]);
+}
+
+#[test]
+fn a_branch_of_an_old_run_has_the_weights_of_the_form() {
+    let mut bench = Bench::empty();
+    bench.shared.open = Some("old".into());
+    bench.dashboard.enter(&mut bench.shared);
+    bench.read(history("old", "digits", None, 400));
+    bench.act(Action::BranchHere);
+    (0..3).for_each(|_| bench.press(KeyCode::Tab));
+    bench.press(KeyCode::Backspace);
+    bench.press(KeyCode::Char('7'));
+    let key = KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL);
+    let effects = bench.dashboard.key(key, &mut bench.shared);
+    let [Effect::Launch(launch)] = &effects[..] else { panic!("{effects:?}") };
+    let Launch::Branch { step, preset: Some(preset), .. } = &**launch else { panic!("{launch:?}") };
+    assert_eq!((*step, preset.method.weights()), (Some(400), vec![("alpha", 0.5), ("beta", 7.0)]));
+}
+
+#[test]
+fn an_empty_dashboard_says_what_to_do() {
+    let text = Bench::empty().text(80, 24);
+    assert!(text.contains("No run is open") && text.contains("n      starts a new run"), "{text}");
+}
+
+#[test]
+fn the_chart_that_has_the_keys_is_exported() {
+    let mut bench = Bench::training("digits", 100);
+    bench.act(Action::NextPane);
+    bench.act(Action::ExportChart);
+    bench.press(KeyCode::Right);
+    bench.press(KeyCode::Right);
+    bench.effects.clear();
+    let key = KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL);
+    let effects = bench.dashboard.key(key, &mut bench.shared);
+    let [Effect::Job(job)] = &effects[..] else { panic!("{effects:?}") };
+    let Job::SaveFile { to, bytes } = &**job else { panic!("{job:?}") };
+    assert_eq!(to.to_str(), Some("first-loss.csv"));
+    assert!(String::from_utf8_lossy(bytes).contains("beta*coupling"));
+}
+
+#[test]
+fn the_value_under_the_cursor_is_copied() {
+    let mut bench = Bench::training("digits", 100);
+    assert!(bench.dashboard.refuses(Action::CopyValue, &bench.shared).is_some());
+    bench.act(Action::Bottom);
+    bench.act(Action::CopyValue);
+    let Some(Effect::Copy(text)) = bench.effects.last() else { panic!("{:?}", bench.effects) };
+    assert!(text.starts_with("accuracy at step 100: train 0.") && text.contains(", valid 0."), "{text}");
+}
+
+#[test]
+fn the_command_line_names_what_differs_from_the_preset() {
+    let mut bench = Bench::training("digits", 20);
+    assert_eq!(bench.dashboard.command_line(&bench.shared).unwrap(), "cleave train digits");
+    let live = bench.shared.live.as_mut().unwrap();
+    live.manifest.preset.training.epochs = 3;
+    live.manifest.preset.method.set_weight("beta", 2.5).unwrap();
+    let line = bench.dashboard.command_line(&bench.shared).unwrap();
+    assert_eq!(line, "cleave train digits --set method.beta=2.5 --set training.epochs=3");
+}

@@ -1,0 +1,80 @@
+//! How the screen looks, at three sizes, with and without colours.
+
+use std::path::Path;
+
+use super::*;
+
+/// Compares with a file beside the tests; with UPDATE_SNAPSHOTS set it writes the file instead.
+fn snapshot(name: &str, found: &str) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tui/dashboard/snapshots");
+    let path = directory.join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(&path, found).unwrap();
+    }
+    let wanted = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(wanted == found, "{name} looks otherwise than {}:\n{found}", path.display());
+}
+
+/// A run in training with a change in force, one on its way and the cursor set.
+fn scene() -> Bench {
+    let mut bench = Bench::training("digits", 200);
+    bench.act(Action::NextSlider);
+    bench.act(Action::SliderUp);
+    while bench.apply(200).is_some() {}
+    bench.train(200, 400);
+    bench.act(Action::SliderUp);
+    bench.act(Action::Bottom);
+    (0..20).for_each(|_| bench.act(Action::Left));
+    bench
+}
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (60, 16)];
+
+#[test]
+fn the_screen_looks_as_it_did() {
+    let mut bench = scene();
+    for (width, height) in SIZES {
+        bench.shared.theme = Theme::Dark;
+        bench.shared.charset = Charset::Braille;
+        snapshot(&format!("{width}x{height}"), &bench.text(width, height));
+        bench.shared.theme = Theme::Mono;
+        bench.shared.charset = Charset::Ascii;
+        snapshot(&format!("{width}x{height}-mono"), &bench.text(width, height));
+    }
+}
+
+#[test]
+fn without_colours_nothing_is_coloured_and_in_ascii_nothing_is_beyond_it() {
+    let mut bench = scene();
+    bench.shared.theme = Theme::Mono;
+    bench.shared.charset = Charset::Ascii;
+    for (width, height) in SIZES {
+        for cell in &bench.draw(width, height).content {
+            let plain = ratatui::style::Color::Reset;
+            assert!(cell.fg == plain && cell.bg == plain && cell.symbol().is_ascii(), "{cell:?}");
+        }
+    }
+}
+
+#[test]
+fn series_differ_in_colour() {
+    let mut bench = scene();
+    let buffer = bench.draw(120, 40);
+    let colours: std::collections::HashSet<_> = buffer.content.iter().map(|cell| cell.fg).collect();
+    for series in 0..3 {
+        let style = Theme::Dark.style(crate::tui::theme::Role::Series(series));
+        assert!(colours.contains(&style.fg.unwrap()), "series {series}");
+    }
+}
+
+#[test]
+fn a_chart_can_have_the_screen_for_itself() {
+    let mut bench = scene();
+    bench.act(Action::NextPane);
+    bench.act(Action::ExpandChart);
+    let text = bench.text(80, 24);
+    assert!(text.contains("2/5 loss") && !text.contains("cohesion  "), "{text}");
+    bench.act(Action::Back);
+    assert!(bench.text(80, 24).contains("retention"));
+}

@@ -1,0 +1,95 @@
+//! Which runs are shown, and how they lie over each other.
+
+use super::*;
+
+fn asked(effects: &[Effect]) -> Vec<&str> {
+    let jobs =
+        effects.iter().filter_map(|e| if let Effect::Job(job) = e { Some(job.as_ref()) } else { None });
+    jobs.filter_map(|job| if let Job::History(run) = job { Some(run.as_str()) } else { None }).collect()
+}
+
+#[test]
+fn marked_runs_are_read_and_laid_over_the_shown_one() {
+    let mut bench = Bench::training("digits", 100);
+    bench.shared.marked = vec!["other".into(), "first".into()];
+    let effects = bench.dashboard.enter(&mut bench.shared);
+    assert_eq!(asked(&effects), ["other"]);
+    bench.read(history("other", "digits", None, 400));
+    assert!(bench.text(120, 40).contains("other"));
+    bench.act(Action::ClearOverlays);
+    assert!(bench.shared.marked.is_empty() && !bench.text(120, 40).contains("other"));
+}
+
+#[test]
+fn a_branch_is_shown_with_its_parent_and_a_mark_at_the_fork() {
+    let mut bench = Bench::empty();
+    bench.start("child", "digits", Some(("parent", 200)));
+    assert_eq!(asked(&bench.effects), ["parent"]);
+    bench.read(history("parent", "digits", None, 400));
+    bench.train(200, 300);
+    assert!(bench.text(120, 40).contains("fork"));
+    let extent = |bench: &Bench| bench.dashboard.scope(&bench.shared).unwrap().extent();
+    assert_eq!((extent(&bench).from, extent(&bench).to), (5.0, 400.0));
+    assert_eq!(bench.curves().place(300, XAxis::Step, 0.0), 300.0);
+    bench.act(Action::AlignRuns);
+    assert_eq!(
+        (extent(&bench).from, extent(&bench).to),
+        (5.0, 400.0),
+        "the child begins where its parent began"
+    );
+    bench.act(Action::ClearOverlays);
+    assert_eq!((extent(&bench).from, extent(&bench).to), (5.0, 100.0));
+}
+
+#[test]
+fn by_time_a_branch_stands_behind_what_its_parent_took() {
+    let mut bench = Bench::empty();
+    bench.start("child", "digits", Some(("parent", 200)));
+    bench.read(history("parent", "digits", None, 400));
+    bench.train(200, 300);
+    bench.act(Action::NextXAxis);
+    bench.act(Action::NextXAxis);
+    let extent = bench.dashboard.scope(&bench.shared).unwrap().extent();
+    // A hundred steps take ten seconds; the records of the child count from its own start.
+    assert!((extent.to - 50.0).abs() < 1.0, "{extent:?}");
+}
+
+#[test]
+fn a_resumed_run_shows_its_past_and_keeps_its_changes() {
+    let mut bench = Bench::empty();
+    bench.shared.live = Some(Live::new(manifest("first", "digits", None)));
+    bench.hear(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
+    assert_eq!(asked(&bench.effects), ["first"]);
+    bench.train(100, 140);
+    let mut past = history("first", "digits", None, 120);
+    let changed = Event::Applied { step: 60, revision: Some(1), change: "beta = 5".into() };
+    past.events.insert(1, changed);
+    past.epochs.iter_mut().filter(|epoch| epoch.step > 60).for_each(|epoch| {
+        epoch.loss_weights.insert("beta".into(), 5.0);
+    });
+    bench.read(past);
+    assert_eq!(bench.shared.live.as_ref().unwrap().weights["beta"], 5.0);
+    assert_eq!(bench.shared.live.as_ref().unwrap().schedule().change.len(), 1);
+    let line = bench.curves().line(Measure::Accuracy);
+    assert_eq!(line.steps.raw().extent(), Some((5.0, 140.0)));
+    assert_eq!(line.steps.raw().len(), 28, "each record once");
+    assert_eq!(bench.curves().step, 140);
+}
+
+#[test]
+fn a_plain_run_has_the_two_charts_that_it_fills() {
+    let mut bench = Bench::training("paper-simcnn-cifar10-standard", 100);
+    let text = bench.text(120, 40);
+    assert!(text.contains("accuracy") && text.contains("loss"), "{text}");
+    assert!(!text.contains("cohesion") && !text.contains("alpha"), "{text}");
+}
+
+#[test]
+fn a_run_that_cannot_be_read_says_why() {
+    let mut bench = Bench::empty();
+    bench.shared.open = Some("broken".into());
+    bench.dashboard.enter(&mut bench.shared);
+    let reply = Reply::History("broken".into(), Err("line 3 of metrics.jsonl is no record".into()));
+    bench.dashboard.reply(&reply, &mut bench.shared);
+    assert!(bench.text(80, 24).contains("line 3 of metrics.jsonl is no record"));
+}

@@ -1,0 +1,402 @@
+//! The list of runs, and what begins there: new runs, resumed runs, branches, comparisons.
+
+mod launch;
+mod list;
+mod view;
+mod view_new;
+
+use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Rect;
+
+use super::action::{Action, Place};
+use super::hits::Target;
+use super::message::{Effect, Job, Launch, Reply, RunRow};
+use super::shared::Shared;
+use super::widget::{Answer, Dialog, Field, Form, FormEvent, Input, Selection};
+use crate::run::Status;
+use crate::train::Event;
+use launch::{BranchForm, NewRun};
+use list::Order;
+
+/// State of the list of runs.
+#[derive(Debug, Default)]
+pub struct Home {
+    order: Order,
+    filter: Input,
+    selection: Selection,
+    /// The run that keeps the selection while the list changes.
+    selected: Option<String>,
+    open: Option<Open>,
+}
+
+/// What lies over the list and takes the keys.
+#[derive(Debug)]
+enum Open {
+    /// The filter is being typed.
+    Filter,
+    /// Whether to delete this run.
+    Delete(String, Dialog),
+    /// The tags of this run.
+    Tags(String, Form),
+    /// A new run.
+    New(Box<NewRun>),
+    /// A branch.
+    Branch(Box<BranchForm>),
+}
+
+impl Home {
+    /// The screen comes into sight.
+    pub fn enter(&mut self, _shared: &mut Shared) -> Vec<Effect> {
+        vec![job(Job::Runs)]
+    }
+
+    /// Whether the screen is reading a text or has a form open, so that keys go to [`Home::key`] first.
+    pub fn takes_text(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// A key while the screen takes text.
+    pub fn key(&mut self, key: KeyEvent, shared: &mut Shared) -> Vec<Effect> {
+        match &mut self.open {
+            Some(Open::Filter) => {
+                match key.code {
+                    KeyCode::Enter | KeyCode::Down => self.open = None,
+                    KeyCode::Esc => {
+                        self.filter.set("");
+                        self.open = None;
+                    }
+                    _ => {
+                        self.filter.key(key);
+                    }
+                }
+                self.find_selected(shared);
+                Vec::new()
+            }
+            Some(Open::Delete(_, dialog)) => {
+                let answer = dialog.key(key);
+                self.deletion(answer)
+            }
+            Some(Open::Tags(_, form)) => {
+                let event = form.key(key);
+                self.tagging(event)
+            }
+            Some(Open::New(new)) => {
+                let event = new.key(key);
+                self.launching(event)
+            }
+            Some(Open::Branch(branch)) => {
+                let event = branch.key(key);
+                self.launching(event)
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// A pasted text while the screen takes text.
+    pub fn paste(&mut self, text: &str, _shared: &mut Shared) -> Vec<Effect> {
+        match &mut self.open {
+            Some(Open::Filter) => {
+                self.filter.paste(text);
+                Vec::new()
+            }
+            Some(Open::Tags(_, form)) => {
+                let event = form.paste(text);
+                self.tagging(event)
+            }
+            Some(Open::New(new)) => {
+                let event = new.paste(text);
+                self.launching(event)
+            }
+            Some(Open::Branch(branch)) => {
+                let event = branch.paste(text);
+                self.launching(event)
+            }
+            Some(Open::Delete(..)) | None => Vec::new(),
+        }
+    }
+
+    /// Why an action cannot be done now; `None` if it can.
+    pub fn refuses(&self, action: Action, shared: &Shared) -> Option<String> {
+        let run = self.current(shared);
+        let status = run.map(|row| row.entry.status);
+        let busy = || {
+            let live = shared.live.as_ref().filter(|live| live.ended.is_none())?;
+            Some(format!("{} is in training here: stop it first", live.run()))
+        };
+        match action {
+            Action::NewRun => busy(),
+            Action::CompareRuns if shared.marked.is_empty() => {
+                Some("mark the runs to compare first (space)".into())
+            }
+            Action::Accept
+            | Action::ResumeRun
+            | Action::BranchRun
+            | Action::MarkRun
+            | Action::TagRun
+            | Action::DeleteRun
+                if run.is_none() =>
+            {
+                Some("there is no run to do this with: start one with n".into())
+            }
+            Action::Accept | Action::BranchRun if status == Some(Status::Damaged) => {
+                Some("the run's directory is damaged".into())
+            }
+            Action::BranchRun => busy(),
+            Action::ResumeRun => match status {
+                Some(Status::Finished) => Some("the run has finished; branch from it instead".into()),
+                Some(Status::Running) => Some("the run is in training".into()),
+                Some(Status::Damaged) => Some("the run's directory is damaged".into()),
+                _ => busy(),
+            },
+            Action::DeleteRun if status == Some(Status::Running) => {
+                Some("the run is in training: stop it first".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Does an action that is not refused.
+    pub fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
+        let len = self.places(shared).len();
+        if self.selection.act(action, len) {
+            self.remember(shared);
+            return Vec::new();
+        }
+        match action {
+            Action::Filter => self.open = Some(Open::Filter),
+            Action::Back if !self.filter.text().is_empty() => self.filter.set(""),
+            Action::SortRuns => {
+                self.order = Order { key: self.order.key.next(), reverse: false, ..self.order }
+            }
+            Action::ReverseRuns => self.order.reverse = !self.order.reverse,
+            Action::TreeRuns => self.order.tree = !self.order.tree,
+            Action::RefreshRuns => return vec![job(Job::Runs)],
+            Action::NewRun => {
+                let (new, effects) = NewRun::new();
+                self.open = Some(Open::New(Box::new(new)));
+                return effects;
+            }
+            _ => return self.act_on_run(action, shared),
+        }
+        self.find_selected(shared);
+        Vec::new()
+    }
+
+    fn act_on_run(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
+        let Some(row) = self.current(shared) else { return Vec::new() };
+        let name = row.entry.id.clone();
+        match action {
+            Action::Accept => {
+                open_run(shared, &name);
+                return vec![Effect::Go(Place::Dashboard)];
+            }
+            Action::ResumeRun => {
+                shared.open = None;
+                return vec![
+                    Effect::Launch(Box::new(Launch::Resume { run: name })),
+                    Effect::Go(Place::Dashboard),
+                ];
+            }
+            Action::BranchRun => {
+                self.open = BranchForm::new(row).map(|form| Open::Branch(Box::new(form)));
+            }
+            Action::MarkRun => match shared.marked.iter().position(|marked| *marked == name) {
+                Some(place) => drop(shared.marked.remove(place)),
+                None => shared.marked.push(name),
+            },
+            Action::CompareRuns => {
+                if let Some(first) = shared.marked.first().cloned() {
+                    open_run(shared, &first);
+                    return vec![Effect::Go(Place::Dashboard)];
+                }
+            }
+            Action::TagRun => {
+                let tags =
+                    Field::text("tags", "tags", &row.tags.join(" ")).help("words, with spaces between");
+                self.open =
+                    Some(Open::Tags(name.clone(), Form::new(&format!("Tags of {name}"), "save", vec![tags])));
+            }
+            Action::DeleteRun => {
+                let text = format!(
+                    "Delete the run {name} with its logs, checkpoints and modules? This cannot be undone."
+                );
+                self.open = Some(Open::Delete(name, Dialog::confirm("Delete", &text, "delete")));
+            }
+            Action::CopyValue => return vec![Effect::Copy(name)],
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// The mouse did something at a target of this screen, or moved off all of them.
+    pub fn mouse(
+        &mut self,
+        mouse: MouseEvent,
+        at: Option<(Rect, Target)>,
+        shared: &mut Shared,
+    ) -> Vec<Effect> {
+        match &mut self.open {
+            Some(Open::Delete(_, dialog)) => {
+                let answer = dialog.mouse(mouse, at);
+                return self.deletion(answer);
+            }
+            Some(Open::Tags(_, form)) => {
+                let event = form.mouse(mouse, at);
+                return self.tagging(event);
+            }
+            Some(Open::New(new)) => {
+                let event = new.mouse(mouse, at);
+                return self.launching(event);
+            }
+            Some(Open::Branch(branch)) => {
+                let event = branch.mouse(mouse, at);
+                return self.launching(event);
+            }
+            Some(Open::Filter) | None => {}
+        }
+        match (mouse.kind, at.map(|(_, target)| target)) {
+            (MouseEventKind::ScrollDown, _) => self.act(Action::Down, shared),
+            (MouseEventKind::ScrollUp, _) => self.act(Action::Up, shared),
+            (MouseEventKind::Down(MouseButton::Left), Some(Target::Row(0, row))) => {
+                let again = self.selection.at == row;
+                self.selection.at = row;
+                self.remember(shared);
+                match again && self.refuses(Action::Accept, shared).is_none() {
+                    true => self.act(Action::Accept, shared),
+                    false => Vec::new(),
+                }
+            }
+            (MouseEventKind::Down(MouseButton::Left), Some(Target::Heading(column))) => {
+                if let Some(key) = view::key_of_column(column) {
+                    let reverse = self.order.key == key && !self.order.reverse;
+                    self.order = Order { key, reverse, ..self.order };
+                    self.find_selected(shared);
+                }
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The session said something; `shared.live` has taken it in already.
+    pub fn event(&mut self, event: &Event, _shared: &mut Shared) -> Vec<Effect> {
+        match event {
+            Event::Started { .. } | Event::Epoch(_) => vec![job(Job::Runs)],
+            event if event.is_end() => vec![job(Job::Runs)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// A worker answered.
+    pub fn reply(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
+        match (reply, &mut self.open) {
+            (Reply::Runs(_), _) => {
+                self.find_selected(shared);
+                self.remember(shared);
+            }
+            (Reply::Presets(presets), Some(Open::New(new))) => return new.presets(presets),
+            (Reply::Preset { name, set, card }, Some(Open::New(new))) => {
+                let step = new.card(name, set, card);
+                return self.launching(step);
+            }
+            // Tags and deleted runs show in the list.
+            (Reply::Done(Ok(_)), None) => return vec![job(Job::Runs)],
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// The command line that does the same as what is selected.
+    pub fn command_line(&self, shared: &Shared) -> Option<String> {
+        match &self.open {
+            Some(Open::New(new)) => Some(new.command_line()),
+            Some(Open::Branch(branch)) => Some(branch.command_line()),
+            _ => Some(format!("cleave runs show {}", self.current(shared)?.entry.id)),
+        }
+    }
+
+    fn deletion(&mut self, answer: Answer) -> Vec<Effect> {
+        if answer == Answer::Open {
+            return Vec::new();
+        }
+        match (self.open.take(), answer) {
+            (Some(Open::Delete(run, _)), Answer::Chosen(0)) => vec![job(Job::RemoveRun(run)), job(Job::Runs)],
+            _ => Vec::new(),
+        }
+    }
+
+    fn tagging(&mut self, event: FormEvent) -> Vec<Effect> {
+        if matches!(event, FormEvent::Open | FormEvent::Changed(_)) {
+            return Vec::new();
+        }
+        match (self.open.take(), event) {
+            (Some(Open::Tags(run, form)), FormEvent::Submitted) => {
+                let tags = form.value("tags").split_whitespace().map(str::to_owned).collect();
+                vec![job(Job::Tag { run, tags }), job(Job::Runs)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What came of a key in the form for a new run or a branch.
+    fn launching(&mut self, step: launch::Step) -> Vec<Effect> {
+        match step {
+            launch::Step::Stay(effects) => effects,
+            launch::Step::Close => {
+                self.open = None;
+                Vec::new()
+            }
+            launch::Step::Launch(launch) => {
+                self.open = None;
+                vec![Effect::Launch(launch), Effect::Go(Place::Dashboard)]
+            }
+        }
+    }
+
+    fn places(&self, shared: &Shared) -> Vec<list::Place> {
+        list::places(rows(shared), self.filter.text(), self.order)
+    }
+
+    /// The selected run.
+    fn current<'a>(&self, shared: &'a Shared) -> Option<&'a RunRow> {
+        let place = self.places(shared).get(self.selection.at).copied()?;
+        rows(shared).get(place.index)
+    }
+
+    fn remember(&mut self, shared: &Shared) {
+        self.selected = self.current(shared).map(|row| row.entry.id.clone());
+    }
+
+    /// Finds the selected run again in a list that changed.
+    fn find_selected(&mut self, shared: &Shared) {
+        let places = self.places(shared);
+        let is_selected = |place: &list::Place| {
+            rows(shared).get(place.index).is_some_and(|row| Some(&row.entry.id) == self.selected.as_ref())
+        };
+        if let Some(at) = places.iter().position(is_selected) {
+            self.selection.at = at;
+        }
+        self.selection.keep_in(places.len());
+    }
+}
+
+fn rows(shared: &Shared) -> &[RunRow] {
+    match &shared.runs {
+        Some(Ok(rows)) => rows,
+        _ => &[],
+    }
+}
+
+/// Opens a run; the one in training is open when no other is.
+fn open_run(shared: &mut Shared, name: &str) {
+    let live = shared.live.as_ref().is_some_and(|live| live.run() == name);
+    shared.open = (!live).then(|| name.to_owned());
+}
+
+fn job(job: Job) -> Effect {
+    Effect::Job(Box::new(job))
+}
+
+#[cfg(test)]
+#[path = "home/tests.rs"]
+mod tests;

@@ -1,0 +1,384 @@
+//! The forms that begin training: a new run from a preset, a branch of a run.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
+use ratatui::layout::Rect;
+
+use super::super::hits::Target;
+use super::super::message::{Effect, Job, Launch, PresetCard, RunRow};
+use super::super::widget::{Field, Form, FormEvent};
+use crate::preset::{Override, Preset};
+use crate::run;
+use crate::train::Schedule;
+
+/// What a form does next.
+#[derive(Debug)]
+pub enum Step {
+    /// It stays open.
+    Stay(Vec<Effect>),
+    /// It closes.
+    Close,
+    /// It closes, and training begins.
+    Launch(Box<Launch>),
+}
+
+/// Fields of the form whose values are settings of the preset: name, setting, label.
+const SETTINGS: [(&str, &str, &str); 7] = [
+    ("epochs", "training.epochs", "epochs"),
+    ("batch", "training.batch", "batch size"),
+    ("rate", "training.learning_rate", "learning rate"),
+    ("alpha", "method.alpha", "alpha (cohesion)"),
+    ("beta", "method.beta", "beta (coupling)"),
+    ("seed", "training.seed", "seed"),
+    ("path", "data.path", "data files"),
+];
+
+/// The preset that the form begins with.
+const FIRST: &str = "digits";
+
+/// A new run: the form, and what the worker says about the preset as changed.
+#[derive(Debug)]
+pub struct NewRun {
+    /// The form; absent until the presets are listed.
+    pub form: Option<Form>,
+    /// Why there is no form.
+    pub problem: Option<String>,
+    /// What the preset comes to, for the values in the form; or what is wrong with them.
+    pub card: Option<Result<Box<PresetCard>, String>>,
+    /// Whether the preset's text is shown instead of its figures.
+    pub show_toml: bool,
+    /// Lines of that text above the first in sight.
+    pub scroll: u16,
+    presets: Vec<(String, String)>,
+    /// The preset unchanged, once read.
+    base: Option<(String, Preset)>,
+    /// Whether to start as soon as the card fits the form.
+    submitted: bool,
+}
+
+impl NewRun {
+    /// An empty form, and the request to list presets.
+    pub fn new() -> (Self, Vec<Effect>) {
+        let new = NewRun {
+            form: None,
+            problem: None,
+            card: None,
+            show_toml: false,
+            scroll: 0,
+            presets: Vec::new(),
+            base: None,
+            submitted: false,
+        };
+        (new, vec![Effect::Job(Box::new(Job::Presets))])
+    }
+
+    /// The presets are listed.
+    pub fn presets(&mut self, presets: &Result<Vec<(String, String)>, String>) -> Vec<Effect> {
+        match presets {
+            Err(why) => {
+                self.problem = Some(why.clone());
+                Vec::new()
+            }
+            Ok(presets) => {
+                self.presets = presets.clone();
+                let first = presets.iter().position(|(name, _)| name == FIRST).unwrap_or(0);
+                let names = presets.iter().map(|(name, _)| name.clone()).collect();
+                self.form = Some(form(names, first, None));
+                self.ask()
+            }
+        }
+    }
+
+    /// What the worker says of a preset; answers to questions that were changed since are passed over.
+    pub fn card(&mut self, name: &str, set: &[String], card: &Result<Box<PresetCard>, String>) -> Step {
+        if (name, set) != (self.preset().as_str(), &self.set()) {
+            return Step::Stay(Vec::new());
+        }
+        self.card = Some(card.clone());
+        if let Ok(card) = card
+            && self.base.as_ref().is_none_or(|(base, _)| base != name)
+        {
+            self.base = Some((name.to_owned(), card.preset.clone()));
+            self.fill(&card.preset);
+        }
+        if self.submitted { self.start() } else { Step::Stay(Vec::new()) }
+    }
+
+    /// Takes a key.
+    pub fn key(&mut self, key: KeyEvent) -> Step {
+        match (key.code, key.modifiers) {
+            (KeyCode::Char('t'), KeyModifiers::CONTROL) => {
+                (self.show_toml, self.scroll) = (!self.show_toml, 0);
+                return Step::Stay(Vec::new());
+            }
+            (KeyCode::PageDown, _) => self.scroll = self.scroll.saturating_add(10),
+            (KeyCode::PageUp, _) => self.scroll = self.scroll.saturating_sub(10),
+            _ => {}
+        }
+        match &mut self.form {
+            Some(form) => {
+                let event = form.key(key);
+                self.event(event)
+            }
+            None if key.code == KeyCode::Esc => Step::Close,
+            None => Step::Stay(Vec::new()),
+        }
+    }
+
+    /// Takes a pasted text.
+    pub fn paste(&mut self, text: &str) -> Step {
+        let event = self.form.as_mut().map_or(FormEvent::Open, |form| form.paste(text));
+        self.event(event)
+    }
+
+    /// Takes the mouse.
+    pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> Step {
+        let event = self.form.as_mut().map_or(FormEvent::Open, |form| form.mouse(mouse, at));
+        self.event(event)
+    }
+
+    /// What the chosen preset is for.
+    pub fn description(&self) -> &str {
+        let preset = self.preset();
+        self.presets.iter().find(|(name, _)| *name == preset).map_or("", |(_, line)| line)
+    }
+
+    /// The command line that starts the same run.
+    pub fn command_line(&self) -> String {
+        let set = self.set().into_iter().map(|set| format!(" --set {}", quoted(&set)));
+        let name = self.value("name");
+        let name = if name.is_empty() { String::new() } else { format!(" --name {name}") };
+        format!("cleave train {}{}{name}", quoted(&self.preset()), set.collect::<String>())
+    }
+
+    fn event(&mut self, event: FormEvent) -> Step {
+        match event {
+            FormEvent::Open => Step::Stay(Vec::new()),
+            FormEvent::Cancelled => Step::Close,
+            FormEvent::Submitted => {
+                self.submitted = true;
+                self.start()
+            }
+            FormEvent::Changed(_) => {
+                self.submitted = false;
+                if self.base.as_ref().is_some_and(|(name, _)| *name != self.preset()) {
+                    self.base = None;
+                }
+                self.card = None;
+                Step::Stay(self.ask())
+            }
+        }
+    }
+
+    /// Starts the run if the card is there and right.
+    fn start(&mut self) -> Step {
+        let Some(Ok(card)) = &self.card else { return Step::Stay(Vec::new()) };
+        let name = Some(self.value("name")).filter(|name| !name.is_empty());
+        let preset = card.preset.clone();
+        Step::Launch(Box::new(Launch::New { preset, name, schedule: Schedule::default() }))
+    }
+
+    fn ask(&self) -> Vec<Effect> {
+        vec![Effect::Job(Box::new(Job::Preset { name: self.preset(), set: self.set() }))]
+    }
+
+    fn value(&self, field: &str) -> String {
+        self.form.as_ref().map_or(String::new(), |form| form.value(field).trim().to_owned())
+    }
+
+    fn preset(&self) -> String {
+        self.value("preset")
+    }
+
+    /// The settings that differ from the preset's.
+    fn set(&self) -> Vec<String> {
+        let Some((name, base)) = &self.base else { return Vec::new() };
+        if *name != self.preset() {
+            return Vec::new();
+        }
+        let changed = SETTINGS.into_iter().filter_map(|(field, setting, _)| {
+            let value = self.value(field);
+            let differs = !value.is_empty() && Some(&value) != setting_of(base, field).as_ref();
+            differs.then(|| format!("{setting}={value}"))
+        });
+        let more = self.value("more");
+        changed.chain(more.split_whitespace().map(str::to_owned)).collect()
+    }
+
+    /// Puts the preset's own values into the fields, and leaves out fields that mean nothing for it.
+    fn fill(&mut self, preset: &Preset) {
+        let Some(old) = &self.form else { return };
+        let names: Vec<String> = self.presets.iter().map(|(name, _)| name.clone()).collect();
+        let chosen = names.iter().position(|name| *name == old.value("preset")).unwrap_or(0);
+        let mut new = form(names, chosen, Some(preset));
+        for field in ["name", "more"] {
+            if let Some(slot) = new.field_mut(field) {
+                *slot = old.field(field).cloned().unwrap_or_else(|| slot.clone());
+            }
+        }
+        self.form = Some(new);
+    }
+}
+
+fn form(presets: Vec<String>, chosen: usize, preset: Option<&Preset>) -> Form {
+    let name =
+        Field::text("name", "name", "").help("empty: the preset's name with the date").check(check_name);
+    let mut fields = vec![Field::choice("preset", "preset", presets, chosen), name];
+    let known = |field: &str| preset.and_then(|preset| setting_of(preset, field));
+    for (field, _, label) in SETTINGS {
+        if let Some(value) = known(field) {
+            let field = Field::text(field, label, &value);
+            fields.push(if label == "data files" { field } else { field.check(check_number) });
+        }
+    }
+    let more = Field::text("more", "more", "").help("further settings as key=value, with spaces between");
+    fields.push(more);
+    Form::new("New run", "start", fields)
+}
+
+/// The preset's own value of a field; `None` where the preset has no such setting.
+fn setting_of(preset: &Preset, field: &str) -> Option<String> {
+    let weight = |wanted: &str| {
+        preset
+            .method
+            .weights()
+            .into_iter()
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, value)| value.to_string())
+    };
+    match field {
+        "epochs" => Some(preset.training.epochs.to_string()),
+        "batch" => Some(preset.training.batch.to_string()),
+        "rate" => Some(preset.training.learning_rate.to_string()),
+        "seed" => Some(preset.training.seed.to_string()),
+        "path" => {
+            let path = preset.data.path.as_ref().map(|path| path.display().to_string());
+            (preset.data.source != crate::data::Source::Digits).then(|| path.unwrap_or_default())
+        }
+        name => weight(name),
+    }
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    match name.trim() {
+        "" => Ok(()),
+        name => run::check_name(name).map_err(|error| error.to_string()),
+    }
+}
+
+fn check_number(text: &str) -> Result<(), String> {
+    text.trim().parse::<f64>().map(drop).map_err(|_| "must be a number".into())
+}
+
+/// A branch of a run: its name, where it begins, and what is different from there on.
+#[derive(Debug)]
+pub struct BranchForm {
+    /// The form.
+    pub form: Form,
+    /// What is wrong with the values together.
+    pub problem: Option<String>,
+    parent: String,
+    preset: Preset,
+}
+
+impl BranchForm {
+    /// The form for a run whose manifest can be read.
+    pub fn new(row: &RunRow) -> Option<Self> {
+        let preset = row.entry.manifest.as_ref()?.preset.clone();
+        let parent = row.entry.id.clone();
+        let mut fields = vec![
+            Field::text("name", "name", "").help("empty: the preset's name with the date").check(check_name),
+            Field::text("step", "from step", "").help("of a checkpoint; empty: the newest").check(check_step),
+        ];
+        for (field, _, label) in SETTINGS.into_iter().filter(|(field, ..)| !["path", "seed"].contains(field))
+        {
+            if let Some(value) = setting_of(&preset, field) {
+                fields.push(Field::text(field, label, &value).check(check_number));
+            }
+        }
+        let form = Form::new(&format!("Branch of {parent}"), "start", fields);
+        Some(BranchForm { form, problem: None, parent, preset })
+    }
+
+    /// Takes a key.
+    pub fn key(&mut self, key: KeyEvent) -> Step {
+        let event = self.form.key(key);
+        self.event(event)
+    }
+
+    /// Takes a pasted text.
+    pub fn paste(&mut self, text: &str) -> Step {
+        let event = self.form.paste(text);
+        self.event(event)
+    }
+
+    /// Takes the mouse.
+    pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> Step {
+        let event = self.form.mouse(mouse, at);
+        self.event(event)
+    }
+
+    /// The command line that starts the same branch.
+    pub fn command_line(&self) -> String {
+        let set = self.set().into_iter().map(|set| format!(" --set {set}")).collect::<String>();
+        let name = self.form.value("name");
+        let name = if name.is_empty() { String::new() } else { format!(" --name {name}") };
+        format!("cleave train --branch {}{set}{name}", self.parent)
+    }
+
+    fn set(&self) -> Vec<String> {
+        let changed = SETTINGS.into_iter().filter_map(|(field, setting, _)| {
+            let value = self.form.field(field)?.value();
+            (Some(&value) != setting_of(&self.preset, field).as_ref())
+                .then(|| format!("{setting}={}", value.trim()))
+        });
+        changed.collect()
+    }
+
+    fn event(&mut self, event: FormEvent) -> Step {
+        match event {
+            FormEvent::Open => Step::Stay(Vec::new()),
+            FormEvent::Cancelled => Step::Close,
+            FormEvent::Changed(_) => {
+                self.problem = self.changed().err();
+                Step::Stay(Vec::new())
+            }
+            FormEvent::Submitted => match self.changed() {
+                Ok(preset) => Step::Launch(Box::new(Launch::Branch {
+                    run: self.parent.clone(),
+                    step: self.form.value("step").trim().parse().ok(),
+                    name: Some(self.form.value("name").trim().to_owned()).filter(|name| !name.is_empty()),
+                    preset,
+                })),
+                Err(why) => {
+                    self.problem = Some(why);
+                    Step::Stay(Vec::new())
+                }
+            },
+        }
+    }
+
+    /// The parent's preset with the changes, if there are any.
+    fn changed(&self) -> Result<Option<Preset>, String> {
+        let set = self.set();
+        if set.is_empty() {
+            return Ok(None);
+        }
+        let overrides = set.iter().map(|text| text.parse::<Override>()).collect::<Result<Vec<_>, _>>();
+        let toml = self.preset.to_toml().map_err(|error| error.to_string())?;
+        let changed = Preset::parse(&toml, "the parent's preset", &overrides.map_err(|e| e.to_string())?);
+        changed.map(Some).map_err(|error| error.to_string())
+    }
+}
+
+fn check_step(text: &str) -> Result<(), String> {
+    match text.trim() {
+        "" => Ok(()),
+        step => step.parse::<u64>().map(drop).map_err(|_| "must be a whole number".into()),
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}

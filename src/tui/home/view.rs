@@ -1,0 +1,255 @@
+//! How the list of runs looks.
+//!
+//! ```text
+//! ┌ runs ─ 12 of 40 ─ filter: digits ─┐┌ digits-2 ────────┐
+//! │   name      status  ...       age ││ what was asked   │
+//! │ ▸ digits-1  finished          2 h ││ for, and what    │
+//! │ ● digits-2  running           4 m ││ came of it       │
+//! └───────────────────────────────────┘└──────────────────┘   the second pane from 110 columns on
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+
+use super::super::hits::Hits;
+use super::super::message::RunRow;
+use super::super::shared::Shared;
+use super::super::theme::{Look, Role};
+use super::super::widget::{Column, Table, frame, text};
+use super::list::{self, Key};
+use super::{Home, Open, rows};
+use crate::network::Cost;
+use crate::run::Status;
+
+/// Width from which on the selected run is described beside the list.
+const WIDE: u16 = 110;
+
+const COLUMNS: [Column; 12] = [
+    Column::new("", 1),
+    Column::new("name", 16).grows(),
+    Column::new("status", 11),
+    Column::new("method", 6).drop(5),
+    Column::new("preset", 14).drop(4),
+    Column::new("data", 8).drop(6),
+    Column::new("best valid", 10).right(),
+    Column::new("cohesion", 8).right().drop(2),
+    Column::new("coupling", 8).right().drop(1),
+    Column::new("KRR", 6).right(),
+    Column::new("age", 7).right().drop(3),
+    Column::new("tags", 10).drop(7),
+];
+
+/// The key that a column's heading sorts by.
+pub(super) fn key_of_column(column: usize) -> Option<Key> {
+    Key::ALL.get(column.checked_sub(1)?).copied()
+}
+
+impl Home {
+    /// Draws the screen.
+    pub fn view(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+        let wide = area.width >= WIDE;
+        let [list, side] = match wide {
+            true => Layout::horizontal([Constraint::Fill(1), Constraint::Length(44)]).areas(area),
+            false => [area, Rect::ZERO],
+        };
+        self.list(shared, list, buffer, hits);
+        if wide {
+            self.side(shared, side, buffer);
+        }
+        self.over(shared, area, buffer, hits);
+    }
+
+    fn list(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+        let look = shared.look();
+        let rows = rows(shared);
+        let places = self.places(shared);
+        let filtering = matches!(self.open, Some(Open::Filter));
+        let filter = self.filter.text();
+        let mut title = match filter.is_empty() && !filtering {
+            true => format!("Runs: {}", rows.len()),
+            false => format!("Runs: {} of {}", places.len(), rows.len()),
+        };
+        if !filter.is_empty() && !filtering {
+            title += &format!(", filter: {filter}");
+        }
+        let mut inner = frame(look, area, buffer, &title, true);
+        if filtering && inner.height > 1 {
+            let [line, rest] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
+            let x = text::put(buffer, line, (0, 0), "filter: ", look.style(Role::Key));
+            let field = Rect { x: line.x + x, width: line.width.saturating_sub(x), ..line };
+            self.filter.view(look, field, buffer, true);
+            inner = rest;
+        }
+        if places.is_empty() {
+            return empty(shared, filter, inner, buffer);
+        }
+        let sort = Key::ALL.iter().position(|key| *key == self.order.key).map(|column| {
+            let figures =
+                !matches!(self.order.key, Key::Name | Key::Status | Key::Method | Key::Preset | Key::Data);
+            (column + 1, figures != self.order.reverse)
+        });
+        let row =
+            |index: usize| match places.get(index).and_then(|place| Some((place, rows.get(place.index)?))) {
+                Some((place, row)) => cells(shared, look, row, place.depth),
+                None => Vec::new(),
+            };
+        let table =
+            Table { columns: &COLUMNS, sort, len: places.len(), row: &row, pane: 0, focused: !filtering };
+        table.view(look, inner, buffer, hits, &self.selection);
+    }
+
+    fn side(&self, shared: &Shared, area: Rect, buffer: &mut Buffer) {
+        let look = shared.look();
+        let row = self.current(shared);
+        let inner = frame(look, area, buffer, row.map_or("Run", |row| &row.entry.id), false);
+        let Some(row) = row else { return };
+        let mut y = 0;
+        for (label, value) in facts(row) {
+            let x = text::put(buffer, inner, (0, y), &format!("{label:<12}"), look.style(Role::Dim));
+            let room = usize::from(inner.width.saturating_sub(x));
+            for line in text::wrap(&value, room, look.charset).iter().take(6) {
+                text::put(buffer, inner, (x, y), line, look.style(Role::Text));
+                y += 1;
+            }
+        }
+    }
+
+    fn over(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+        let look = shared.look();
+        match &self.open {
+            Some(Open::Delete(_, dialog)) => dialog.view(look, area, buffer, hits),
+            Some(Open::Tags(_, form)) => form.view(look, area, buffer, hits),
+            Some(Open::Branch(branch)) => {
+                let mut form = branch.form.clone();
+                form.notes.extend(branch.problem.iter().flat_map(|why| why.lines().map(str::to_owned)));
+                form.view(look, area, buffer, hits);
+            }
+            Some(Open::New(new)) => super::view_new::view(new, look, area, buffer, hits),
+            Some(Open::Filter) | None => {}
+        }
+    }
+}
+
+/// What stands in place of an empty list.
+fn empty(shared: &Shared, filter: &str, area: Rect, buffer: &mut Buffer) {
+    let look = shared.look();
+    let (role, message) = match &shared.runs {
+        None => (Role::Dim, "Reading the runs.".to_owned()),
+        Some(Err(why)) => (Role::Bad, format!("The runs cannot be listed: {why}")),
+        Some(Ok(rows)) if !rows.is_empty() => {
+            (Role::Text, format!("No run matches \"{filter}\". Esc shows all of them again."))
+        }
+        Some(Ok(_)) => (
+            Role::Text,
+            "No runs yet. Press n to start one: the preset digits trains the embedded example in a few minutes on \
+             a CPU. Press ? for all keys."
+                .to_owned(),
+        ),
+    };
+    for (line, y) in text::wrap(&message, usize::from(area.width), look.charset).iter().zip(0..) {
+        text::put(buffer, area, (0, y), line, look.style(role));
+    }
+}
+
+fn cells(shared: &Shared, look: Look, row: &RunRow, depth: usize) -> Vec<(String, Style)> {
+    let plain = Style::new();
+    let dim = look.style(Role::Dim);
+    let marked = shared.marked.iter().position(|name| *name == row.entry.id);
+    let mark = match marked {
+        Some(place) => (look.charset.pick("●", "*").to_owned(), look.style(Role::Series((place % 8) as u8))),
+        None => (String::new(), plain),
+    };
+    let branch =
+        if depth == 0 { String::new() } else { "  ".repeat(depth - 1) + look.charset.pick("└ ", "+ ") };
+    let masks = list::masks(row);
+    let rate = |value: Option<f64>| (value.map_or("-".into(), |value| format!("{value:.3}")), plain);
+    let [method, preset, data] = list::words(row).map(|word| (word.to_owned(), plain));
+    vec![
+        mark,
+        (branch + &row.entry.id, plain),
+        (row.entry.status.to_string(), look.style(role(row.entry.status))),
+        method,
+        preset,
+        data,
+        (percent(list::accuracy(row)), plain),
+        rate(masks.map(|masks| masks.cohesion)),
+        rate(masks.map(|masks| masks.coupling)),
+        (percent(masks.map(|masks| masks.krr)), plain),
+        (row.entry.age().map_or("-".into(), age), dim),
+        (row.tags.join(" "), dim),
+    ]
+}
+
+fn role(status: Status) -> Role {
+    match status {
+        Status::Running => Role::Pending,
+        Status::Finished => Role::Good,
+        Status::Stopped | Status::Interrupted => Role::Warn,
+        Status::Failed | Status::Damaged => Role::Bad,
+    }
+}
+
+/// What is worth knowing of a run, labelled.
+fn facts(row: &RunRow) -> Vec<(&'static str, String)> {
+    let entry = &row.entry;
+    let mut facts = vec![("status", entry.status.to_string())];
+    facts.extend(entry.reason.clone().map(|reason| ("", reason)));
+    if let Some(manifest) = &entry.manifest {
+        let preset = &manifest.preset;
+        facts.push(("preset", preset.name.clone()));
+        facts.push(("", preset.description.clone()));
+        facts.push(("method", preset.method.name().to_owned()));
+        for (name, value) in preset.method.weights() {
+            facts.push(("", format!("{name} {value}")));
+        }
+        facts.push(("data", format!("{}, {} classes", preset.data.source.name(), manifest.classes.len())));
+        let done = entry.last.as_ref().map_or(0, |last| last.epoch);
+        facts.push(("epochs", format!("{done} of {}", preset.training.epochs)));
+        facts.push(("batch", preset.training.batch.to_string()));
+        facts.push(("rate", preset.training.learning_rate.to_string()));
+        facts.push(("seed", manifest.seed.to_string()));
+        facts.push(("device", manifest.device.clone()));
+        if let Some(parent) = &manifest.parent {
+            facts.push(("branch of", format!("{} at step {}", parent.run, parent.step)));
+        }
+        if let Ok(cost) = Cost::of(&manifest.network) {
+            facts.push(("network", format!("{} parameters", grouped(cost.params()))));
+            facts.push(("", format!("{} MACs an image", grouped(cost.macs()))));
+            facts.push(("", format!("{} kernels, {} masked", cost.kernels, cost.masked_kernels)));
+        }
+        facts.push(("begun", manifest.created.clone()));
+    }
+    if !row.tags.is_empty() {
+        facts.push(("tags", row.tags.join(" ")));
+    }
+    facts.push(("files", entry.path.display().to_string()));
+    facts
+}
+
+fn percent(fraction: Option<f64>) -> String {
+    fraction.map_or("-".into(), |fraction| format!("{:.1} %", fraction * 100.0))
+}
+
+/// A count with its thousands apart.
+pub(super) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A time span in its largest unit.
+pub(super) fn age(span: std::time::Duration) -> String {
+    match span.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}

@@ -1,0 +1,111 @@
+//! How the form for a new run looks: the form, and beside or below it what the values come to.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::widgets::{Clear, Widget};
+
+use super::super::hits::Hits;
+use super::super::message::PresetCard;
+use super::super::theme::{Look, Role};
+use super::super::widget::{frame, text};
+use super::launch::NewRun;
+use super::view::{age, grouped};
+use crate::network::Cost;
+
+/// Width from which on figures stand beside the form.
+const WIDE: u16 = 118;
+
+pub(super) fn view(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+    Clear.render(area, buffer);
+    let [left, right] = match area.width >= WIDE {
+        true => Layout::horizontal([Constraint::Length(66), Constraint::Fill(1)]).areas(area),
+        false => {
+            let form = new.form.as_ref().map_or(4, |form| form.fields.len() as u16 + 5);
+            Layout::vertical([Constraint::Length(form), Constraint::Fill(1)]).areas(area)
+        }
+    };
+    // In little room the text of the preset takes the place of the form.
+    let right = if new.show_toml && area.width < WIDE { area } else { right };
+    if right != area {
+        match (&new.form, &new.problem) {
+            (Some(form), _) => form.view(look, left, buffer, hits),
+            (None, problem) => {
+                let message = problem.as_deref().unwrap_or("Reading the presets.");
+                let inner = frame(look, left, buffer, "New run", true);
+                text::put(buffer, inner, (0, 0), message, look.style(Role::Text));
+            }
+        }
+    }
+    match new.show_toml {
+        true => toml(new, look, right, buffer),
+        false => figures(new, look, right, buffer),
+    }
+}
+
+fn figures(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer) {
+    let inner = frame(look, area, buffer, "What it comes to (ctrl-t: as TOML)", false);
+    let lines: Vec<(Role, String)> = match &new.card {
+        None => vec![(Role::Dim, "Checking.".into())],
+        Some(Err(why)) => why.lines().map(|line| (Role::Bad, line.to_owned())).collect(),
+        Some(Ok(card)) => {
+            let mut lines = vec![(Role::Text, new.description().to_owned())];
+            lines.extend(sizes(card).into_iter().map(|line| (Role::Text, line)));
+            lines.push((Role::Dim, new.command_line()));
+            lines
+        }
+    };
+    let width = usize::from(inner.width);
+    let wrapped = lines.iter().flat_map(|(role, line)| {
+        text::wrap(line, width, look.charset).into_iter().map(move |line| (*role, line))
+    });
+    for ((role, line), y) in wrapped.zip(0..inner.height) {
+        text::put(buffer, inner, (0, y), &line, look.style(role));
+    }
+}
+
+fn sizes(card: &PresetCard) -> Vec<String> {
+    let training = &card.preset.training;
+    let mut lines = Vec::new();
+    match card.spec.as_ref().and_then(|spec| Cost::of(spec).ok()) {
+        Some(cost) => {
+            lines.push(format!(
+                "Network: {} parameters ({} of them mask generators), {} kernels ({} masked), {} MACs an image.",
+                grouped(cost.params()),
+                grouped(cost.generator_params),
+                grouped(cost.kernels),
+                grouped(cost.masked_kernels),
+                grouped(cost.macs())
+            ));
+        }
+        None => lines
+            .push("Network: its size follows from the images, which are read when training begins.".into()),
+    }
+    let span = |seconds: f64| match seconds {
+        seconds if seconds < 1.0 => "under 1 s".to_owned(),
+        seconds => age(std::time::Duration::from_secs_f64(seconds.min(1e12))),
+    };
+    lines.push(match card.seconds_per_epoch {
+        Some(seconds) => format!(
+            "Time: about {} an epoch, {} for {} epochs, as in earlier runs here.",
+            span(seconds),
+            span(seconds * training.epochs as f64),
+            training.epochs
+        ),
+        None => "Time: not known before the first run on these data here.".into(),
+    });
+    lines
+}
+
+fn toml(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer) {
+    let inner = frame(look, area, buffer, "The preset (ctrl-t: back, page up and down)", false);
+    let text = match &new.card {
+        Some(Ok(card)) => card.toml.as_str(),
+        Some(Err(why)) => why,
+        None => "",
+    };
+    let most = text.lines().count().saturating_sub(usize::from(inner.height));
+    let above = usize::from(new.scroll).min(most);
+    for (line, y) in text.lines().skip(above).zip(0..inner.height) {
+        text::put(buffer, inner, (0, y), line, look.style(Role::Text));
+    }
+}

@@ -1,0 +1,92 @@
+//! Which key does what: the table of actions, and what the person's key file says otherwise.
+
+mod file;
+mod key;
+
+use std::collections::HashMap;
+
+use crossterm::event::KeyEvent;
+
+use super::action::{Action, Place, TABLE};
+
+pub use file::{Error, default_key_file};
+pub use key::Key;
+
+/// Keys of every place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keymap {
+    actions: HashMap<(Place, Key), Action>,
+    /// In the order in which they are shown.
+    keys: HashMap<Action, Vec<Key>>,
+}
+
+impl Default for Keymap {
+    fn default() -> Self {
+        let keys = TABLE.iter().map(|entry| {
+            let keys = entry.keys.iter().filter_map(|text| text.parse().ok());
+            (entry.action, keys.collect())
+        });
+        Keymap::new(keys.collect())
+    }
+}
+
+impl Keymap {
+    fn new(keys: HashMap<Action, Vec<Key>>) -> Self {
+        let pairs = TABLE.iter().flat_map(|entry| {
+            let keys = keys.get(&entry.action).into_iter().flatten();
+            keys.map(|key| ((entry.place, *key), entry.action))
+        });
+        Keymap { actions: pairs.collect(), keys }
+    }
+
+    /// What a key does on a screen: the screen's own meaning, else the one that it has everywhere.
+    pub fn action(&self, place: Place, key: KeyEvent) -> Option<Action> {
+        let key = Key::from(key);
+        let find = |place| self.actions.get(&(place, key)).copied();
+        find(place).or_else(|| find(Place::Everywhere))
+    }
+
+    /// The keys of an action, as a person writes them.
+    pub fn keys(&self, action: Action) -> impl Iterator<Item = String> {
+        self.keys.get(&action).into_iter().flatten().map(Key::to_string)
+    }
+
+    /// The key of an action that the key bar shows: the shortest one that does it on this screen.
+    pub fn shown(&self, place: Place, action: Action) -> Option<String> {
+        let own = action.entry().place;
+        let hidden = |key: &Key| own == Place::Everywhere && self.actions.contains_key(&(place, *key));
+        self.keys.get(&action)?.iter().find(|key| !hidden(key)).map(Key::to_string)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossterm::event::{KeyCode, KeyModifiers};
+
+    #[test]
+    fn no_key_has_two_meanings_on_a_screen() {
+        let keymap = Keymap::default();
+        let total: usize = TABLE.iter().map(|entry| entry.keys.len()).sum();
+        assert_eq!(keymap.actions.len(), total);
+    }
+
+    #[test]
+    fn a_screens_meaning_of_a_key_comes_before_that_of_everywhere() {
+        let keymap = Keymap::default();
+        let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
+        assert_eq!(keymap.action(Place::Dashboard, enter), Some(Action::ExpandChart));
+        assert_eq!(keymap.action(Place::Home, enter), Some(Action::Accept));
+    }
+
+    #[test]
+    fn capitals_are_keys_of_their_own_whether_the_terminal_says_shift_or_not() {
+        let keymap = Keymap::default();
+        for modifiers in [KeyModifiers::NONE, KeyModifiers::SHIFT] {
+            let key = KeyEvent::new(KeyCode::Char('T'), modifiers);
+            assert_eq!(keymap.action(Place::Home, key), Some(Action::NextTheme));
+        }
+        let small = KeyEvent::new(KeyCode::Char('t'), KeyModifiers::NONE);
+        assert_eq!(keymap.action(Place::Home, small), Some(Action::TagRun));
+    }
+}

@@ -1,0 +1,161 @@
+//! The run in training, as its session's events tell.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::modular::Usage;
+use crate::run::Manifest;
+use crate::train::{Change, Command, EpochRecord, Event, Schedule, Setting, StepRecord};
+
+/// A session's run.
+#[derive(Debug)]
+pub struct Live {
+    /// What was asked for.
+    pub manifest: Manifest,
+    /// Steps taken.
+    pub step: u64,
+    /// Steps of an epoch; 0 until the trainer says it.
+    pub steps_per_epoch: u64,
+    /// Steps of the whole run; 0 until the trainer says it.
+    pub steps: u64,
+    /// Whether it waits.
+    pub paused: bool,
+    /// The newest step record.
+    pub last_steps: Option<StepRecord>,
+    /// The newest epoch.
+    pub last_epoch: Option<EpochRecord>,
+    /// Step of the newest checkpoint of this session.
+    pub checkpoint: Option<u64>,
+    /// Loss weights in force.
+    pub weights: BTreeMap<String, f64>,
+    /// Learning rate set by hand; the cosine's without.
+    pub learning_rate: Option<f64>,
+    /// Changes in force, with the step at which the trainer applied them.
+    pub changes: Vec<Change>,
+    /// Commands not answered yet, by revision.
+    pub pending: BTreeMap<u64, Command>,
+    /// Usage counted last, with its step.
+    pub usage: Option<(u64, Arc<Usage>)>,
+    /// The event that ended it.
+    pub ended: Option<Event>,
+    revision: u64,
+}
+
+impl Live {
+    /// A session that has not said anything.
+    pub fn new(manifest: Manifest) -> Self {
+        let weights = manifest.preset.method.weights();
+        Live {
+            weights: weights.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            manifest,
+            step: 0,
+            steps_per_epoch: 0,
+            steps: 0,
+            paused: false,
+            last_steps: None,
+            last_epoch: None,
+            checkpoint: None,
+            learning_rate: None,
+            changes: Vec::new(),
+            pending: BTreeMap::new(),
+            usage: None,
+            ended: None,
+            revision: 0,
+        }
+    }
+
+    /// The run's name.
+    pub fn run(&self) -> &str {
+        &self.manifest.id
+    }
+
+    /// Takes note of a command that is being sent; gives its revision.
+    pub fn send(&mut self, command: Command) -> u64 {
+        self.revision += 1;
+        self.pending.insert(self.revision, command);
+        self.revision
+    }
+
+    /// The value that a pending command will set, if one is on its way.
+    pub fn pending_value(&self, slider: &str) -> Option<f64> {
+        self.pending.values().rev().find_map(|command| match command {
+            Command::Set(Setting::Weight { name, value }) if name == slider => Some(*value),
+            Command::Set(Setting::LearningRate(Some(rate))) if slider == "learning rate" => Some(*rate),
+            _ => None,
+        })
+    }
+
+    /// The changes so far as a schedule that `cleave train --schedule` replays.
+    pub fn schedule(&self) -> Schedule {
+        Schedule { change: self.changes.clone() }
+    }
+
+    /// Takes in what the session says.
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::Started { step, steps_per_epoch, steps, .. } => {
+                (self.step, self.steps_per_epoch, self.steps) = (*step, *steps_per_epoch, *steps);
+            }
+            Event::Steps(record) => {
+                self.step = record.step;
+                self.last_steps = Some(record.clone());
+            }
+            Event::Epoch(record) => {
+                self.step = record.step;
+                self.weights.clone_from(&record.loss_weights);
+                self.last_epoch = Some((**record).clone());
+            }
+            Event::Usage { step, usage } => self.usage = Some((*step, usage.clone())),
+            Event::Applied { step, revision: Some(revision), .. } => {
+                if let Some(command) = self.pending.remove(revision) {
+                    self.applied(*step, command);
+                }
+            }
+            Event::Applied { step, revision: None, change } => {
+                if let Ok(set) = change.parse::<Setting>() {
+                    self.change(*step, set);
+                }
+            }
+            Event::Refused { revision, .. } => {
+                self.pending.remove(revision);
+            }
+            Event::Checkpointed { step } => self.checkpoint = Some(*step),
+            Event::Finished { step, .. } | Event::Stopped { step } | Event::Failed { step, .. } => {
+                self.step = *step;
+                self.pending.clear();
+                self.ended = Some(event.clone());
+            }
+            Event::Imported { .. }
+            | Event::Warning { .. }
+            | Event::Evaluated { .. }
+            | Event::Extracted { .. } => {}
+        }
+    }
+
+    fn applied(&mut self, step: u64, command: Command) {
+        self.step = step;
+        match command {
+            Command::Pause => self.paused = true,
+            Command::Resume => self.paused = false,
+            Command::Set(set) => self.change(step, set),
+            _ => {}
+        }
+    }
+
+    fn change(&mut self, step: u64, set: Setting) {
+        match &set {
+            Setting::Weight { name, value } => {
+                self.weights.insert(name.clone(), *value);
+            }
+            Setting::LearningRate(rate) => self.learning_rate = *rate,
+        }
+        self.changes.push(Change { step, set });
+    }
+
+    /// Takes in the changes that were made before this session began: they are in force, but for what this
+    /// session has changed since.
+    pub fn resume(&mut self, changes: Vec<Change>) {
+        let made = std::mem::take(&mut self.changes);
+        changes.into_iter().chain(made).for_each(|change| self.change(change.step, change.set));
+    }
+}

@@ -1,0 +1,329 @@
+//! What reaches the workbench, and what it asks for.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+
+use super::action::Place;
+use super::modules::sets::Sets;
+use crate::modular::Usage;
+use crate::network::Spec;
+use crate::preset::Preset;
+use crate::run::{Entry, Manifest, ModuleManifest};
+pub use crate::train::Examination;
+use crate::train::{Command, EpochRecord, Event, Request, Schedule, StepRecord};
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Msg {
+    /// A key was pressed or repeats.
+    Key(KeyEvent),
+    /// The mouse did something.
+    Mouse(MouseEvent),
+    /// A text was pasted.
+    Paste(String),
+    /// The terminal has this many columns and rows.
+    Resize(u16, u16),
+    /// A quarter of a second went by; with the time since the program started.
+    Tick(Duration),
+    /// The system asks to end, by a signal or because the terminal is gone.
+    EndAsked {
+        /// What to call it.
+        why: &'static str,
+        /// With which exit code.
+        code: u8,
+    },
+    /// The system asks to sleep (SIGTSTP from outside).
+    SleepAsked,
+    /// The process goes on after it slept.
+    Woken,
+    /// The device that will train, and a note on why it is not another.
+    Device {
+        /// `cpu`, `cuda:0`.
+        name: String,
+        /// Why `auto` came to the CPU.
+        note: Option<String>,
+    },
+    /// A session began for this run.
+    SessionStarted(Box<Manifest>),
+    /// The session says something.
+    Session(Event),
+    /// What a worker found; `Err` with a whole sentence.
+    Reply(Box<Reply>),
+    /// Load of this computer.
+    Load(Load),
+}
+
+/// Load of this computer, as the dashboard shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Load {
+    /// Of all cores, 0..1.
+    pub cpu: f32,
+    /// Bytes that this process has in memory.
+    pub memory: u64,
+    /// Of the GPU, 0..1, where one is in use and can be asked.
+    pub gpu: Option<f32>,
+    /// Bytes in use on the GPU.
+    pub gpu_memory: Option<u64>,
+}
+
+/// Something to do outside the state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// End the program with this exit code, when the session has ended.
+    Quit(u8),
+    /// End the program now.
+    Abort(u8),
+    /// Put the process to sleep as Ctrl-Z does.
+    Suspend,
+    /// Clear and draw everything.
+    Redraw,
+    /// Start training in the background; answered by `SessionStarted` or a failed `Reply::Launch`.
+    Launch(Box<Launch>),
+    /// Send a command to the session. Its revision is one more than that of the command before.
+    Send(Command),
+    /// Work for another thread.
+    Job(Box<Job>),
+    /// Put a text into the clipboard of the terminal (OSC 52).
+    Copy(String),
+    /// Say something for a few seconds.
+    Toast(String),
+    /// Ring, and notify where the terminal can.
+    Notify(String),
+    /// Take the mouse, or leave it to the terminal.
+    Mouse(bool),
+    /// Write to the log file.
+    Log(String),
+    /// Go to a screen.
+    Go(Place),
+    /// Keep a setting for the next start.
+    SaveSettings,
+}
+
+/// How to begin training.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Launch {
+    /// A new run.
+    New {
+        /// The experiment.
+        preset: Preset,
+        /// The run's name; one is made up without.
+        name: Option<String>,
+        /// Changes to replay.
+        schedule: Schedule,
+    },
+    /// Go on with a run.
+    Resume {
+        /// Its name.
+        run: String,
+    },
+    /// A new run from a checkpoint of another.
+    Branch {
+        /// The parent's name.
+        run: String,
+        /// The checkpoint's step; the newest whole one without.
+        step: Option<u64>,
+        /// The new run's name.
+        name: Option<String>,
+        /// The experiment from there on; as it was, without.
+        preset: Option<Preset>,
+    },
+}
+
+/// Work for another thread. Of waiting jobs of one [`Job::lane`] only the newest is done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Job {
+    /// List all runs.
+    Runs,
+    /// Read a run's logs, checkpoints and modules.
+    History(String),
+    /// Read the usage of a run's checkpoint, counting it where it was not (minutes), with its network.
+    Usage {
+        /// The run.
+        run: String,
+        /// The checkpoint's step; the newest whole one without.
+        step: Option<u64>,
+    },
+    /// List presets.
+    Presets,
+    /// Read a preset with `key=value` changes: its cost and TOML, or what is wrong.
+    Preset {
+        /// Its name or path.
+        name: String,
+        /// Changes.
+        set: Vec<String>,
+    },
+    /// Delete a run.
+    RemoveRun(String),
+    /// Replace the tags of a run.
+    Tag {
+        /// The run.
+        run: String,
+        /// Its tags from now on.
+        tags: Vec<String>,
+    },
+    /// Take a module out of a run that is not being trained here.
+    Extract {
+        /// The run.
+        run: String,
+        /// What to take out.
+        request: Request,
+    },
+    /// Confusion matrix and latency of a module.
+    Examine {
+        /// The run.
+        run: String,
+        /// The module.
+        module: String,
+    },
+    /// Delete a module.
+    RemoveModule {
+        /// The run.
+        run: String,
+        /// The module.
+        module: String,
+    },
+    /// Write a module or a run for other programs.
+    Export {
+        /// The run.
+        run: String,
+        /// The module; the run itself without.
+        module: Option<String>,
+        /// `safetensors`, `onnx`, ...
+        format: String,
+        /// File or directory.
+        to: PathBuf,
+    },
+    /// Read the kept sets of classes.
+    Sets,
+    /// Keep a set of classes, in place of one of the same name; without classes, take the name away. Answered
+    /// by `Reply::Sets`.
+    KeepSet {
+        /// Its name.
+        name: String,
+        /// Names of its classes.
+        classes: Vec<String>,
+    },
+    /// Predict a picture's class with a module.
+    Predict {
+        /// The run.
+        run: String,
+        /// The module.
+        module: String,
+        /// The picture's file; one of the run's test pictures without.
+        image: Option<PathBuf>,
+        /// Which test picture.
+        index: usize,
+    },
+    /// Write a schedule file.
+    SaveSchedule {
+        /// The file.
+        to: PathBuf,
+        /// The changes.
+        schedule: Schedule,
+    },
+    /// Write a file, such as an exported chart.
+    SaveFile {
+        /// The file.
+        to: PathBuf,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// A run's past.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// What was asked for.
+    pub manifest: Manifest,
+    /// Its epochs.
+    pub epochs: Vec<EpochRecord>,
+    /// Its steps, a few together.
+    pub steps: Vec<StepRecord>,
+    /// Its events.
+    pub events: Vec<Event>,
+    /// Steps of its checkpoints.
+    pub checkpoints: Vec<u64>,
+    /// Its modules; those that cannot be read with the reason.
+    pub modules: Vec<(String, Result<ModuleManifest, String>)>,
+    /// What could not be read, in a line.
+    pub problem: Option<String>,
+}
+
+/// A run in the list with its tags.
+#[derive(Clone, Debug)]
+pub struct RunRow {
+    /// Status, manifest and last epoch.
+    pub entry: Entry<EpochRecord>,
+    /// Its tags.
+    pub tags: Vec<String>,
+}
+
+/// A preset as the form for a new run shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PresetCard {
+    /// The experiment.
+    pub preset: Preset,
+    /// As TOML, all defaults included.
+    pub toml: String,
+    /// Its network, where the data's shape is known before they are read.
+    pub spec: Option<Spec>,
+    /// Seconds an epoch is likely to take here, from runs of the same network; else from its MACs.
+    pub seconds_per_epoch: Option<f64>,
+}
+
+/// A prediction for a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// Where the picture comes from.
+    pub name: String,
+    /// Its class, where known.
+    pub truth: Option<String>,
+    /// `[channels, height, width]` of `pixels`.
+    pub shape: [usize; 3],
+    /// Channel after channel, row after row.
+    pub pixels: Vec<u8>,
+    /// Probability of each of the module's classes.
+    pub probabilities: Vec<(String, f64)>,
+}
+
+/// What a worker found.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// All runs.
+    Runs(Result<Vec<RunRow>, String>),
+    /// A run's past.
+    History(String, Result<Arc<History>, String>),
+    /// A run's usage at a step, and its network.
+    Usage {
+        /// The run.
+        run: String,
+        /// The step, the usage and the network.
+        found: Result<(u64, Arc<Usage>, Arc<Spec>), String>,
+    },
+    /// Names and descriptions of presets; those that cannot be read with the reason.
+    Presets(Result<Vec<(String, String)>, String>),
+    /// A preset.
+    Preset {
+        /// Its name or path.
+        name: String,
+        /// The changes.
+        set: Vec<String>,
+        /// What came of them.
+        card: Result<Box<PresetCard>, String>,
+    },
+    /// A launch failed.
+    Launch(String),
+    /// A module was taken out of the run of this name.
+    Extracted(String, Result<Box<ModuleManifest>, String>),
+    /// The module of this name was examined.
+    Examined(String, Result<Examination, String>),
+    /// The kept sets of classes.
+    Sets(Result<Sets, String>),
+    /// A prediction.
+    Predicted(Result<Box<Prediction>, String>),
+    /// Something was done that needs no more than a line; or it failed.
+    Done(Result<String, String>),
+}

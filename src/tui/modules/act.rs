@@ -1,0 +1,506 @@
+//! What keys and mouse do on the modules screen.
+
+use std::path::PathBuf;
+
+use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Rect;
+
+use super::forms::{self, Sheet};
+use super::retention::Retention;
+use super::shelf;
+use super::sizes;
+use super::{Modules, Pane, Popup, View, WIDE, job};
+use crate::tui::action::{Action, Place};
+use crate::tui::hits::Target;
+use crate::tui::message::{Effect, Job};
+use crate::tui::shared::Shared;
+use crate::tui::widget::{Dialog, Input, Selection};
+
+/// How far a key moves the threshold.
+const NOTCH: f64 = 0.05;
+/// How far an arrow moves it.
+const FINE: f64 = 0.01;
+
+/// The pane's number of the list of kept sets.
+pub(super) const SETS: usize = 9;
+
+const NO_RUN: &str = "no run is open: press 1 and open or start one";
+
+impl Modules {
+    pub(super) fn objection(&self, action: Action, shared: &Shared) -> Option<String> {
+        use Action::{
+            AllClasses, CompareModules, DeleteModule, ExportModule, ExtractModule, InvertClasses, SaveSet,
+            ScrubBack, ScrubForward, ThresholdDown, ThresholdUp, ToggleClass, TryImage,
+        };
+        let Some(subject) = &self.subject else {
+            let needs_run = action.entry().place == Place::Modules
+                || matches!(action, Action::CopyValue | Action::ExportChart | Action::Filter);
+            return needs_run.then(|| self.trouble.clone().unwrap_or_else(|| NO_RUN.into()));
+        };
+        let none_chosen = || {
+            let none = subject.classes.chosen().is_empty();
+            none.then(|| "choose classes first: space takes the one under the cursor".to_owned())
+        };
+        let no_masks = || (!subject.has_masks()).then(|| subject.why_not().unwrap_or_default());
+        match action {
+            ToggleClass | AllClasses | InvertClasses if subject.classes.shown().is_empty() => {
+                Some("no class matches the filter".into())
+            }
+            ThresholdUp if subject.threshold() >= 1.0 => Some("the threshold is at its highest, 1".into()),
+            ThresholdDown if subject.threshold() <= 0.01 => {
+                Some("the threshold is at its lowest, 0.01".into())
+            }
+            SaveSet => none_chosen(),
+            Action::LoadSet if self.sets.is_empty() => {
+                Some("no set has been saved yet: choose classes and press w".into())
+            }
+            ExtractModule => no_masks().or_else(none_chosen),
+            TryImage | CompareModules | ExportModule | DeleteModule => match self.shelf.current(subject) {
+                None => Some("no module has been taken out of this run: choose classes and press x".into()),
+                Some((_, Err(why))) if action != DeleteModule => Some(why.clone()),
+                Some(_) => None,
+            },
+            ScrubBack | ScrubForward => match self.seen(shared) {
+                View::Retention if subject.moments.len() == 0 => Some("no epoch is over yet".into()),
+                View::Retention | View::Kernels | View::Sizes => None,
+                _ => Some(
+                    "there are epochs in the view of retention, layers in that of kernels: press v".into(),
+                ),
+            },
+            Action::SortMatrix
+                if !matches!(self.seen(shared), View::Overlap | View::Retention | View::Kernels) =>
+            {
+                Some("there is nothing to order in this view: press v for another".into())
+            }
+            Action::ExportChart if self.chart_name(shared).is_none() => {
+                Some("there is no chart in this view: press v for another".into())
+            }
+            Action::CopyValue if self.value(shared).is_none() => Some("nothing is under the cursor".into()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn perform(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
+        if self.objection(action, shared).is_some() {
+            return Vec::new();
+        }
+        let wide = shared.size.0 >= WIDE;
+        match action {
+            Action::NextPane => self.pane = self.pane.after(1),
+            Action::PreviousPane => self.pane = self.pane.after(Pane::ALL.len() - 1),
+            Action::NextView => {
+                self.view = self.view.next(wide);
+                return self.examine();
+            }
+            Action::Filter => {
+                self.pane = Pane::Classes;
+                let text = self.subject.as_ref().map_or("", |subject| subject.classes.filter()).to_owned();
+                self.filter = Some(Input::new(&text));
+            }
+            Action::Back => self.back(),
+            Action::Accept => return self.accept(),
+            Action::SaveSet | Action::LoadSet | Action::ExtractModule | Action::ExportModule => {
+                self.open(action);
+            }
+            Action::DeleteModule => self.ask_delete(),
+            Action::CompareModules => self.mark(),
+            Action::TryImage => return self.try_image(),
+            Action::ExportChart => {
+                let form = self.chart_name(shared).map(|name| forms::chart(&name));
+                self.popup = form.map(|form| Popup::Sheet(Sheet::Chart(form)));
+            }
+            Action::CopyValue => return self.value(shared).map(Effect::Copy).into_iter().collect(),
+            Action::ToggleClass | Action::AllClasses | Action::InvertClasses => self.choose(action),
+            Action::ThresholdUp => self.move_threshold(NOTCH),
+            Action::ThresholdDown => self.move_threshold(-NOTCH),
+            Action::SortMatrix => self.reorder(shared),
+            Action::ScrubBack => self.scrub(-1, shared),
+            Action::ScrubForward => self.scrub(1, shared),
+            _ => return self.walk(action),
+        }
+        Vec::new()
+    }
+
+    fn back(&mut self) {
+        if self.overlap.detail && self.view == View::Overlap {
+            self.overlap.detail = false;
+        } else if matches!(self.view, View::Card | View::Trial) {
+            self.view = if self.view == View::Trial { View::Card } else { View::Sizes };
+        } else {
+            self.set_filter("");
+        }
+    }
+
+    fn choose(&mut self, action: Action) {
+        let Some(subject) = &mut self.subject else { return };
+        match action {
+            Action::AllClasses => subject.classes.toggle_all(),
+            Action::InvertClasses => subject.classes.invert(),
+            _ => subject.classes.toggle(),
+        }
+        subject.refresh();
+    }
+
+    fn move_threshold(&mut self, by: f64) {
+        if let Some(subject) = &mut self.subject {
+            subject.set_threshold(subject.threshold() + by);
+        }
+    }
+
+    /// The view that keys without a cursor mean: where sizes are always in sight, the one beside them.
+    pub(super) fn seen(&self, shared: &Shared) -> View {
+        if shared.size.0 >= WIDE { self.view.beside() } else { self.view }
+    }
+
+    fn reorder(&mut self, shared: &Shared) {
+        match self.seen(shared) {
+            View::Overlap => self.overlap.sort(),
+            View::Retention => self.retention.train = !self.retention.train,
+            View::Kernels => self.kernels.kept = !self.kernels.kept,
+            View::Sizes | View::Card | View::Trial => {}
+        }
+    }
+
+    fn scrub(&mut self, by: isize, shared: &Shared) {
+        let seen = self.seen(shared);
+        let Some(subject) = &mut self.subject else { return };
+        match seen {
+            View::Retention => subject.moments.scrub(by),
+            _ => {
+                let last = subject.layers.len().saturating_sub(1);
+                self.layer = self.layer.saturating_add_signed(by).min(last);
+            }
+        }
+    }
+
+    /// Enter: chooses, drills down, or opens.
+    fn accept(&mut self) -> Vec<Effect> {
+        match (self.pane, self.view) {
+            (Pane::Classes, _) => self.choose(Action::ToggleClass),
+            (Pane::View, View::Sizes) => self.view = View::Kernels,
+            (Pane::View, View::Overlap) => {
+                self.overlap.detail = !self.overlap.detail;
+                self.overlap.scroll = 0;
+            }
+            (Pane::View, View::Retention) => {
+                self.kernels.class = self.retention.class;
+                self.view = View::Kernels;
+            }
+            (Pane::View, View::Kernels) => self.kernels.kept = !self.kernels.kept,
+            (_, View::Card) => {
+                self.card.confusion = !self.card.confusion;
+                return self.examine();
+            }
+            (Pane::Shelf, _) => {
+                self.view = View::Card;
+                self.card.scroll = 0;
+                return self.examine();
+            }
+            (Pane::View, View::Trial) => {}
+        }
+        Vec::new()
+    }
+
+    /// Moves the cursor of the pane that has the keys.
+    fn walk(&mut self, action: Action) -> Vec<Effect> {
+        let Some(subject) = &mut self.subject else { return Vec::new() };
+        const PAGE: isize = 10;
+        const END: isize = isize::MAX / 2;
+        let (down, right) = match action {
+            Action::Up => (-1, 0),
+            Action::Down => (1, 0),
+            Action::PageUp => (-PAGE, 0),
+            Action::PageDown => (PAGE, 0),
+            Action::Top => (-END, 0),
+            Action::Bottom => (END, 0),
+            Action::Left => (0, -1),
+            Action::Right => (0, 1),
+            _ => return Vec::new(),
+        };
+        let last = subject.layers.len().saturating_sub(1);
+        let (pane, view) = (self.pane, self.view);
+        match (pane, view) {
+            (Pane::Classes | Pane::Shelf, _) if right != 0 && view != View::Trial => {
+                self.move_threshold(FINE * right as f64);
+            }
+            (Pane::Classes, _) if right == 0 => subject.classes.step(down),
+            (Pane::Shelf, _) if right == 0 => {
+                self.shelf.selection.act(action, subject.modules.len());
+                self.card.scroll = 0;
+                if self.view == View::Card {
+                    return self.examine();
+                }
+            }
+            (_, View::Sizes) => {
+                self.layer = self.layer.saturating_add_signed(down).min(last);
+                if right != 0 {
+                    self.move_threshold(FINE * right as f64);
+                }
+            }
+            (_, View::Overlap) => self.overlap.go(subject, down, right),
+            (_, View::Retention) => {
+                self.layer = self.layer.saturating_add_signed(down).min(last);
+                let classes = subject.classes.names().len().saturating_sub(1);
+                self.retention.class = self.retention.class.saturating_add_signed(right).min(classes);
+            }
+            (_, View::Kernels) => self.kernels.go(subject, self.layer, down, right),
+            (_, View::Card) => {
+                let by = if right == 0 { down } else { right };
+                self.card.scroll = self.card.scroll.saturating_add_signed(by).min(40);
+            }
+            (_, View::Trial) => return self.turn(if right == 0 { down } else { right }),
+        }
+        Vec::new()
+    }
+
+    fn turn(&mut self, by: isize) -> Vec<Effect> {
+        let by = by.clamp(-10, 10);
+        match (self.trial.turn(by), self.run.clone()) {
+            (true, Some(run)) => self.trial.ask(&run).map(job).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn mark(&mut self) {
+        let Some(subject) = &self.subject else { return };
+        self.shelf.mark(subject);
+        self.card.scroll = 0;
+        if self.shelf.marked.len() >= 2 {
+            self.view = View::Card;
+        }
+    }
+
+    /// Asks for confusion matrix and latency of the module in sight, once.
+    pub(super) fn examine(&mut self) -> Vec<Effect> {
+        let (View::Card, Some(subject)) = (self.view, &self.subject) else { return Vec::new() };
+        let Some(module) = self.shelf.manifest(subject).map(|module| module.name.clone()) else {
+            return Vec::new();
+        };
+        if self.shelf.examined.contains_key(&module) {
+            return Vec::new();
+        }
+        // Only the newest of such questions is answered: what was asked before may be asked again.
+        self.shelf.examined.retain(|_, found| found.is_some());
+        self.shelf.examined.insert(module.clone(), None);
+        vec![job(Job::Examine { run: subject.run.clone(), module })]
+    }
+
+    fn try_image(&mut self) -> Vec<Effect> {
+        let Some(subject) = &self.subject else { return Vec::new() };
+        let Some(module) = self.shelf.manifest(subject).map(|module| module.name.clone()) else {
+            return Vec::new();
+        };
+        let run = subject.run.clone();
+        let same = self.view == View::Trial && self.trial.module.as_ref() == Some(&module);
+        if same {
+            let path = self.trial.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+            self.popup = Some(Popup::Sheet(Sheet::Picture(forms::picture(&path))));
+            return Vec::new();
+        }
+        self.view = View::Trial;
+        self.pane = Pane::View;
+        self.trial.module = Some(module);
+        self.trial.found = None;
+        self.trial.ask(&run).map(job).into_iter().collect()
+    }
+
+    fn ask_delete(&mut self) {
+        let Some((name, module)) = self.subject.as_ref().and_then(|subject| self.shelf.current(subject))
+        else {
+            return;
+        };
+        let what = match module {
+            Ok(module) => format!("Delete the module {name} of {} for good?", module.classes.join(", ")),
+            Err(_) => format!("Delete the damaged module {name} for good?"),
+        };
+        self.popup = Some(Popup::Delete(Dialog::confirm("Delete module", &what, "delete"), name.clone()));
+    }
+
+    fn open(&mut self, action: Action) {
+        let Some(subject) = &self.subject else { return };
+        self.popup = match action {
+            Action::ExtractModule => Some(Popup::Sheet(Sheet::Extract(forms::extract(subject)))),
+            Action::SaveSet => {
+                let form = forms::save_set(&subject.classes.chosen_names(), &self.sets);
+                Some(Popup::Sheet(Sheet::SaveSet(form)))
+            }
+            Action::LoadSet => Some(Popup::Sets(Selection::default())),
+            _ => self.shelf.manifest(subject).map(|module| {
+                let form = forms::export(&subject.run, &module.name);
+                Popup::Sheet(Sheet::Export(form, module.name.clone()))
+            }),
+        };
+    }
+
+    /// Does what a form that is right asks for.
+    pub(super) fn submit(&mut self, sheet: Sheet, shared: &mut Shared) -> Vec<Effect> {
+        let Some(subject) = &self.subject else { return Vec::new() };
+        match sheet {
+            Sheet::Extract(form) => {
+                let request = forms::request(&form, subject);
+                let ready = request.and_then(|request| self.extraction.wish(request));
+                (self.view, self.card.scroll) = (View::Card, 0);
+                ready.map(|request| self.start(request, shared)).unwrap_or_default()
+            }
+            Sheet::Export(form, module) => vec![job(forms::export_job(&form, &subject.run, &module))],
+            Sheet::SaveSet(form) => {
+                vec![job(Job::KeepSet { name: form.value("name"), classes: subject.classes.chosen_names() })]
+            }
+            Sheet::Chart(form) => {
+                let to = PathBuf::from(form.value("path"));
+                match self.chart_bytes(&to, shared) {
+                    Ok(bytes) => vec![job(Job::SaveFile { to, bytes })],
+                    Err(why) => vec![Effect::Toast(why)],
+                }
+            }
+            Sheet::Picture(form) => {
+                let path = form.value("path");
+                self.trial.path = (!path.is_empty()).then(|| path.into());
+                let run = subject.run.clone();
+                self.trial.ask(&run).map(job).into_iter().collect()
+            }
+        }
+    }
+
+    pub(super) fn sets_key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        let Some(Popup::Sets(selection)) = &mut self.popup else { return Vec::new() };
+        let moved = match key.code {
+            KeyCode::Up | KeyCode::Char('k') => Some(Action::Up),
+            KeyCode::Down | KeyCode::Char('j') => Some(Action::Down),
+            KeyCode::PageUp => Some(Action::PageUp),
+            KeyCode::PageDown => Some(Action::PageDown),
+            KeyCode::Home => Some(Action::Top),
+            KeyCode::End => Some(Action::Bottom),
+            _ => None,
+        };
+        if let Some(action) = moved {
+            selection.act(action, self.sets.len());
+        }
+        let name = self.sets.keys().nth(selection.at).cloned();
+        match (key.code, name) {
+            (KeyCode::Enter | KeyCode::Char(' '), Some(name)) => self.take_set(&name),
+            (KeyCode::Char('d') | KeyCode::Delete, Some(name)) => {
+                return vec![job(Job::KeepSet { name, classes: Vec::new() })];
+            }
+            (KeyCode::Esc | KeyCode::Char('q') | KeyCode::Enter, _) => self.popup = None,
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn take_set(&mut self, name: &str) {
+        self.popup = None;
+        let (Some(subject), Some(classes)) = (&mut self.subject, self.sets.get(name)) else { return };
+        let unknown = subject.classes.choose(classes);
+        subject.refresh();
+        self.notice = Some(match unknown.is_empty() {
+            true => Ok(format!("{name}: {} classes", classes.len())),
+            false => Err(format!("this run has no class {}", unknown.join(", "))),
+        });
+    }
+
+    pub(super) fn click_set(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> Vec<Effect> {
+        if mouse.kind == MouseEventKind::Down(MouseButton::Left) {
+            match at {
+                Some((_, Target::Row(SETS, row))) => {
+                    let name = self.sets.keys().nth(row).cloned();
+                    name.into_iter().for_each(|name| self.take_set(&name));
+                }
+                _ => self.popup = None,
+            }
+        }
+        Vec::new()
+    }
+
+    /// The mouse, while nothing lies over the screen.
+    pub(super) fn point(
+        &mut self,
+        mouse: MouseEvent,
+        at: Option<(Rect, Target)>,
+        shared: &mut Shared,
+    ) -> Vec<Effect> {
+        let drag = MouseEventKind::Drag(MouseButton::Left);
+        if let (true, Some((track, index))) = (mouse.kind == drag, self.dragged) {
+            // A slider stays in the hand when the mouse leaves its row.
+            self.slide(index, track, mouse.column);
+            return Vec::new();
+        }
+        self.dragged = None;
+        let Some((area, target)) = at else { return Vec::new() };
+        match mouse.kind {
+            MouseEventKind::ScrollUp | MouseEventKind::ScrollDown => {
+                let action = if mouse.kind == MouseEventKind::ScrollUp { Action::Up } else { Action::Down };
+                self.focus(target);
+                self.walk(action)
+            }
+            MouseEventKind::Down(MouseButton::Left) | MouseEventKind::Drag(MouseButton::Left) => {
+                let pressed = matches!(mouse.kind, MouseEventKind::Down(_));
+                self.click(mouse, area, target, pressed, shared)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Puts a slider where the mouse is: the threshold's, or that over the epochs.
+    fn slide(&mut self, index: usize, track: Rect, column: u16) {
+        let Some(subject) = &mut self.subject else { return };
+        match index {
+            0 => subject.set_threshold(sizes::THRESHOLD.at(track, column)),
+            _ => subject.moments.show(Retention::range(subject).at(track, column).round() as usize),
+        }
+    }
+
+    fn focus(&mut self, target: Target) {
+        match target {
+            Target::Pane(pane) | Target::Row(pane, _) => {
+                self.pane = Pane::ALL.get(pane).copied().unwrap_or(self.pane);
+            }
+            Target::Cell(..) => self.pane = Pane::View,
+            _ => {}
+        }
+    }
+
+    fn click(
+        &mut self,
+        mouse: MouseEvent,
+        area: Rect,
+        target: Target,
+        pressed: bool,
+        shared: &mut Shared,
+    ) -> Vec<Effect> {
+        if pressed {
+            self.focus(target);
+        }
+        let Some(subject) = &mut self.subject else { return Vec::new() };
+        match target {
+            Target::Slider(index) => {
+                self.dragged = Some((area, index));
+                self.slide(index, area, mouse.column);
+            }
+            Target::Cell(row, column) => {
+                self.view = self.view.beside();
+                match self.view {
+                    View::Retention => (self.layer, self.retention.class) = (row, column),
+                    View::Kernels => (self.kernels.class, self.kernels.kernel) = (row, column),
+                    View::Overlap => self.overlap.pick(subject, row, column),
+                    View::Sizes | View::Card | View::Trial => {}
+                }
+            }
+            Target::Row(0, row) if pressed => {
+                subject.classes.go(row);
+                subject.classes.toggle();
+                subject.refresh();
+            }
+            Target::Row(sizes::ROWS, row) if pressed => self.layer = row,
+            Target::Row(shelf::ROWS, row) if pressed => {
+                self.shelf.selection.at = row;
+                self.shelf.selection.keep_in(subject.modules.len());
+                self.view = View::Card;
+                return self.examine();
+            }
+            Target::Action(action) if pressed => return self.perform(action, shared),
+            _ => {}
+        }
+        Vec::new()
+    }
+}

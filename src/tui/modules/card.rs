@@ -1,0 +1,238 @@
+//! What is known of a module that was taken out, or of several side by side.
+
+use ratatui::layout::Rect;
+
+use super::paint::{Paint, count, heads, percent, percent_or_dash, seconds};
+use super::shelf::Shelf;
+use super::subject::Subject;
+use crate::network::Cost;
+use crate::plot::{HeatMap, Unit};
+use crate::run::{Control, ModuleManifest};
+use crate::tui::message::Examination;
+use crate::tui::theme::Role;
+use crate::tui::widget::text;
+
+/// State of the view.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Card {
+    /// Whether the confusion matrix is shown where it has no room beside the figures.
+    pub confusion: bool,
+    /// First line, or first module of a comparison.
+    pub scroll: usize,
+}
+
+/// A line of the card: label, value, and where it is an accuracy the share for a bar.
+struct Line {
+    label: String,
+    value: String,
+    share: Option<f64>,
+}
+
+impl Line {
+    fn new(label: &str, value: String) -> Self {
+        Line { label: label.into(), value, share: None }
+    }
+
+    fn accuracy(label: &str, share: Option<f64>, more: &str) -> Self {
+        Line { label: label.into(), value: format!("{:>8}{more}", percent_or_dash(share)), share }
+    }
+}
+
+/// Columns of the labels.
+const LABEL: usize = 22;
+
+impl Card {
+    /// Draws the marked modules side by side if there are two or more, else the one under the cursor.
+    pub fn view(&self, subject: &Subject, shelf: &Shelf, paint: &mut Paint<'_>, area: Rect) {
+        let compared = shelf.compared(subject);
+        if compared.len() >= 2 {
+            return self.compare(subject, &compared, paint, area);
+        }
+        match shelf.current(subject) {
+            None => {
+                paint.note(
+                    area,
+                    "No module has been taken out of this run: choose classes and press x.",
+                    Role::Dim,
+                );
+            }
+            Some((name, Err(why))) => {
+                paint.line(area, 0, &[(name, Role::Title)]);
+                let below =
+                    Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
+                paint.note(below, &format!("{why}; delete it with d, or take it out again"), Role::Bad);
+            }
+            Some((name, Ok(module))) => {
+                let found = shelf.examined.get(name);
+                self.one(subject, module, found, paint, area);
+            }
+        }
+    }
+
+    fn one(
+        &self,
+        subject: &Subject,
+        module: &ModuleManifest,
+        found: Option<&Option<Result<Examination, String>>>,
+        paint: &mut Paint<'_>,
+        area: Rect,
+    ) {
+        let mut lines = figures(module, &subject.whole);
+        lines.extend(latency(found));
+        let examined = found.and_then(Option::as_ref).and_then(|found| found.as_ref().ok());
+        let wide = area.width >= 90;
+        let tall = usize::from(area.height) >= lines.len() + 8;
+        let (text, matrix) = match (wide, tall) {
+            (true, _) => {
+                let half = Rect { width: area.width / 2, ..area };
+                (Some(half), Some(Rect { x: half.right() + 1, width: area.width - half.width - 1, ..area }))
+            }
+            (false, true) => {
+                let rows = lines.len() as u16 + 1;
+                let top = Rect { height: rows, ..area };
+                (Some(top), Some(Rect { y: top.bottom(), height: area.height - rows, ..area }))
+            }
+            (false, false) if self.confusion => (None, Some(area)),
+            (false, false) => (Some(area), None),
+        };
+        if let Some(text) = text {
+            self.lines(&lines, paint, text, matrix.is_none());
+        }
+        if let Some(area) = matrix {
+            confusion(module, examined, paint, area);
+        }
+    }
+
+    fn lines(&self, lines: &[Line], paint: &mut Paint<'_>, area: Rect, more: bool) {
+        let height = area.height.saturating_sub(u16::from(more));
+        let first = self.scroll.min(lines.len().saturating_sub(usize::from(height)));
+        for (row, line) in (0..height).zip(&lines[first..]) {
+            let label =
+                text::fit(&line.label, LABEL.min(usize::from(area.width) / 2), false, paint.look.charset);
+            let used = paint.line(area, row, &[(&label, Role::Dim), (&line.value, Role::Text)]);
+            let room = area.width.saturating_sub(used + 2).min(30);
+            if let (Some(share), true) = (line.share, room >= 6) {
+                let bar = paint.bar(share, room);
+                let place = Rect { x: area.x + used + 2, width: room, ..area };
+                paint.line(place, row, &[(&bar, Role::Series(0))]);
+            }
+        }
+        if more {
+            let hint = "enter: confusion matrix; up and down: more";
+            paint.line(area, area.height.saturating_sub(1), &[(hint, Role::Dim)]);
+        }
+    }
+
+    /// A column for each module.
+    fn compare(&self, subject: &Subject, modules: &[&ModuleManifest], paint: &mut Paint<'_>, area: Rect) {
+        let labels = figures(modules[0], &subject.whole);
+        let gutter = LABEL.min(usize::from(area.width) / 2);
+        let room = usize::from(area.width) - gutter;
+        let width = (room / modules.len()).clamp(11, 24).min(room.max(1));
+        let shown = (room / width).max(1);
+        let first = self.scroll.min(modules.len().saturating_sub(shown));
+        let charset = paint.look.charset;
+        let columns: Vec<Vec<Line>> =
+            modules[first..].iter().take(shown).map(|module| figures(module, &subject.whole)).collect();
+        for (row, line) in (0..area.height).zip(0..labels.len()) {
+            let label = text::fit(&labels[line].label, gutter, false, charset);
+            let cell = |column: &Vec<Line>| {
+                let value = column.get(line).map_or("", |line| line.value.trim());
+                text::fit(value, width.saturating_sub(1), false, charset) + " "
+            };
+            let cells: String = columns.iter().map(cell).collect();
+            let role = if row == 0 { Role::Title } else { Role::Text };
+            paint.line(area, row, &[(&label, Role::Dim), (&cells, role)]);
+        }
+        let hidden = modules.len() - shown.min(modules.len());
+        if hidden > 0 && area.height > 0 {
+            let hint = format!("{hidden} more: left and right");
+            paint.line(area, area.height - 1, &[(&hint, Role::Dim)]);
+        }
+    }
+}
+
+/// The figures of a module, in words.
+fn figures(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
+    let of =
+        |part: u64, all: u64| format!(", {} of {}", percent(part as f64 / all.max(1) as f64), count(all));
+    let epochs = module.fine_tune_epochs;
+    let head = if module.head { "new head" } else { "the network's own logits" };
+    let folded = if module.fold_masks { ", masks folded in" } else { "" };
+    let task = if module.one_vs_rest { "the class against all others" } else { "among these classes" };
+    let mut lines = vec![
+        Line::new("module", module.name.clone()),
+        Line::new("classes", format!("{}: {}", module.class_indices.len(), module.classes.join(", "))),
+        Line::new("taken out", format!("at step {}, threshold {}", module.step, module.threshold)),
+        Line::new("head", format!("{head}{folded}")),
+        Line::new("fine-tuned", if epochs == 0 { "no".into() } else { format!("for {epochs} epochs") }),
+        Line::new("kernels kept", module.kernels.to_string()),
+        Line::new("KRR, masked kernels", percent(module.krr)),
+        Line::new("KRR, all kernels", percent(module.krr_all)),
+        Line::new("parameters", format!("{}{}", count(module.params), of(module.params, whole.trunk_params))),
+        Line::new("MACs an image", format!("{}{}", count(module.macs), of(module.macs, whole.macs()))),
+        Line::new("test accuracy", task.to_owned()),
+        Line::accuracy("  whole network", module.whole_accuracy, ""),
+        Line::accuracy("  module as cut", module.accuracy_before, ""),
+        Line::accuracy("  module, fine-tuned", module.accuracy_after, ""),
+    ];
+    let controls = &module.controls;
+    if controls.is_empty() {
+        lines.push(Line::new("  random kernels", "not measured".into()));
+        return lines;
+    }
+    lines.push(of_controls("  random kernels, cut", controls, |control| Some(control.accuracy_before)));
+    lines.push(of_controls("  random, fine-tuned", controls, |control| control.accuracy_after));
+    lines
+}
+
+/// Mean and range over the random modules.
+fn of_controls(label: &str, controls: &[Control], of: impl Fn(&Control) -> Option<f64>) -> Line {
+    let found: Vec<f64> = controls.iter().filter_map(of).collect();
+    if found.is_empty() {
+        return Line::accuracy(label, None, "");
+    }
+    let mean = found.iter().sum::<f64>() / found.len() as f64;
+    let low = found.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = found.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let more = match found.len() {
+        1 => " (1 draw)".to_owned(),
+        n => format!(" ({:.1} to {:.1}, {n} draws)", 100.0 * low, 100.0 * high),
+    };
+    Line::accuracy(label, Some(mean), &more)
+}
+
+fn latency(found: Option<&Option<Result<Examination, String>>>) -> Vec<Line> {
+    let found = match found {
+        None => return vec![Line::new("latency", "enter measures it".into())],
+        Some(None) => return vec![Line::new("latency", "being measured...".into())],
+        Some(Some(Err(why))) => return vec![Line::new("latency", why.clone())],
+        Some(Some(Ok(found))) => found,
+    };
+    let (module, whole) = (found.seconds_per_image, found.whole_seconds_per_image);
+    let times = if module > 0.0 { whole / module } else { 0.0 };
+    vec![
+        Line::new("latency of one image", seconds(module)),
+        Line::new("  whole network", format!("{}: {times:.1} times the module's", seconds(whole))),
+    ]
+}
+
+/// True class down, predicted class across; a row's shares.
+fn confusion(module: &ModuleManifest, found: Option<&Examination>, paint: &mut Paint<'_>, area: Rect) {
+    let Some(found) = found else {
+        paint.note(area, "The confusion matrix comes with the latency: enter measures both.", Role::Dim);
+        return;
+    };
+    paint.line(area, 0, &[("confusion: true class down, predicted across", Role::Title)]);
+    let body = Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
+    let names = &module.classes;
+    let share = |row: &Vec<u32>| {
+        let all: u32 = row.iter().sum();
+        row.iter().map(move |&n| f64::from(n) / f64::from(all.max(1))).collect::<Vec<f64>>()
+    };
+    let values: Vec<f64> = found.confusion.iter().flat_map(share).collect();
+    let columns = found.confusion.first().map_or(0, Vec::len);
+    let rows: Vec<String> = names.iter().take(found.confusion.len()).cloned().collect();
+    let columns = heads(names.iter().take(columns), paint.look.charset);
+    HeatMap::new("", rows, columns, values).unit(Unit::Percent).render(body, paint.buffer, &paint.canvas);
+}

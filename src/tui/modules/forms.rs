@@ -1,0 +1,273 @@
+//! The forms of the screen, and what a form that is right comes to.
+
+use std::path::{Path, PathBuf};
+
+use super::paint::percent;
+use super::sets::Sets;
+use super::subject::Subject;
+use crate::run::{check_name as check, slug};
+use crate::train::Request;
+use crate::tui::message::Job;
+use crate::tui::widget::{Field, Form};
+
+/// What modules can be written as, and the ending that files of it have.
+const FORMATS: [(&str, &str); 4] =
+    [("safetensors", ".safetensors"), ("onnx", ".onnx"), ("pytorch", ".pt"), ("burn", ".bpk")];
+
+/// A form and what it is for.
+#[derive(Clone, Debug)]
+pub(super) enum Sheet {
+    /// Take a module out.
+    Extract(Form),
+    /// Write a module for other programs.
+    Export(Form, String),
+    /// Keep the chosen classes under a name.
+    SaveSet(Form),
+    /// A picture for a module.
+    Picture(Form),
+    /// Write the chart in sight.
+    Chart(Form),
+}
+
+impl Sheet {
+    /// The form.
+    pub fn form(&self) -> &Form {
+        match self {
+            Sheet::Extract(form)
+            | Sheet::Export(form, _)
+            | Sheet::SaveSet(form)
+            | Sheet::Picture(form)
+            | Sheet::Chart(form) => form,
+        }
+    }
+
+    /// The form, to give it keys.
+    pub fn form_mut(&mut self) -> &mut Form {
+        match self {
+            Sheet::Extract(form)
+            | Sheet::Export(form, _)
+            | Sheet::SaveSet(form)
+            | Sheet::Picture(form)
+            | Sheet::Chart(form) => form,
+        }
+    }
+
+    /// Checks what one field cannot know of the others, after a change of the field of this index.
+    pub fn changed(&mut self, field: usize, subject: &Subject) {
+        match self {
+            Sheet::Extract(form) => check_extract(form, subject),
+            Sheet::Export(form, module) => {
+                if form.fields.get(field).is_some_and(|field| field.name == "format") {
+                    let path = export_path(&subject.run, module, &form.value("format"));
+                    set_text(form, "path", &path);
+                }
+            }
+            Sheet::SaveSet(_) | Sheet::Picture(_) | Sheet::Chart(_) => {}
+        }
+    }
+}
+
+/// A form for taking the module of the chosen classes out, filled in from the run's preset.
+pub(super) fn extract(subject: &Subject) -> Form {
+    let settings = &subject.settings;
+    let name = free_name(&subject.modules, &base_name(subject));
+    let mut form = Form::new(
+        "Take the module out",
+        "extract",
+        vec![
+            Field::text("name", "Name", &name)
+                .check(check_name)
+                .help("letters A to Z, digits and the signs . _ -"),
+            Field::tick("head", "New head", true).help(
+                "a linear layer for these classes, to be fine-tuned; without: the network's own logits",
+            ),
+            Field::tick("fold", "Fold masks", false)
+                .help("multiply the mean masks into batch norm (not in the paper)"),
+            Field::count("epochs", "Fine-tune epochs", settings.fine_tune_epochs as u64, (0, 10_000))
+                .help("the epoch with the best validation accuracy is kept; 0: as cut"),
+            Field::count("controls", "Random controls", settings.controls as u64, (0, 100)).help(
+                "modules of as many random kernels, treated alike, to compare with; each takes as long",
+            ),
+        ],
+    );
+    let chosen = subject.classes.chosen_names();
+    let mut notes = vec![format!("{} classes: {}", chosen.len(), chosen.join(", "))];
+    if let Some(prospect) = subject.prospect() {
+        notes.push(format!(
+            "threshold {}: {} of {} kernels ({}), {} of the parameters",
+            subject.threshold(),
+            prospect.kernels,
+            prospect.tracked,
+            percent(prospect.krr()),
+            percent(prospect.params_ratio()),
+        ));
+    }
+    form.notes = notes;
+    check_extract(&mut form, subject);
+    form
+}
+
+/// What an extraction asks for, as the trainer checks it too, and that the name is free.
+fn check_extract(form: &mut Form, subject: &Subject) {
+    let (head, one) = (form.ticked("head"), subject.classes.chosen().len() == 1);
+    let name = form.value("name");
+    let taken = subject.modules.iter().any(|(other, _)| *other == name);
+    let problems = [
+        ("name", taken.then(|| "a module has this name".to_owned())),
+        ("head", (one && !head).then(|| "one class needs a head".to_owned())),
+        (
+            "epochs",
+            (head && form.number("epochs") == Some(0.0)).then(|| "a new head must be fine-tuned".to_owned()),
+        ),
+    ];
+    for (field, problem) in problems {
+        if let Some(field) = form.field_mut(field) {
+            field.set_problem(problem);
+        }
+    }
+}
+
+/// The request of a form that is right.
+pub(super) fn request(form: &Form, subject: &Subject) -> Option<Request> {
+    Some(Request {
+        classes: subject.classes.chosen(),
+        threshold: subject.threshold(),
+        head: form.ticked("head"),
+        fold_masks: form.ticked("fold"),
+        fine_tune_epochs: form.number("epochs")? as usize,
+        controls: form.number("controls")? as usize,
+        name: form.value("name"),
+    })
+}
+
+/// The request that the form would come to if nothing in it were changed.
+pub(super) fn plain_request(subject: &Subject) -> Request {
+    Request {
+        classes: subject.classes.chosen(),
+        threshold: subject.threshold(),
+        head: true,
+        fold_masks: false,
+        fine_tune_epochs: subject.settings.fine_tune_epochs.max(1),
+        controls: subject.settings.controls,
+        name: free_name(&subject.modules, &base_name(subject)),
+    }
+}
+
+/// A name made of the classes, as the command line makes it.
+fn base_name(subject: &Subject) -> String {
+    let (names, all) = (subject.classes.chosen_names(), subject.classes.names().len());
+    slug(&match names.len() {
+        n if n == all => "all".to_owned(),
+        1..=4 => names.join("-"),
+        n => format!("{n}-classes"),
+    })
+}
+
+fn free_name(modules: &[super::subject::Shelved], base: &str) -> String {
+    let numbered = (2..).map(|number: u64| format!("{base}-{number}"));
+    let mut names = std::iter::once(base.to_owned()).chain(numbered);
+    names.find(|name| modules.iter().all(|(other, _)| other != name)).unwrap_or_default()
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let short = match name {
+        "" => "give it a name",
+        "latest" => "stands for the newest",
+        name if name.starts_with(['.', '-']) => "no . or - first",
+        name if name.len() > 64 => "at most 64 characters",
+        _ => "only A-Z 0-9 . _ -",
+    };
+    check(name).map_err(|_| short.into())
+}
+
+/// A form for writing a module for other programs.
+pub(super) fn export(run: &str, module: &str) -> Form {
+    let formats = FORMATS.iter().map(|(format, _)| (*format).to_owned()).collect();
+    Form::new(
+        &format!("Export {module}"),
+        "export",
+        vec![
+            Field::choice("format", "Format", formats, 0).help("left and right: another format"),
+            Field::text("path", "Path", &export_path(run, module, FORMATS[0].0))
+                .check(|path| if path.is_empty() { Err("name a file".into()) } else { Ok(()) })
+                .help("a file, from the directory that the program was started in; it must not exist"),
+        ],
+    )
+}
+
+fn export_path(run: &str, module: &str, format: &str) -> String {
+    let ending = FORMATS.iter().find(|(name, _)| *name == format).map_or("", |(_, ending)| ending);
+    format!("{run}-{module}{ending}")
+}
+
+/// The job of an export form that is right.
+pub(super) fn export_job(form: &Form, run: &str, module: &str) -> Job {
+    Job::Export {
+        run: run.into(),
+        module: Some(module.into()),
+        format: form.value("format"),
+        to: PathBuf::from(form.value("path")),
+    }
+}
+
+/// A form for keeping the chosen classes.
+pub(super) fn save_set(chosen: &[String], sets: &Sets) -> Form {
+    let name = sets.iter().find(|(_, classes)| *classes == chosen).map(|(name, _)| name.as_str());
+    let mut form = Form::new(
+        "Save this set of classes",
+        "save",
+        vec![
+            Field::text("name", "Name", name.unwrap_or_default())
+                .check(|name| match name.trim() {
+                    "" => Err("give it a name".into()),
+                    name if name.chars().count() > 40 => Err("at most 40 characters".into()),
+                    _ => Ok(()),
+                })
+                .help("a set of this name is replaced"),
+        ],
+    );
+    form.notes = vec![format!("{} classes: {}", chosen.len(), chosen.join(", "))];
+    form
+}
+
+/// A form for the path of a picture.
+pub(super) fn picture(path: &str) -> Form {
+    Form::new(
+        "Try a picture",
+        "try",
+        vec![
+            Field::text("path", "Path", path)
+                .help("a png, jpg, bmp, gif, webp, tiff or pnm file; empty: the run's test pictures"),
+        ],
+    )
+}
+
+/// A form for writing the chart in sight; `name` is the file's without ending.
+pub(super) fn chart(name: &str) -> Form {
+    Form::new(
+        "Export the chart",
+        "export",
+        vec![
+            Field::text("path", "Path", &format!("{name}.svg"))
+                .check(|path| match format_of(path.as_ref()) {
+                    Some(_) => Ok(()),
+                    None => Err("end in .svg, .png or .csv".into()),
+                })
+                .help("a file, from the directory that the program was started in; it is replaced"),
+        ],
+    )
+}
+
+/// The format that a chart's file has by its ending.
+pub(super) fn format_of(path: &Path) -> Option<&'static str> {
+    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+    ["svg", "png", "csv"].into_iter().find(|format| *format == ending)
+}
+
+fn set_text(form: &mut Form, name: &str, value: &str) {
+    if let Some(field) = form.field_mut(name)
+        && let crate::tui::widget::Kind::Text(input) = &mut field.kind
+    {
+        input.set(value);
+    }
+}

@@ -1,0 +1,125 @@
+//! One layer kernel by kernel: how often each fires for each class, and what the threshold keeps.
+
+use ratatui::layout::Rect;
+
+use super::paint::{Paint, percent};
+use super::prospect::{Cuts, Source};
+use super::subject::Subject;
+use crate::modular::ranges;
+use crate::plot::{HeatMap, Unit};
+use crate::tui::theme::{Charset, Role, Theme};
+
+/// State of the view; the layer is shared with other views.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kernels {
+    /// Class under the cursor.
+    pub class: usize,
+    /// Kernel of the layer under the cursor.
+    pub kernel: usize,
+    /// Whether only kept or not kept is shown, in place of the frequency.
+    pub kept: bool,
+}
+
+/// A layer's kernels among all tracked ones.
+struct Slice<'a> {
+    source: &'a Source,
+    cuts: &'a Cuts,
+    start: usize,
+    kernels: usize,
+}
+
+impl Slice<'_> {
+    fn frequency(&self, class: usize, kernel: usize) -> f64 {
+        f64::from(self.source.usage.frequency(class, self.start + kernel))
+    }
+
+    fn is_kept(&self, class: usize, kernel: usize) -> bool {
+        self.cuts.modules.masks[class].contains(self.start + kernel)
+    }
+}
+
+fn slice(subject: &Subject, layer: usize) -> Option<Slice<'_>> {
+    let range = ranges(&subject.layers).nth(layer)?;
+    let (source, cuts) = (subject.source()?, subject.cuts()?);
+    Some(Slice { source, cuts, start: range.start, kernels: range.len() })
+}
+
+impl Kernels {
+    /// Moves the cursor, staying within the layer.
+    pub fn go(&mut self, subject: &Subject, layer: usize, down: isize, right: isize) {
+        let kernels = subject.layers.get(layer).map_or(0, |layer| layer.kernels);
+        let within =
+            |at: usize, by: isize, all: usize| at.saturating_add_signed(by).min(all.saturating_sub(1));
+        self.class = within(self.class, down, subject.classes.names().len());
+        self.kernel = within(self.kernel, right, kernels);
+    }
+
+    /// The frequency under the cursor, as text.
+    pub fn value(&self, subject: &Subject, layer: usize) -> Option<String> {
+        let slice = slice(subject, layer)?;
+        let inside = self.kernel < slice.kernels && self.class < subject.classes.names().len();
+        inside.then(|| format!("{:.4}", slice.frequency(self.class, self.kernel)))
+    }
+
+    /// Classes down, kernels across.
+    pub fn map<'a>(&self, subject: &'a Subject, layer: usize) -> Option<HeatMap<'a>> {
+        let slice = slice(subject, layer)?;
+        let classes = subject.classes.names();
+        let value = |class: usize, kernel: usize| match self.kept {
+            true => f64::from(u8::from(slice.is_kept(class, kernel))),
+            false => slice.frequency(class, kernel),
+        };
+        let cells =
+            (0..classes.len()).flat_map(|class| (0..slice.kernels).map(move |kernel| (class, kernel)));
+        let values: Vec<f64> = cells.map(|(class, kernel)| value(class, kernel)).collect();
+        let columns: Vec<String> = (0..slice.kernels).map(|kernel| kernel.to_string()).collect();
+        let map = HeatMap::new("", classes, columns, values);
+        Some(map.unit(Unit::Percent).selected(Some((self.class, self.kernel))))
+    }
+
+    /// Draws the map, classes down and kernels across, and what is under the cursor.
+    pub fn view(&self, subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
+        let Some(slice) = slice(subject, layer) else {
+            paint.note(area, &subject.why_not().unwrap_or_default(), Role::Warn);
+            return;
+        };
+        let foot = if area.height >= 9 { 3 } else { u16::from(area.height >= 4) };
+        let body = Rect { height: area.height - foot, ..area };
+        let Some(mut map) = self.map(subject, layer) else { return };
+        // Half blocks show two values only by colour; without colours they can show no more than kept or not.
+        let shades = paint.look.theme == Theme::Mono && !self.kept;
+        let fits = slice.kernels * 2 + 12 <= usize::from(body.width);
+        if !fits && !shades && paint.look.charset != Charset::Ascii {
+            map = map.dense();
+        }
+        let cells = map.render(body, paint.buffer, &paint.canvas);
+        paint.cells(cells);
+        self.foot(subject, layer, &slice, paint, Rect { y: body.bottom(), height: foot, ..area });
+    }
+
+    fn foot(&self, subject: &Subject, layer: usize, slice: &Slice<'_>, paint: &mut Paint<'_>, area: Rect) {
+        let name = |class: usize| subject.classes.name(class);
+        let kernel = self.kernel.min(slice.kernels.saturating_sub(1));
+        let class = self.class.min(subject.classes.names().len().saturating_sub(1));
+        if slice.kernels == 0 || subject.classes.names().is_empty() {
+            return;
+        }
+        let kept = if slice.is_kept(class, kernel) { "kept" } else { "not kept" };
+        let rate = percent(slice.frequency(class, kernel));
+        let tracked = subject.layers.get(layer).map_or("", |layer| layer.name.as_str());
+        let line = format!("{tracked} kernel {kernel} fires for {rate} of {}: {kept}", name(class));
+        paint.line(area, 0, &[(&line, Role::Text)]);
+        let keepers: Vec<&str> = (0..subject.classes.names().len())
+            .filter(|&class| slice.is_kept(class, kernel))
+            .map(name)
+            .collect();
+        let line = match keepers.len() {
+            0 => "no class keeps it".to_owned(),
+            n => format!("kept for {n} of {} classes: {}", subject.classes.names().len(), keepers.join(", ")),
+        };
+        paint.line(area, 1, &[(&line, Role::Text)]);
+        let other = if self.kept { "how often they fire" } else { "only what is kept" };
+        let hint = format!(", . other layers; s: {other}");
+        paint.line(area, 2, &[(&hint, Role::Dim)]);
+    }
+}

@@ -1,0 +1,143 @@
+//! Kernel retention by layer and class at the end of each epoch.
+
+use crate::train::{EpochRecord, SplitRecord};
+
+/// How many epochs are kept; of more, every second one is let go.
+const MOST: usize = 1024;
+
+/// Retention at the end of an epoch, `[layer][class]`; empty where it was not measured.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Moment {
+    /// Epochs completed.
+    pub epoch: u64,
+    /// Steps taken.
+    pub step: u64,
+    /// On training images.
+    pub train: Vec<Vec<f64>>,
+    /// On validation images.
+    pub valid: Vec<Vec<f64>>,
+}
+
+/// The epochs of a run that measured retention, ascending, and the one that is shown.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Moments {
+    all: Vec<Moment>,
+    /// The epoch shown; the newest without.
+    epoch: Option<u64>,
+}
+
+impl Moments {
+    /// Puts an epoch in; one that is there already is replaced.
+    pub fn add(&mut self, record: &EpochRecord) {
+        let of = |split: &SplitRecord| {
+            split.masks.as_ref().map(|masks| masks.layer_class_krr.clone()).unwrap_or_default()
+        };
+        let (train, valid) = (of(&record.train), of(&record.valid));
+        if train.is_empty() && valid.is_empty() {
+            return;
+        }
+        let moment = Moment { epoch: record.epoch, step: record.step, train, valid };
+        match self.all.binary_search_by_key(&record.epoch, |moment| moment.epoch) {
+            Ok(at) => self.all[at] = moment,
+            Err(at) => self.all.insert(at, moment),
+        }
+        if self.all.len() > MOST {
+            let (mut index, last) = (0, self.all.len() - 1);
+            self.all.retain(|_| {
+                index += 1;
+                index % 2 == 1 || index > last
+            });
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The one shown, and its place.
+    pub fn shown(&self) -> Option<(usize, &Moment)> {
+        let last = self.all.len().checked_sub(1)?;
+        let at = match self.epoch {
+            Some(epoch) => self.all.partition_point(|moment| moment.epoch < epoch).min(last),
+            None => last,
+        };
+        Some((at, &self.all[at]))
+    }
+
+    /// Whether the newest is shown, and the next one will be.
+    pub fn follows(&self) -> bool {
+        self.epoch.is_none()
+    }
+
+    /// Shows the one so many places later; at the end the newest is followed again.
+    pub fn scrub(&mut self, by: isize) {
+        if let Some((at, _)) = self.shown() {
+            self.show(at.saturating_add_signed(by));
+        }
+    }
+
+    /// Shows the one at a place; at the end the newest is followed.
+    pub fn show(&mut self, at: usize) {
+        let last = self.all.len().saturating_sub(1);
+        self.epoch = self.all.get(at).filter(|_| at < last).map(|moment| moment.epoch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::train::MaskRecord;
+
+    fn record(epoch: u64) -> EpochRecord {
+        let masks = MaskRecord { layer_class_krr: vec![vec![epoch as f64]], ..MaskRecord::default() };
+        let split = SplitRecord { masks: Some(masks), ..SplitRecord::default() };
+        EpochRecord {
+            step: 10 * epoch,
+            epoch,
+            learning_rate: 0.1,
+            loss_weights: BTreeMap::new(),
+            train: split.clone(),
+            valid: split,
+            best_valid_accuracy: 0.5,
+            seconds: 1.0,
+            images_per_second: 1.0,
+        }
+    }
+
+    fn moments(epochs: u64) -> Moments {
+        let mut moments = Moments::default();
+        (1..=epochs).for_each(|epoch| moments.add(&record(epoch)));
+        moments
+    }
+
+    #[test]
+    fn the_newest_is_followed_until_one_goes_back_and_again_at_the_end() {
+        let mut moments = moments(3);
+        assert_eq!(moments.shown().unwrap().1.epoch, 3);
+        moments.scrub(-1);
+        moments.add(&record(4));
+        assert_eq!((moments.shown().unwrap().1.epoch, moments.follows()), (2, false));
+        moments.scrub(9);
+        moments.add(&record(5));
+        assert_eq!((moments.shown().unwrap().1.epoch, moments.follows()), (5, true));
+        moments.scrub(-99);
+        assert_eq!(moments.shown().unwrap().1.epoch, 1);
+    }
+
+    #[test]
+    fn a_long_run_is_thinned_but_keeps_its_newest() {
+        let moments = moments(5000);
+        assert!(moments.len() <= MOST, "{}", moments.len());
+        assert_eq!(moments.shown().unwrap().1.epoch, 5000);
+    }
+
+    #[test]
+    fn an_epoch_that_is_told_again_is_there_once() {
+        let mut moments = moments(3);
+        moments.add(&record(2));
+        assert_eq!(moments.len(), 3);
+    }
+}

@@ -1,0 +1,199 @@
+//! What the session's events and the workers' answers do to the modules screen.
+
+use std::sync::Arc;
+
+use super::prospect::Source;
+use super::subject::{Counts, Subject};
+use super::{Modules, View, job};
+use crate::run::{Manifest, ModuleManifest};
+use crate::train::{Command, Event, Request};
+use crate::tui::live::Live;
+use crate::tui::message::{Effect, History, Job, Reply};
+use crate::tui::shared::Shared;
+
+impl Modules {
+    /// Turns to the run that is shown, if it is another.
+    pub(super) fn sync(&mut self, shared: &Shared) -> Vec<Effect> {
+        let current = shared.current().map(str::to_owned);
+        if current == self.run {
+            return Vec::new();
+        }
+        *self = Modules {
+            entered: self.entered,
+            run: current.clone(),
+            sets: std::mem::take(&mut self.sets),
+            ..Modules::default()
+        };
+        let Some(run) = current else { return Vec::new() };
+        if let Some(live) = shared.session() {
+            self.begin(&live.manifest);
+            self.count_live(live);
+        }
+        vec![job(Job::History(run))]
+    }
+
+    fn begin(&mut self, manifest: &Manifest) {
+        match Subject::new(manifest) {
+            Ok(subject) => self.subject = Some(subject),
+            Err(why) => self.trouble = Some(why),
+        }
+    }
+
+    /// Takes the usage that the session counted last.
+    fn count_live(&mut self, live: &Live) {
+        if let (Some(subject), Some((step, usage))) = (&mut self.subject, &live.usage) {
+            let source = Source::new(*step, true, usage.clone(), subject.spec.clone());
+            subject.set_counts(source.map_or_else(Counts::Failed, Counts::Known));
+        }
+    }
+
+    pub(super) fn hear(&mut self, event: &Event, shared: &mut Shared) -> Vec<Effect> {
+        let mut effects = self.sync(shared);
+        let shown = shared.live.as_ref().is_some_and(|live| self.run.as_deref() == Some(live.run()));
+        if !shown {
+            return effects;
+        }
+        match event {
+            Event::Epoch(record) => {
+                if let Some(subject) = &mut self.subject {
+                    subject.moments.add(record);
+                }
+            }
+            Event::Usage { .. } => {
+                if let Some(live) = &shared.live {
+                    self.count_live(live);
+                }
+            }
+            Event::Extracted { revision, module, .. } if self.extraction.is(*revision) => {
+                self.notice = Some(Ok(format!("{module} was taken out")));
+                effects.extend(self.next(None, shared));
+                effects.push(job(Job::History(self.run.clone().unwrap_or_default())));
+                effects.push(Effect::Notify(format!("module {module} was taken out")));
+                self.newest = Some(module.clone());
+            }
+            Event::Refused { revision, why, .. } if self.extraction.is(*revision) => {
+                effects.extend(self.next(Some(why.clone()), shared));
+            }
+            event if event.is_end() => effects.extend(self.session_ended(shared)),
+            _ => {}
+        }
+        effects
+    }
+
+    /// What ran has ended: what waits can start.
+    fn next(&mut self, failure: Option<String>, shared: &mut Shared) -> Vec<Effect> {
+        let next = self.extraction.ended(failure);
+        next.map(|request| self.start(request, shared)).unwrap_or_default()
+    }
+
+    /// After the last event of a session its extraction may still end, unheard: the list is read again, and
+    /// usage comes from the last checkpoint.
+    fn session_ended(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let Some(run) = self.run.clone() else { return Vec::new() };
+        let mut effects = vec![job(Job::History(run))];
+        let sent = self.extraction.running().is_some_and(|running| running.revision.is_some());
+        if sent {
+            effects.extend(self.next(None, shared));
+        }
+        effects.extend(self.read_usage());
+        effects
+    }
+
+    /// Asks for the usage at the run's newest checkpoint.
+    fn read_usage(&mut self) -> Option<Effect> {
+        let subject = self.subject.as_mut().filter(|subject| subject.has_masks())?;
+        if subject.source().is_none() {
+            subject.set_counts(Counts::Counting);
+        }
+        Some(job(Job::Usage { run: subject.run.clone(), step: None }))
+    }
+
+    /// Sends an extraction to the session or, for a run that is not in training, to a worker.
+    pub(super) fn start(&mut self, request: Request, shared: &mut Shared) -> Vec<Effect> {
+        let live = shared.session().is_some();
+        match (live, &mut shared.live, &self.run) {
+            (true, Some(live), _) => {
+                let command = Command::Extract(request.clone());
+                let revision = live.send(command.clone());
+                self.extraction.started(request, Some(revision));
+                vec![Effect::Send(command)]
+            }
+            (_, _, Some(run)) => {
+                self.extraction.started(request.clone(), None);
+                vec![job(Job::Extract { run: run.clone(), request })]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn learn(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
+        let mut effects = self.sync(shared);
+        match reply {
+            Reply::History(run, found) if Some(run) == self.run.as_ref() => match found {
+                Ok(history) => effects.extend(self.read(history, shared)),
+                Err(why) => self.trouble = Some(why.clone()),
+            },
+            Reply::Usage { run, found } if Some(run) == self.run.as_ref() => {
+                if let Some(subject) = &mut self.subject {
+                    let counts = match found {
+                        Ok((step, usage, spec)) => Source::new(*step, false, usage.clone(), Arc::clone(spec))
+                            .map_or_else(Counts::Failed, Counts::Known),
+                        Err(why) => Counts::Failed(why.clone()),
+                    };
+                    subject.set_counts(counts);
+                }
+            }
+            Reply::Extracted(run, found) if Some(run) == self.run.as_ref() => {
+                effects.extend(self.extracted(found, shared));
+            }
+            Reply::Examined(module, found) => {
+                self.shelf.examined.insert(module.clone(), Some(found.clone()));
+            }
+            Reply::Predicted(found) => {
+                self.trial.found = Some(found.clone());
+                self.trial.waiting = false;
+            }
+            Reply::Done(found) if std::mem::take(&mut self.deleting) => {
+                self.notice = Some(found.clone());
+                effects.extend(self.run.clone().map(|run| job(Job::History(run))));
+            }
+            Reply::Sets(Ok(sets)) => self.sets.clone_from(sets),
+            Reply::Sets(Err(why)) => self.notice = Some(Err(why.clone())),
+            _ => {}
+        }
+        effects
+    }
+
+    /// A worker has taken a module out, or failed to.
+    fn extracted(&mut self, found: &Result<Box<ModuleManifest>, String>, shared: &mut Shared) -> Vec<Effect> {
+        let mut effects = self.next(found.as_ref().err().cloned(), shared);
+        if let Ok(module) = found {
+            self.notice = Some(Ok(format!("{} was taken out", module.name)));
+            self.newest = Some(module.name.clone());
+            effects.push(Effect::Notify(format!("module {} was taken out", module.name)));
+            effects.push(job(Job::History(module.run.clone())));
+        }
+        effects
+    }
+
+    /// Takes in a run's past: its epochs and modules; its manifest, where that was not known.
+    fn read(&mut self, history: &History, shared: &Shared) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.subject.is_none() {
+            self.begin(&history.manifest);
+            if shared.session().is_none() {
+                effects.extend(self.read_usage());
+            }
+        }
+        let Some(subject) = &mut self.subject else { return effects };
+        history.epochs.iter().for_each(|record| subject.moments.add(record));
+        subject.modules.clone_from(&history.modules);
+        self.shelf.keep_in(subject);
+        // The module that was just taken out is shown, unless the person looks at something else by now.
+        if let Some(name) = self.newest.take_if(|_| self.view == View::Card) {
+            self.shelf.select(subject, &name);
+        }
+        effects.extend(self.examine());
+        effects
+    }
+}

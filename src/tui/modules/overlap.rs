@@ -1,0 +1,181 @@
+//! Which classes share kernels: the Jaccard index of every two modules.
+
+use ratatui::layout::Rect;
+
+use super::paint::{Paint, first_row, heads};
+use super::prospect::Cuts;
+use super::subject::Subject;
+use crate::plot::HeatMap;
+use crate::tui::hits::Target;
+use crate::tui::theme::{Charset, Role};
+use crate::tui::widget::text;
+
+/// How rows and columns follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Order {
+    /// By name, numbers by value.
+    #[default]
+    Name,
+    /// The largest module first.
+    Size,
+    /// Modules that share much beside each other.
+    Likeness,
+}
+
+/// State of the view.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Overlap {
+    pub order: Order,
+    /// Classes of the cell under the cursor.
+    pub pair: (usize, usize),
+    /// Whether the pair's shared kernels are shown instead of the matrix.
+    pub detail: bool,
+    /// First line shown of the detail.
+    pub scroll: usize,
+}
+
+impl Order {
+    /// What a person calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Order::Name => "by name",
+            Order::Size => "by size",
+            Order::Likeness => "by likeness",
+        }
+    }
+
+    fn next(self) -> Order {
+        match self {
+            Order::Name => Order::Size,
+            Order::Size => Order::Likeness,
+            Order::Likeness => Order::Name,
+        }
+    }
+
+    /// The classes in this order.
+    pub fn of(self, cuts: &Cuts, names: &[String]) -> Vec<usize> {
+        let mut classes: Vec<usize> = (0..names.len()).collect();
+        match self {
+            Order::Name => {
+                classes.sort_by_cached_key(|&class| {
+                    let name = names[class].to_lowercase();
+                    (name.parse::<u64>().unwrap_or(u64::MAX), name)
+                });
+            }
+            Order::Size => {
+                classes.sort_by_key(|&class| std::cmp::Reverse(cuts.modules.masks[class].count_ones(..)));
+            }
+            Order::Likeness => classes = cuts.likeness().to_vec(),
+        }
+        classes
+    }
+}
+
+impl Overlap {
+    /// The next order.
+    pub fn sort(&mut self) {
+        self.order = self.order.next();
+    }
+
+    /// Moves the cursor over the matrix, or scrolls the detail.
+    pub fn go(&mut self, subject: &Subject, down: isize, right: isize) {
+        if self.detail {
+            let last = subject.layers.len().saturating_sub(1);
+            self.scroll = self.scroll.saturating_add_signed(down).min(last);
+            return;
+        }
+        let Some(cuts) = subject.cuts() else { return };
+        let order = self.order.of(cuts, subject.classes.names());
+        let last = order.len().saturating_sub(1);
+        let moved = |class: usize, by: isize| {
+            let at = order.iter().position(|other| *other == class).unwrap_or(0);
+            order.get(at.saturating_add_signed(by).min(last)).copied().unwrap_or(0)
+        };
+        self.pair = (moved(self.pair.0, down), moved(self.pair.1, right));
+    }
+
+    /// Puts the cursor on a cell of the matrix as it is ordered.
+    pub fn pick(&mut self, subject: &Subject, row: usize, column: usize) {
+        let Some(cuts) = subject.cuts() else { return };
+        let order = self.order.of(cuts, subject.classes.names());
+        if let (Some(&row), Some(&column)) = (order.get(row), order.get(column)) {
+            self.pair = (row, column);
+        }
+    }
+
+    /// The Jaccard index under the cursor, as text.
+    pub fn value(&self, subject: &Subject) -> Option<String> {
+        let (_, _, index) = subject.cuts()?.pair(self.pair.0, self.pair.1)?;
+        Some(format!("{index:.4}"))
+    }
+
+    /// Draws matrix or detail, and the pair's line below.
+    pub fn view(&self, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
+        let Some(cuts) = subject.cuts() else {
+            paint.note(area, &subject.why_not().unwrap_or_default(), Role::Warn);
+            return;
+        };
+        let foot = if area.height >= 8 { 2 } else { u16::from(area.height >= 4) };
+        let body = Rect { height: area.height - foot, ..area };
+        match self.detail {
+            true => self.layers(subject, cuts, paint, body),
+            false => {
+                if let Some(map) = self.map(subject, paint.look.charset) {
+                    let cells = map.render(body, paint.buffer, &paint.canvas);
+                    paint.cells(cells);
+                }
+            }
+        }
+        let below = Rect { y: body.bottom(), height: foot, ..area };
+        let (a, b) = self.pair;
+        let (one, other) = (subject.classes.name(a), subject.classes.name(b));
+        let line = match cuts.pair(a, b) {
+            Some((_, all, _)) if a == b => format!("{one} has {all} kernels"),
+            Some((both, all, index)) => {
+                format!("Jaccard index {index:.3}: {both} of {all} kernels shared by {one} and {other}")
+            }
+            None => String::new(),
+        };
+        paint.line(below, 0, &[(&line, Role::Text)]);
+        let hint = match self.detail {
+            true => "enter: back to the matrix".to_owned(),
+            false => format!("enter: which kernels; s: order, now {}", self.order.name()),
+        };
+        paint.line(below, 1, &[(&hint, Role::Dim)]);
+    }
+
+    /// The matrix as it is ordered.
+    pub fn map(&self, subject: &Subject, charset: Charset) -> Option<HeatMap<'static>> {
+        let cuts = subject.cuts()?;
+        let order = self.order.of(cuts, subject.classes.names());
+        let names: Vec<String> = order.iter().map(|&class| subject.classes.name(class).to_owned()).collect();
+        let matrix = cuts.overlap();
+        let values: Vec<f64> =
+            order.iter().flat_map(|&row| order.iter().map(move |&column| matrix[row][column])).collect();
+        let at = |class: usize| order.iter().position(|other| *other == class).unwrap_or(0);
+        let heads = heads(&names, charset);
+        Some(HeatMap::new("", names, heads, values).selected(Some((at(self.pair.0), at(self.pair.1)))))
+    }
+
+    /// Kernels of either class and of both, layer by layer.
+    fn layers(&self, subject: &Subject, cuts: &Cuts, paint: &mut Paint<'_>, area: Rect) {
+        let (a, b) = self.pair;
+        let charset = paint.look.charset;
+        let name = subject.layers.iter().map(|layer| text::width(&layer.name)).max().unwrap_or(0).min(20);
+        let class = |class: usize| text::fit(subject.classes.name(class), 8, true, charset);
+        let head = format!("{} {} {}   both", " ".repeat(name), class(a), class(b));
+        paint.line(area, 0, &[(&head, Role::Title)]);
+        let rows = cuts.pair_by_layer(a, b);
+        let height = area.height.saturating_sub(1);
+        let first = first_row(self.scroll, rows.len(), height);
+        for (row, (layer, (one, other, shared))) in
+            (1..=height).zip(subject.layers.iter().zip(&rows).skip(first))
+        {
+            let label = text::fit(&layer.name, name, false, charset);
+            let figures = format!(" {one:>8} {other:>8} {:>6}  ", shared.len());
+            let kernels = shared.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
+            paint.line(area, row, &[(&label, Role::Text), (&figures, Role::Text), (&kernels, Role::Dim)]);
+            paint.hits.add(Rect { y: area.y + row, height: 1, ..area }, Target::Pane(1));
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What the screen's views draw with.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+
+use crate::plot::{Canvas, Cells};
+use crate::tui::canvas::canvas;
+use crate::tui::hits::{Hits, Target};
+use crate::tui::theme::{Charset, Look, Role};
+use crate::tui::widget::{frame, text};
+
+/// A buffer with theme, characters, and the list of what the mouse can do.
+pub(super) struct Paint<'a> {
+    pub look: Look,
+    pub canvas: Canvas,
+    pub buffer: &'a mut Buffer,
+    pub hits: &'a mut Hits,
+}
+
+impl<'a> Paint<'a> {
+    /// Draws into this buffer.
+    pub fn new(look: Look, buffer: &'a mut Buffer, hits: &'a mut Hits) -> Self {
+        Paint { look, canvas: canvas(look), buffer, hits }
+    }
+
+    /// A pane with a border; gives what is inside.
+    pub fn frame(&mut self, area: Rect, title: &str, focused: bool) -> Rect {
+        frame(self.look, area, self.buffer, title, focused)
+    }
+
+    /// Writes parts one after the other into a row of the area, cut to it; gives the columns used.
+    pub fn line(&mut self, area: Rect, row: u16, parts: &[(&str, Role)]) -> u16 {
+        let area = area.intersection(self.buffer.area);
+        if row >= area.height {
+            return 0;
+        }
+        let mut used = 0;
+        for (part, role) in parts {
+            let room = usize::from(area.width - used);
+            let cut = text::cut(part, room, self.look.charset);
+            let (x, y) = (area.x + used, area.y + row);
+            let (end, _) = self.buffer.set_stringn(x, y, &cut, room, self.look.style(*role));
+            used = end.saturating_sub(area.x).min(area.width);
+            if used == area.width {
+                break;
+            }
+        }
+        used
+    }
+
+    /// Writes a text into the area, broken into lines; gives the rows used.
+    pub fn note(&mut self, area: Rect, note: &str, role: Role) -> u16 {
+        let lines = text::wrap(note, usize::from(area.width), self.look.charset);
+        let shown = lines.iter().take(usize::from(area.height));
+        let mut rows = 0;
+        for (row, line) in (0..area.height).zip(shown) {
+            self.line(area, row, &[(line, role)]);
+            rows = row + 1;
+        }
+        rows
+    }
+
+    /// Shows that a row of the area is selected.
+    pub fn select(&mut self, area: Rect, row: u16, focused: bool) {
+        let style = match focused {
+            true => self.look.style(Role::Selected),
+            false => Style::new().add_modifier(Modifier::BOLD),
+        };
+        let line = Rect { y: area.y.saturating_add(row), height: 1, ..area };
+        self.buffer.set_style(line.intersection(area).intersection(self.buffer.area), style);
+    }
+
+    /// Makes the cells of a heat map answer to the mouse.
+    pub fn cells(&mut self, cells: Cells) {
+        let width = cells.width.max(1);
+        for row in 0..cells.area.height {
+            for column in 0..cells.area.width / width {
+                let (x, y) = (cells.area.x + column * width, cells.area.y + row);
+                if let Some((row, column)) = cells.pick(x, y) {
+                    self.hits.add(Rect { x, y, width, height: 1 }, Target::Cell(row, column));
+                }
+            }
+        }
+    }
+
+    /// A bar of this share of the columns, to an eighth of one where the characters allow.
+    pub fn bar(&self, share: f64, columns: u16) -> String {
+        const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+        let eighths = (share.clamp(0.0, 1.0) * 8.0 * f64::from(columns)).round() as usize;
+        match self.look.charset {
+            Charset::Ascii => "#".repeat((eighths + 4) / 8),
+            _ => "█".repeat(eighths / 8) + EIGHTHS[eighths % 8],
+        }
+    }
+}
+
+/// Names short enough to stand above the columns of a matrix.
+pub(super) fn heads<'n>(names: impl IntoIterator<Item = &'n String>, charset: Charset) -> Vec<String> {
+    const LONGEST: usize = 8;
+    names.into_iter().map(|name| text::cut(name, LONGEST, charset)).collect()
+}
+
+/// The first row shown of a list so that the one under the cursor is in sight.
+pub(super) fn first_row(cursor: usize, rows: usize, shown: u16) -> usize {
+    let shown = usize::from(shown);
+    cursor.saturating_sub(shown / 2).min(rows.saturating_sub(shown))
+}
+
+/// A share as a percentage.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// A share as a percentage, or a dash.
+pub(super) fn percent_or_dash(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".into(), percent)
+}
+
+/// A count in thousands, millions or billions.
+pub(super) fn count(n: u64) -> String {
+    let scaled = |unit: f64, name: &str| format!("{:.2} {name}", n as f64 / unit);
+    match n {
+        0..10_000 => n.to_string(),
+        10_000..1_000_000 => scaled(1e3, "k"),
+        1_000_000..1_000_000_000 => scaled(1e6, "M"),
+        _ => scaled(1e9, "G"),
+    }
+}
+
+/// Seconds in the unit that suits them.
+pub(super) fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 1e-3 => format!("{:.0} us", s * 1e6),
+        s if s < 1.0 => format!("{:.2} ms", s * 1e3),
+        s => format!("{s:.2} s"),
+    }
+}

@@ -1,0 +1,100 @@
+//! The modules that were taken out of the run: their list, and what is known of each.
+
+use std::collections::BTreeMap;
+
+use ratatui::layout::Rect;
+
+use super::paint::{Paint, percent, percent_or_dash};
+use super::subject::{Shelved, Subject};
+use crate::run::ModuleManifest;
+use crate::tui::hits::Target;
+use crate::tui::message::Examination;
+use crate::tui::theme::Role;
+use crate::tui::widget::{Selection, text};
+
+/// The pane's number for the mouse.
+pub(super) const ROWS: usize = 2;
+
+/// State of the list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shelf {
+    pub selection: Selection,
+    /// Names marked for comparison, in the order of marking.
+    pub marked: Vec<String>,
+    /// What examinations found, by module; `None` while one is on its way.
+    pub examined: BTreeMap<String, Option<Result<Examination, String>>>,
+}
+
+impl Shelf {
+    /// The module under the cursor.
+    pub fn current<'a>(&self, subject: &'a Subject) -> Option<&'a Shelved> {
+        subject.modules.get(self.selection.at)
+    }
+
+    /// The module under the cursor, if it could be read.
+    pub fn manifest<'a>(&self, subject: &'a Subject) -> Option<&'a ModuleManifest> {
+        self.current(subject)?.1.as_ref().ok()
+    }
+
+    /// Puts the cursor on a module by name.
+    pub fn select(&mut self, subject: &Subject, name: &str) {
+        if let Some(at) = subject.modules.iter().position(|(other, _)| other == name) {
+            self.selection.at = at;
+        }
+    }
+
+    /// Marks the module under the cursor, or unmarks it.
+    pub fn mark(&mut self, subject: &Subject) {
+        let Some((name, _)) = self.current(subject) else { return };
+        match self.marked.iter().position(|marked| marked == name) {
+            Some(at) => {
+                self.marked.remove(at);
+            }
+            None => self.marked.push(name.clone()),
+        }
+    }
+
+    /// Forgets what is no longer there, after the list was read anew.
+    pub fn keep_in(&mut self, subject: &Subject) {
+        let exists = |name: &String| subject.modules.iter().any(|(other, _)| other == name);
+        self.marked.retain(exists);
+        self.examined.retain(|name, _| exists(name));
+        self.selection.keep_in(subject.modules.len());
+    }
+
+    /// The marked modules that could be read.
+    pub fn compared<'a>(&self, subject: &'a Subject) -> Vec<&'a ModuleManifest> {
+        let find = |name: &String| subject.modules.iter().find(|(other, _)| other == name);
+        self.marked.iter().filter_map(|name| find(name)?.1.as_ref().ok()).collect()
+    }
+
+    /// Draws the list: mark, name, accuracy, retention.
+    pub fn view(&self, subject: &Subject, paint: &mut Paint<'_>, area: Rect, focused: bool) {
+        if subject.modules.is_empty() {
+            paint.note(area, "None yet: choose classes and press x.", Role::Dim);
+            return;
+        }
+        let first = self.selection.first(subject.modules.len(), usize::from(area.height));
+        for (row, index) in (0..area.height).zip(first..subject.modules.len()) {
+            let (name, module) = &subject.modules[index];
+            let mark = if self.marked.contains(name) { "+" } else { " " };
+            let (figures, role) = match module {
+                Ok(module) => {
+                    let accuracy = module.accuracy_after.or(module.accuracy_before);
+                    let kernels = if area.width >= 34 { percent(module.krr) } else { String::new() };
+                    (format!("{:>8} {kernels:>8}", percent_or_dash(accuracy)), Role::Text)
+                }
+                Err(_) => ("damaged".to_owned(), Role::Bad),
+            };
+            let figures = figures.trim_end().to_owned();
+            let room = usize::from(area.width).saturating_sub(text::width(&figures) + 3);
+            let name = text::fit(name, room, false, paint.look.charset);
+            let parts = [(mark, Role::Key), (&name, Role::Text), (" ", Role::Text), (&figures, role)];
+            paint.line(area, row, &parts);
+            if index == self.selection.at {
+                paint.select(area, row, focused);
+            }
+            paint.hits.add(Rect { y: area.y + row, height: 1, ..area }, Target::Row(ROWS, index));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! How large the module would be: in figures, and layer by layer.
+
+use ratatui::layout::Rect;
+
+use super::paint::{Paint, count, first_row, percent};
+use super::prospect::Prospect;
+use super::subject::Subject;
+use crate::plot::{Bar, Bars};
+use crate::tui::hits::Target;
+use crate::tui::theme::Role;
+use crate::tui::widget::{Range, Scale, Slider};
+
+/// The pane's number for the mouse.
+pub(super) const ROWS: usize = 1;
+
+/// The slider's range; the lowest value is set apart from 0, which no threshold can be.
+pub(super) const THRESHOLD: Range = Range { low: 0.0, high: 1.0, scale: Scale::Linear };
+
+/// Rows that [`figures`] needs.
+pub(super) const FIGURES: u16 = 5;
+
+/// The threshold's slider and, below it, what the module keeps and costs.
+pub(super) fn figures(subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
+    let value = subject.threshold();
+    let slider = Slider { label: "threshold", value, pending: None, range: THRESHOLD, selected: false };
+    slider.view_short(paint.look, area, paint.buffer, paint.hits, 0);
+    let below = Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
+    let Some(prospect) = subject.prospect() else {
+        let why = subject.why_not().unwrap_or_default();
+        let inset = below.width.min(1);
+        paint.note(Rect { x: below.x + inset, width: below.width - inset, ..below }, &why, Role::Warn);
+        return;
+    };
+    for (row, (label, value, rest)) in (0..).zip(rows(prospect)) {
+        let label = format!(" {label:<11}");
+        paint.line(below, row, &[(&label, Role::Dim), (&value, Role::Title), (&rest, Role::Text)]);
+    }
+}
+
+/// Label, figure, and what it is a part of.
+fn rows(prospect: &Prospect) -> [(&'static str, String, String); 4] {
+    let (cost, whole) = (&prospect.cost, &prospect.whole);
+    let (tracked, kept, all) = (prospect.tracked, prospect.kernels_all, prospect.all);
+    let part = |ratio: f64, whole: u64| format!(", {} of {}", percent(ratio), count(whole));
+    [
+        ("kernels", prospect.kernels.to_string(), format!(" of {tracked} masked; {kept} of all {all}")),
+        ("KRR", percent(prospect.krr()), format!(" of masked; {} of all", percent(prospect.krr_all()))),
+        ("parameters", count(cost.params()), part(prospect.params_ratio(), whole.trunk_params)),
+        ("MACs", count(cost.macs()), part(prospect.macs_ratio(), whole.macs())),
+    ]
+}
+
+/// Kernels kept of each layer, as bars; `layer` is the one under the cursor.
+pub(super) fn bars(subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
+    let Some(prospect) = subject.prospect() else {
+        paint.note(area, &subject.why_not().unwrap_or_default(), Role::Warn);
+        return;
+    };
+    let legend = u16::from(prospect.lowered.contains(&true) && area.height > 3);
+    let body = Rect { height: area.height - legend, ..area };
+    if let Some(bars) = chart(subject) {
+        bars.selected(Some(layer)).render(body, paint.buffer, &paint.canvas);
+    }
+    let first = first_row(layer, subject.layers.len(), body.height);
+    for (row, index) in (0..body.height).zip(first..subject.layers.len()) {
+        paint.hits.add(Rect { y: body.y + row, height: 1, ..body }, Target::Row(ROWS, index));
+    }
+    if legend > 0 {
+        let text = "* no kernel reaches the threshold for some class: it was lowered for the layer";
+        paint.line(Rect { y: body.bottom(), height: 1, ..area }, 0, &[(text, Role::Dim)]);
+    }
+}
+
+/// Kernels kept of each layer.
+pub(super) fn chart(subject: &Subject) -> Option<Bars> {
+    let prospect = subject.prospect()?;
+    let rows = subject.layers.iter().zip(&prospect.kept).zip(&prospect.lowered);
+    let bars = rows.map(|((layer, &kept), &lowered)| {
+        let name = if lowered { format!("{}*", layer.name) } else { layer.name.clone() };
+        Bar::new(name, kept as f64, layer.kernels as f64)
+    });
+    Some(Bars::new("", bars))
+}

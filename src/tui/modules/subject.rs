@@ -1,0 +1,179 @@
+//! The run on the screen, as far as modules go: its classes, the usage of its kernels, and what follows.
+
+use std::sync::Arc;
+
+use super::classes::Classes;
+use super::moments::Moments;
+use super::prospect::{Cuts, Prospect, Source};
+use crate::modular::{TrackedLayer, masked_layers};
+use crate::network::{Cost, Spec};
+use crate::preset;
+use crate::run::{Manifest, ModuleManifest};
+
+/// A module of the run by name, or why it cannot be read.
+pub(super) type Shelved = (String, Result<ModuleManifest, String>);
+
+/// The shown run.
+#[derive(Debug)]
+pub(super) struct Subject {
+    /// Its name.
+    pub run: String,
+    /// Its classes and which of them are chosen.
+    pub classes: Classes,
+    /// What its preset says of modules.
+    pub settings: preset::Modules,
+    /// Its network.
+    pub spec: Arc<Spec>,
+    /// What that costs.
+    pub whole: Cost,
+    /// The layers whose kernels belong to classes.
+    pub layers: Vec<TrackedLayer>,
+    /// Retention at the end of each epoch.
+    pub moments: Moments,
+    /// Modules taken out of it.
+    pub modules: Vec<Shelved>,
+    threshold: f64,
+    counts: Counts,
+    cuts: Option<(f64, Result<Cuts, String>)>,
+    prospect: Option<Result<Prospect, String>>,
+}
+
+/// What is known of the usage of kernels.
+#[derive(Debug)]
+pub(super) enum Counts {
+    /// The network has no masks.
+    NoMasks,
+    /// Training counts it at the end of an epoch, and none is over.
+    AfterEpoch,
+    /// A worker reads or counts it.
+    Counting,
+    /// It could not be had.
+    Failed(String),
+    /// It is known.
+    Known(Source),
+}
+
+impl Subject {
+    /// A run of which nothing but its manifest is known.
+    ///
+    /// # Errors
+    ///
+    /// When the network's stages do not fit together.
+    pub fn new(manifest: &Manifest) -> Result<Self, String> {
+        let sentence = |error: crate::network::SpecError| error.to_string();
+        let layers = masked_layers(&manifest.network).map_err(sentence)?;
+        Ok(Subject {
+            run: manifest.id.clone(),
+            classes: Classes::new(manifest.classes.clone()),
+            settings: manifest.preset.modules.clone(),
+            spec: Arc::new(manifest.network.clone()),
+            whole: Cost::of(&manifest.network).map_err(sentence)?,
+            counts: if layers.is_empty() { Counts::NoMasks } else { Counts::AfterEpoch },
+            layers,
+            moments: Moments::default(),
+            modules: Vec::new(),
+            threshold: manifest.preset.modules.threshold,
+            cuts: None,
+            prospect: None,
+        })
+    }
+
+    /// Whether its network has masks, so that kernels belong to classes.
+    pub fn has_masks(&self) -> bool {
+        !self.layers.is_empty()
+    }
+
+    /// The threshold.
+    pub fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    /// Sets the threshold, in steps of a hundredth and above 0.
+    pub fn set_threshold(&mut self, threshold: f64) {
+        self.threshold = ((threshold * 100.0).round() / 100.0).clamp(0.01, 1.0);
+        self.refresh();
+    }
+
+    /// Usage, or why there is none.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Takes in what became known of usage.
+    pub fn set_counts(&mut self, counts: Counts) {
+        if !self.has_masks() {
+            return;
+        }
+        let fits = |source: &Source| {
+            source.usage.classes() == self.classes.names().len() && source.usage.layers() == self.layers
+        };
+        self.counts = match counts {
+            Counts::Known(source) if !fits(&source) => {
+                Counts::Failed("the usage is that of another network or of other classes".into())
+            }
+            counts => counts,
+        };
+        self.cuts = None;
+        self.refresh();
+    }
+
+    /// The usage, where it is known.
+    pub fn source(&self) -> Option<&Source> {
+        match &self.counts {
+            Counts::Known(source) => Some(source),
+            _ => None,
+        }
+    }
+
+    /// The modules of all classes at the threshold.
+    pub fn cuts(&self) -> Option<&Cuts> {
+        self.cuts.as_ref().and_then(|(_, cuts)| cuts.as_ref().ok())
+    }
+
+    /// The module of the chosen classes at the threshold.
+    pub fn prospect(&self) -> Option<&Prospect> {
+        self.prospect.as_ref().and_then(|prospect| prospect.as_ref().ok())
+    }
+
+    /// Why there is no module to show, and what to do.
+    pub fn why_not(&self) -> Option<String> {
+        let failed = match (&self.counts, &self.cuts, &self.prospect) {
+            (Counts::NoMasks, ..) => return Some(NO_MASKS.into()),
+            (Counts::AfterEpoch, ..) => return Some(AFTER_EPOCH.into()),
+            (Counts::Counting, ..) => return Some(COUNTING.into()),
+            (Counts::Failed(why), ..) => why,
+            (_, Some((_, Err(why))), _) => why,
+            (_, _, Some(Err(why))) => why,
+            (_, _, None) => return Some(NO_CLASS.into()),
+            _ => return None,
+        };
+        Some(failed.clone())
+    }
+
+    /// Works out again what has changed: the modules of all classes when usage or threshold did, and the
+    /// chosen classes' module. Call it after any change of the choice.
+    pub fn refresh(&mut self) {
+        self.prospect = None;
+        let Counts::Known(source) = &self.counts else {
+            self.cuts = None;
+            return;
+        };
+        if self.cuts.as_ref().is_none_or(|(threshold, _)| *threshold != self.threshold) {
+            let cuts = source.cut(self.threshold).map_err(|error| error.to_string());
+            self.cuts = Some((self.threshold, cuts));
+        }
+        let chosen = self.classes.chosen();
+        if let (Some((_, Ok(cuts))), false) = (&self.cuts, chosen.is_empty()) {
+            self.prospect = Some(cuts.prospect(source, &chosen).map_err(|error| error.to_string()));
+        }
+    }
+}
+
+const NO_MASKS: &str = "This run was trained by the plain method: its network has no masks, so no kernel belongs \
+    to a class and no module can be taken out. Train one with masks: press 1 for the runs, then n for a new \
+    run, and choose a preset without `standard` in its name, such as `digits`.";
+const AFTER_EPOCH: &str = "Which kernels each class uses is counted at the end of every epoch of training; \
+    the first numbers appear then.";
+const COUNTING: &str = "Counting which kernels each class uses...";
+const NO_CLASS: &str =
+    "Choose the classes of the module: space takes the class under the cursor, a takes all.";

@@ -1,0 +1,280 @@
+//! How the modules screen is drawn.
+//!
+//! ```text
+//! classes 2/10 ┬ module of 3, 8        classes 2/10 ┬ module of 3, 8 ┬ overlap
+//!  [x] 3       │ threshold ───●─        [x] 3       │ threshold ──●─ │
+//!  [ ] 4       │ kernels ...            [ ] 4       │ kernels ...    │   the view
+//! ─────────────┼ the view ────────      ────────────┼ sizes ──────── │
+//! modules 1    │                        modules 1   │                │
+//! ```
+//!
+//! The second picture is that of wide terminals. Where there are few rows, the list of classes and that of
+//! modules take turns; where there are few columns, one pane has all of them.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::act::SETS;
+use super::paint::{Paint, first_row, percent};
+use super::subject::{Counts, Subject};
+use super::{Modules, Pane, Popup, View, WIDE, sizes};
+use crate::tui::hits::{Hits, Target};
+use crate::tui::shared::Shared;
+use crate::tui::theme::Role;
+use crate::tui::widget::{Selection, popup, text};
+
+/// Below this width one pane has all columns.
+const NARROW: u16 = 48;
+/// Below this height the lists take turns and the figures have no border.
+const LOW: u16 = 18;
+
+pub(super) fn draw(screen: &Modules, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+    let area = area.intersection(buffer.area);
+    if area.is_empty() {
+        return;
+    }
+    let mut paint = Paint::new(shared.look(), buffer, hits);
+    match &screen.subject {
+        Some(subject) => panes(screen, subject, shared, &mut paint, area),
+        None => nothing(screen, &mut paint, area),
+    }
+    match &screen.popup {
+        Some(Popup::Sheet(sheet)) => sheet.form().view(paint.look, area, paint.buffer, paint.hits),
+        Some(Popup::Delete(dialog, _)) => dialog.view(paint.look, area, paint.buffer, paint.hits),
+        Some(Popup::Sets(selection)) => sets(screen, selection, &mut paint, area),
+        None => {}
+    }
+}
+
+fn nothing(screen: &Modules, paint: &mut Paint<'_>, area: Rect) {
+    let inner = paint.frame(area, "modules", true);
+    let (text, role) = match (&screen.trouble, &screen.run) {
+        (Some(why), _) => (why.clone(), Role::Bad),
+        (None, Some(run)) => (format!("Reading {run}..."), Role::Pending),
+        (None, None) => {
+            let text = "No run is open. Press 1 for the list of runs: enter opens one, n starts a new one.";
+            (text.to_owned(), Role::Text)
+        }
+    };
+    paint.note(inner, &text, role);
+}
+
+fn panes(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
+    if area.width < NARROW {
+        match screen.pane {
+            Pane::View => right(screen, subject, shared, paint, area),
+            _ => left(screen, subject, paint, area),
+        }
+        return;
+    }
+    let names = subject.classes.names().iter().map(|name| text::width(name)).max().unwrap_or(0) as u16;
+    let most = if shared.size.0 >= WIDE { area.width / 4 } else { area.width / 3 };
+    let width = (names + 16).clamp(22, 40).min(most);
+    left(screen, subject, paint, Rect { width, ..area });
+    right(screen, subject, shared, paint, Rect { x: area.x + width, width: area.width - width, ..area });
+}
+
+/// Classes above, modules below.
+fn left(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
+    if area.height < LOW {
+        match screen.pane {
+            Pane::Shelf => shelf(screen, subject, paint, area),
+            _ => classes(screen, subject, paint, area),
+        }
+        return;
+    }
+    let wanted = subject.modules.len().max(1) + 2 + usize::from(!status(screen).is_empty()) * 2;
+    let low = u16::try_from(wanted).unwrap_or(u16::MAX).clamp(4, area.height / 2);
+    classes(screen, subject, paint, Rect { height: area.height - low, ..area });
+    shelf(screen, subject, paint, Rect { y: area.bottom() - low, height: low, ..area });
+}
+
+fn classes(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
+    let focused = screen.pane == Pane::Classes;
+    let classes = &subject.classes;
+    let title = format!("classes {} of {}", classes.chosen().len(), classes.names().len());
+    paint.hits.add(area, Target::Pane(0));
+    let mut inner = paint.frame(area, &title, focused);
+    if screen.filter.is_some() || !classes.filter().is_empty() {
+        let used = paint.line(inner, 0, &[("/", Role::Key)]);
+        let line =
+            Rect { x: inner.x + used, width: inner.width - used, height: inner.height.min(1), ..inner };
+        match &screen.filter {
+            Some(input) => input.view(paint.look, line, paint.buffer, true),
+            None => {
+                paint.line(line, 0, &[(classes.filter(), Role::Text)]);
+            }
+        }
+        inner = Rect { y: inner.y + inner.height.min(1), height: inner.height.saturating_sub(1), ..inner };
+    }
+    if classes.shown().is_empty() {
+        paint.note(inner, "No class matches; esc shows all.", Role::Dim);
+    }
+    let first = first_row(classes.cursor(), classes.shown().len(), inner.height);
+    for (row, at) in (0..inner.height).zip(first..classes.shown().len()) {
+        let class = classes.shown()[at];
+        let tick = paint.look.charset.tick(classes.is_chosen(class));
+        // What its own module keeps.
+        let krr = match subject.cuts() {
+            Some(cuts) if inner.width >= 18 => format!(" {:>7}", percent(cuts.modules.krr(class))),
+            _ => String::new(),
+        };
+        let room = usize::from(inner.width).saturating_sub(4 + text::width(&krr));
+        let name = text::fit(classes.name(class), room, false, paint.look.charset);
+        let role = if classes.is_chosen(class) { Role::Good } else { Role::Dim };
+        paint.line(inner, row, &[(tick, role), (" ", Role::Text), (&name, Role::Text), (&krr, Role::Dim)]);
+        if at == classes.cursor() {
+            paint.select(inner, row, focused);
+        }
+        paint.hits.add(Rect { y: inner.y + row, height: 1, ..inner }, Target::Row(0, at));
+    }
+}
+
+fn shelf(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
+    let title = match (subject.modules.len(), screen.shelf.marked.len()) {
+        (0, _) => "modules".to_owned(),
+        (n, 0) => format!("modules {n}"),
+        (n, marked) => format!("modules {n}, {marked} marked"),
+    };
+    paint.hits.add(area, Target::Pane(2));
+    let inner = paint.frame(area, &title, screen.pane == Pane::Shelf);
+    let lines = status(screen);
+    let low = if lines.is_empty() { 0 } else { inner.height.saturating_sub(1).min(2) };
+    let list = Rect { height: inner.height - low, ..inner };
+    screen.shelf.view(subject, paint, list, screen.pane == Pane::Shelf);
+    let mut below = Rect { y: list.bottom(), height: low, ..inner };
+    for (line, role) in lines {
+        let used = paint.note(below, &line, role);
+        below = Rect { y: below.y + used, height: below.height - used, ..below };
+    }
+}
+
+/// What is going on with extractions, and the newest notice.
+fn status(screen: &Modules) -> Vec<(String, Role)> {
+    let extraction = &screen.extraction;
+    let mut lines = Vec::new();
+    if let Some(running) = extraction.running() {
+        let next = extraction.next().map(|next| format!(", then {}", next.name)).unwrap_or_default();
+        lines.push((format!("taking out {}{next}...", running.request.name), Role::Pending));
+    }
+    if let Some(why) = &extraction.failure {
+        lines.push((format!("not taken out: {why}"), Role::Bad));
+    }
+    match &screen.notice {
+        Some(Ok(notice)) if lines.is_empty() => lines.push((notice.clone(), Role::Good)),
+        Some(Err(notice)) => lines.push((notice.clone(), Role::Bad)),
+        _ => {}
+    }
+    lines
+}
+
+/// The figures above the view; in wide terminals figures and bars to the left of it.
+fn right(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
+    if shared.size.0 >= WIDE && area.width >= 80 {
+        let half = Rect { width: area.width / 2, ..area };
+        let below = head(subject, shared, paint, half);
+        view(screen, subject, View::Sizes, paint, below);
+        let other = Rect { x: half.right(), width: area.width - half.width, ..area };
+        view(screen, subject, screen.view.beside(), paint, other);
+        return;
+    }
+    let below = match screen.view {
+        View::Card | View::Trial => area,
+        _ => head(subject, shared, paint, area),
+    };
+    view(screen, subject, screen.view, paint, below);
+}
+
+/// The slider and the figures; gives what is left below.
+fn head(subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) -> Rect {
+    let rows = match area.height < LOW {
+        true => {
+            sizes::figures(subject, paint, Rect { height: sizes::FIGURES.min(area.height), ..area });
+            sizes::FIGURES
+        }
+        false => {
+            let rows = sizes::FIGURES + 2;
+            let inner = paint.frame(Rect { height: rows, ..area }, &title(subject, shared), false);
+            sizes::figures(subject, paint, inner);
+            rows
+        }
+    };
+    let rows = rows.min(area.height);
+    Rect { y: area.y + rows, height: area.height - rows, ..area }
+}
+
+/// Which module, from which weights.
+fn title(subject: &Subject, shared: &Shared) -> String {
+    let chosen = subject.classes.chosen_names();
+    let of = match chosen.len() {
+        0 => "no class chosen".to_owned(),
+        1..=4 => chosen.join(", "),
+        n => format!("{n} classes"),
+    };
+    let from = match subject.counts() {
+        Counts::Known(source) if source.sampled => format!(" at step {} (on a sample)", source.step),
+        Counts::Known(source) => format!(" at step {}", source.step),
+        _ => String::new(),
+    };
+    let training = if shared.session().is_some() { ", training" } else { "" };
+    format!("module{from}{training}: {of}")
+}
+
+fn view(screen: &Modules, subject: &Subject, view: View, paint: &mut Paint<'_>, area: Rect) {
+    let layer = subject.layers.get(screen.layer).map_or("", |layer| layer.name.as_str());
+    let title = match view {
+        View::Sizes => "kernels kept of each layer".to_owned(),
+        View::Overlap if screen.overlap.detail => "kernels that two classes share".to_owned(),
+        View::Overlap => format!("overlap of classes, {}", screen.overlap.order.name()),
+        View::Retention => "retention by layer and class".to_owned(),
+        View::Kernels if screen.kernels.kept => format!("kernels kept in {layer}"),
+        View::Kernels => format!("how often kernels of {layer} fire"),
+        View::Card if screen.shelf.compared(subject).len() >= 2 => "comparison".to_owned(),
+        View::Card => "module taken out".to_owned(),
+        View::Trial => "try a picture".to_owned(),
+    };
+    let focused = screen.pane == Pane::View && screen.view == view;
+    paint.hits.add(area, Target::Pane(1));
+    let inner = match area.height {
+        0..4 => area,
+        _ => paint.frame(area, &title, focused),
+    };
+    match view {
+        View::Sizes => sizes::bars(subject, screen.layer, paint, inner),
+        View::Overlap => screen.overlap.view(subject, paint, inner),
+        View::Retention => screen.retention.view(subject, screen.layer, paint, inner),
+        View::Kernels => screen.kernels.view(subject, screen.layer, paint, inner),
+        View::Card => card(screen, subject, paint, inner),
+        View::Trial => screen.trial.view(paint, inner),
+    }
+}
+
+/// The card, below what is going on with extractions.
+fn card(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
+    let mut below = area;
+    let low = area.height < LOW;
+    for (line, role) in status(screen).into_iter().filter(|(_, role)| low || *role != Role::Good) {
+        let used = paint.note(Rect { height: below.height.min(2), ..below }, &line, role);
+        below = Rect { y: below.y + used, height: below.height - used, ..below };
+    }
+    screen.card.view(subject, &screen.shelf, paint, below);
+}
+
+fn sets(screen: &Modules, selection: &Selection, paint: &mut Paint<'_>, area: Rect) {
+    let rows = u16::try_from(screen.sets.len()).unwrap_or(u16::MAX).saturating_add(4);
+    let inner = popup(paint.look, area, paint.buffer, "Saved sets of classes", (64, rows));
+    let list = Rect { height: inner.height.saturating_sub(1), ..inner };
+    let first = selection.first(screen.sets.len(), usize::from(list.height));
+    let shown = screen.sets.iter().enumerate().skip(first);
+    for (row, (index, (name, classes))) in (0..list.height).zip(shown) {
+        let name = text::fit(name, 20, false, paint.look.charset);
+        let line = format!(" {}: {}", classes.len(), classes.join(", "));
+        paint.line(list, row, &[(&name, Role::Text), (&line, Role::Dim)]);
+        if index == selection.at {
+            paint.select(list, row, true);
+        }
+        paint.hits.add(Rect { y: list.y + row, height: 1, ..list }, Target::Row(SETS, index));
+    }
+    let hint = "enter takes it, d deletes it, esc closes";
+    paint.line(Rect { y: list.bottom(), height: inner.height.min(1), ..inner }, 0, &[(hint, Role::Dim)]);
+}

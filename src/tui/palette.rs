@@ -1,0 +1,190 @@
+//! The command palette: every action, found by a few letters of its name.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::action::{Action, Entry, Place, TABLE};
+use super::hits::Hits;
+use super::keymap::Keymap;
+use super::theme::{Look, Role};
+use super::widget::{Column, Input, Selection, Table, popup};
+
+/// The pane number of its rows.
+pub const PANE: usize = usize::MAX;
+
+/// What is typed, and what is selected of the actions found.
+#[derive(Clone, Debug, Default)]
+pub struct Palette {
+    query: Input,
+    selection: Selection,
+}
+
+/// What a key came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The palette stays open.
+    Open,
+    /// It is closed.
+    Closed,
+    /// This action was chosen.
+    Do(Action),
+}
+
+const COLUMNS: [Column; 4] = [
+    Column::new("action", 16),
+    Column::new("where", 10).drop(2),
+    Column::new("key", 10).drop(1),
+    Column::new("what it does", 24).grows().drop(3),
+];
+
+impl Palette {
+    /// The actions that match what is typed, the best first; all without a text, those of the screen first.
+    pub fn found(&self, place: Place) -> Vec<&'static Entry> {
+        let mut entries: Vec<&Entry> = TABLE.iter().collect();
+        entries.sort_by_key(|entry| match entry.place {
+            own if own == place => 0,
+            Place::Everywhere => 1,
+            _ => 2,
+        });
+        let query = self.query.text().trim();
+        if query.is_empty() {
+            return entries;
+        }
+        let pattern = Pattern::parse(query, CaseMatching::Ignore, Normalization::Smart);
+        let mut matcher = Matcher::new(Config::DEFAULT);
+        let mut buffer = Vec::new();
+        let mut score = |entry: &Entry| {
+            let mut of = |text: &str| {
+                pattern.score(nucleo_matcher::Utf32Str::new(text, &mut buffer), &mut matcher).unwrap_or(0)
+            };
+            // A match in the title says more than one in the sentence.
+            (2 * of(entry.title)).max(2 * of(&entry.action.name())).max(of(entry.help))
+        };
+        let mut scored: Vec<(u32, &Entry)> = entries.into_iter().map(|entry| (score(entry), entry)).collect();
+        scored.retain(|(score, _)| *score > 0);
+        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        scored.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// Takes a key.
+    pub fn key(&mut self, key: KeyEvent, place: Place) -> Choice {
+        let count = self.found(place).len();
+        let ctrl = key.modifiers.contains(crossterm::event::KeyModifiers::CONTROL);
+        let moves = match key.code {
+            KeyCode::Esc => return Choice::Closed,
+            KeyCode::Enter => return self.choose(self.selection.at, place),
+            KeyCode::Up => Some(Action::Up),
+            KeyCode::Down | KeyCode::Tab => Some(Action::Down),
+            KeyCode::Char('p') if ctrl => Some(Action::Up),
+            KeyCode::Char('n') if ctrl => Some(Action::Down),
+            KeyCode::PageUp => Some(Action::PageUp),
+            KeyCode::PageDown => Some(Action::PageDown),
+            _ => None,
+        };
+        match moves {
+            Some(moves) => {
+                self.selection.act(moves, count);
+            }
+            None if self.query.key(key) => self.selection.at = 0,
+            None => {}
+        }
+        Choice::Open
+    }
+
+    /// Puts a text in.
+    pub fn paste(&mut self, text: &str) {
+        self.query.paste(text);
+        self.selection.at = 0;
+    }
+
+    /// Moves the selection by an action.
+    pub fn scroll(&mut self, action: Action, place: Place) {
+        self.selection.act(action, self.found(place).len());
+    }
+
+    /// Chooses a row.
+    pub fn choose(&self, row: usize, place: Place) -> Choice {
+        self.found(place).get(row).map_or(Choice::Open, |entry| Choice::Do(entry.action))
+    }
+
+    /// Draws it. `refusal` says why an action cannot be done now.
+    pub fn view(
+        &self,
+        (look, place, keymap): (Look, Place, &Keymap),
+        refusal: &dyn Fn(Action) -> Option<String>,
+        area: Rect,
+        buffer: &mut Buffer,
+        hits: &mut Hits,
+    ) {
+        let found = self.found(place);
+        let size = (area.width.saturating_sub(8).clamp(30, 100), area.height.saturating_sub(4).clamp(6, 24));
+        let inner = popup(look, area, buffer, "commands", size);
+        let line = Rect {
+            x: inner.x + inner.width.min(2),
+            width: inner.width.saturating_sub(3),
+            height: inner.height.min(1),
+            ..inner
+        };
+        self.query.view(look, line, buffer, true);
+        let row = |index: usize| {
+            let Some(entry) = found.get(index) else { return Vec::new() };
+            let refused = refusal(entry.action);
+            let dim = look.style(Role::Dim);
+            let main = if refused.is_some() { dim } else { Style::new() };
+            let keys: Vec<String> = keymap.keys(entry.action).collect();
+            vec![
+                (entry.title.to_owned(), main),
+                (entry.place.title().to_lowercase(), dim),
+                (keys.join(" "), if refused.is_some() { dim } else { look.style(Role::Key) }),
+                refused.map_or((entry.help.to_owned(), dim), |why| {
+                    (format!("not now: {why}"), look.style(Role::Warn))
+                }),
+            ]
+        };
+        let table =
+            Table { columns: &COLUMNS, sort: None, len: found.len(), row: &row, pane: PANE, focused: true };
+        let below = Rect { y: inner.y + line.height, height: inner.height - line.height, ..inner };
+        table.view(look, below, buffer, hits, &self.selection);
+        if found.is_empty() {
+            super::widget::text::put(buffer, below, (2, 1), "no action of this name", look.style(Role::Dim));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(query: &str) -> Palette {
+        let mut palette = Palette::default();
+        palette.paste(query);
+        palette
+    }
+
+    #[test]
+    fn the_palette_holds_every_action() {
+        assert_eq!(Palette::default().found(Place::Home).len(), TABLE.len());
+    }
+
+    #[test]
+    fn a_few_letters_find_an_action() {
+        for (query, action) in [
+            ("chkpt", Action::Checkpoint),
+            ("theme", Action::NextTheme),
+            ("undo", Action::UndoChange),
+            ("new run", Action::NewRun),
+        ] {
+            assert_eq!(typed(query).found(Place::Home)[0].action, action, "{query}");
+        }
+        assert!(typed("zzzz").found(Place::Home).is_empty());
+    }
+
+    #[test]
+    fn the_screens_own_actions_come_first() {
+        assert_eq!(Palette::default().found(Place::Modules)[0].place, Place::Modules);
+    }
+}

@@ -1,0 +1,370 @@
+//! The loop: messages in, frames out, effects carried out. All that can wait happens on other threads.
+
+mod launch;
+mod log;
+
+use std::env;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use super::app::{App, Start};
+use super::keymap::{self, Keymap};
+use super::message::{Effect, Msg, Reply};
+use super::settings::{self, Settings};
+use super::terminal::{self, Tty};
+use super::theme::{Charset, Depth, Theme};
+use super::worker::{Context, Workers};
+use super::{input, monitor, signals, view};
+use crate::backend::Choice;
+use crate::paths::Paths;
+use crate::run::{Manifest, Store};
+use crate::train::{Command, Remote};
+use log::Log;
+
+/// Time between two frames at least.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// The same when the person has just done something and waits for the answer.
+const PROMPT: Duration = Duration::from_millis(8);
+
+/// How often the clock ticks.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How long a session may take to save its checkpoint when the program ends.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Messages taken in before a frame is looked at again.
+const BURST: usize = 500;
+
+/// What the workbench is started with; what is `None` is as it was kept the last time.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Directories of the user.
+    pub paths: Paths,
+    /// Where to train.
+    pub device: Choice,
+    /// Colours.
+    pub theme: Option<Theme>,
+    /// Characters.
+    pub charset: Option<Charset>,
+    /// Whether to take the mouse.
+    pub mouse: Option<bool>,
+}
+
+/// Why the workbench cannot run.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// There is nothing to draw on.
+    #[error("the workbench needs a terminal; to train without one: cleave train digits")]
+    NoTerminal,
+    /// The key file is wrong.
+    #[error(transparent)]
+    Keys(#[from] keymap::Error),
+    /// The settings are wrong, or a file cannot be read.
+    #[error(transparent)]
+    Settings(#[from] settings::Error),
+    /// The terminal or the system refuses.
+    #[error("the terminal or the system refuses: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Runs the workbench in this terminal until the person leaves; gives the exit code.
+///
+/// # Errors
+///
+/// When there is no terminal, a file of the person's is wrong, or threads cannot be had. The terminal is given
+/// back in any case.
+pub fn run(options: &Options) -> Result<u8, Error> {
+    if !terminal::is_possible() {
+        return Err(Error::NoTerminal);
+    }
+    let (start, depth) = start(options)?;
+    let log = Log::open(&start.log);
+    let panics = log.clone();
+    terminal::set_panic_hook(move |panic| panics.line(panic));
+    let context =
+        Context { store: Store::new(&options.paths), paths: options.paths.clone(), device: options.device };
+    let (outbox, inbox) = channel();
+    let tty = Tty::take(start.settings.mouse)?;
+    let (app, first) = App::new(Start { size: tty.size()?, ..start });
+    let mut desk = Desk {
+        app,
+        tty,
+        workers: None,
+        context,
+        outbox,
+        remote: None,
+        begun: Instant::now(),
+        log,
+        depth,
+        ending: None,
+        asleep: false,
+        prompt: false,
+    };
+    // The first frame comes before anything that takes time.
+    desk.draw();
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        desk.begin(first)?;
+        desk.run(&inbox)
+    }));
+    if ended.is_err() {
+        desk.rescue(&inbox);
+    }
+    drop(desk);
+    ended.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// What files and environment say.
+fn start(options: &Options) -> Result<(Start, Depth), Error> {
+    let variable = |name: &str| env::var(name).ok();
+    let config = &options.paths.config;
+    let kept = Settings::read(config)?;
+    let keys = config.join("keys.toml");
+    let keymap = match settings::read(&keys)? {
+        Some(text) => Keymap::read(&text, &keys)?,
+        None => Keymap::default(),
+    };
+    let settings = Settings {
+        theme: options.theme.unwrap_or(kept.theme),
+        charset: options.charset.or(kept.charset),
+        mouse: options.mouse.unwrap_or(kept.mouse),
+    };
+    let depth = Depth::detect(variable);
+    let start = Start {
+        settings,
+        keymap,
+        detected: Charset::detect(variable),
+        no_color: depth == Depth::None,
+        can_sleep: signals::can_sleep(),
+        log: options.paths.data.join("workbench.log"),
+        size: (0, 0),
+    };
+    Ok((start, depth))
+}
+
+/// What the loop receives.
+enum Incoming {
+    Msg(Msg),
+    /// A session began; what it says comes after this.
+    Session(Box<Manifest>, Remote),
+}
+
+struct Desk {
+    app: App,
+    tty: Tty,
+    workers: Option<Workers>,
+    context: Context,
+    outbox: Sender<Incoming>,
+    remote: Option<Remote>,
+    begun: Instant,
+    log: Log,
+    depth: Depth,
+    /// With which code to end, and until when to wait for the session.
+    ending: Option<(u8, Instant)>,
+    /// The terminal is the shell's until the process is woken.
+    asleep: bool,
+    /// The next frame answers the person.
+    prompt: bool,
+}
+
+impl Desk {
+    /// Starts the threads, and what the state wants done first.
+    fn begin(&mut self, first: Vec<Effect>) -> io::Result<()> {
+        let send = {
+            let outbox = self.outbox.clone();
+            move |msg| outbox.send(Incoming::Msg(msg)).is_ok()
+        };
+        signals::start(send.clone())?;
+        input::start(send.clone())?;
+        monitor::start(send.clone())?;
+        self.find_device()?;
+        self.workers = Some(Workers::start(&self.context, send)?);
+        self.carry_out(first);
+        Ok(())
+    }
+
+    fn run(&mut self, inbox: &Receiver<Incoming>) -> Result<u8, Error> {
+        let mut drawn = Instant::now();
+        let mut tick = drawn + TICK;
+        loop {
+            let pause = if self.prompt { PROMPT } else { FRAME };
+            let next = if self.app.dirty { tick.min(drawn + pause) } else { tick };
+            match inbox.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(first) => {
+                    self.receive(first);
+                    // Whatever else has arrived goes into the same frame.
+                    inbox.try_iter().take(BURST).for_each(|next| self.receive(next));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(1),
+            }
+            if Instant::now() >= tick {
+                tick = Instant::now() + TICK;
+                self.take(Msg::Tick(self.begun.elapsed()));
+            }
+            if let Some(code) = self.end() {
+                return Ok(code);
+            }
+            let pause = if self.prompt { PROMPT } else { FRAME };
+            if self.app.dirty && drawn.elapsed() >= pause {
+                self.draw();
+                drawn = Instant::now();
+            }
+        }
+    }
+
+    fn receive(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Msg(msg) => self.take(msg),
+            Incoming::Session(manifest, mut remote) => {
+                // The person left while the run was being prepared.
+                if self.ending.is_some() {
+                    remote.send(Command::Stop);
+                }
+                if let Some(before) = self.remote.replace(remote) {
+                    before.join();
+                }
+                self.take(Msg::SessionStarted(manifest));
+            }
+        }
+    }
+
+    fn take(&mut self, msg: Msg) {
+        self.prompt |= matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_));
+        if let Msg::Woken = msg {
+            self.asleep = false;
+            // Stopped from outside, the program had no time to leave, and a shell may have changed the modes.
+            self.tty.leave();
+            let entered = self.tty.enter();
+            self.log.failure("take the terminal again", entered);
+        }
+        let effects = self.app.update(msg);
+        self.carry_out(effects);
+        self.log.said(&self.app.voice.take_fresh());
+    }
+
+    /// Draws a frame. A terminal that is gone is the watchdog's business.
+    fn draw(&mut self) {
+        self.prompt = false;
+        let Desk { app, tty, depth, .. } = self;
+        app.dirty = false;
+        if self.asleep {
+            return;
+        }
+        let mut hits = None;
+        let drawn = tty.draw(&app.title(), |frame| {
+            hits = Some(view::view(app, frame));
+            depth.degrade(frame.buffer_mut());
+        });
+        app.hits = hits.unwrap_or_default();
+        self.log.failure("draw", drawn);
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            let done = match effect {
+                Effect::Quit(code) => self.begin_to_end(code),
+                Effect::Abort(code) => {
+                    self.ending = Some((code, Instant::now()));
+                    Ok(())
+                }
+                Effect::Suspend => self.suspend(),
+                Effect::Redraw => self.tty.redraw(),
+                Effect::Launch(launch) => launch::launch(self.context.clone(), *launch, self.outbox.clone()),
+                Effect::Send(command) => {
+                    self.send(command);
+                    Ok(())
+                }
+                Effect::Job(job) => {
+                    self.workers.iter().for_each(|workers| workers.job((*job).clone()));
+                    Ok(())
+                }
+                Effect::Copy(text) => self.tty.copy(&text),
+                Effect::Notify(text) => self.tty.notify(&text),
+                Effect::Mouse(on) => self.tty.set_mouse(on),
+                Effect::Log(line) => {
+                    self.log.line(&line);
+                    Ok(())
+                }
+                Effect::SaveSettings => self.save_settings(),
+                // The app keeps these to itself.
+                Effect::Toast(_) | Effect::Go(_) => Ok(()),
+            };
+            self.log.failure("carry out what was asked", done);
+        }
+    }
+
+    fn send(&mut self, command: Command) {
+        if let Some(remote) = &mut self.remote {
+            remote.send(command);
+        }
+    }
+
+    fn save_settings(&mut self) -> io::Result<()> {
+        if let Err(error) = self.app.settings().write(&self.context.paths.config) {
+            let why = format!("the settings are not kept: {error}");
+            self.take(Msg::Reply(Box::new(Reply::Done(Err(why)))));
+        }
+        Ok(())
+    }
+
+    /// Leaves the terminal and sleeps. Training sleeps too: it is the same process. Being woken is a signal,
+    /// and so a message; until it comes the terminal is left alone.
+    fn suspend(&mut self) -> io::Result<()> {
+        if signals::can_sleep() {
+            self.asleep = true;
+            self.tty.leave();
+            signals::sleep();
+        }
+        Ok(())
+    }
+
+    /// Has the device found, which can take seconds.
+    fn find_device(&self) -> io::Result<()> {
+        let (choice, outbox) = (self.context.device, self.outbox.clone());
+        let body = move || {
+            let (name, note) = match choice.resolve() {
+                Ok((device, note)) => (device.to_string(), note),
+                Err(error) => ("no device".into(), Some(error.to_string())),
+            };
+            // Without a listener nobody needs to know.
+            let _ = outbox.send(Incoming::Msg(Msg::Device { name, note }));
+        };
+        thread::Builder::new().name("device".into()).spawn(body).map(drop)
+    }
+
+    fn begin_to_end(&mut self, code: u8) -> io::Result<()> {
+        if self.ending.is_none() {
+            self.send(Command::Stop);
+            self.ending = Some((code, Instant::now() + PATIENCE));
+        }
+        Ok(())
+    }
+
+    /// The exit code, if it is time to end.
+    fn end(&mut self) -> Option<u8> {
+        let (code, until) = self.ending?;
+        let done = !self.app.shared.is_training();
+        if done && let Some(remote) = self.remote.take() {
+            remote.join();
+        }
+        (done || Instant::now() >= until).then_some(code)
+    }
+
+    /// The loop panicked: the terminal has been given back; the session still gets its checkpoint.
+    fn rescue(&mut self, inbox: &Receiver<Incoming>) {
+        let Some(mut remote) = self.remote.take() else { return };
+        remote.send(Command::Stop);
+        let until = Instant::now() + PATIENCE;
+        while let Ok(incoming) = inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            if matches!(&incoming, Incoming::Msg(Msg::Session(event)) if event.is_end()) {
+                return remote.join();
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Launching a session in the background: data are read first, which takes its time.
+
+use std::fmt::Display;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::Sender;
+use std::thread;
+
+use super::Incoming;
+use crate::run::Manifest;
+use crate::train::{Event, Prepared, Schedule, Session};
+use crate::tui::message::{Launch, Msg, Reply};
+use crate::tui::worker::Context;
+
+/// Prepares a run and starts its session, on a thread named `launch`, which then passes its events on.
+pub(super) fn launch(context: Context, launch: Launch, outbox: Sender<Incoming>) -> io::Result<()> {
+    let body = move || {
+        let prepared = catch_unwind(AssertUnwindSafe(|| prepare(&context, launch)));
+        let prepared = prepared.unwrap_or_else(|_| Err("a fault in the program; the log says more".into()));
+        let Started { session, manifest, warnings } = match prepared {
+            Ok(started) => started,
+            Err(why) => {
+                // A loop that is gone has nobody to tell.
+                let _ = outbox.send(Incoming::Msg(Msg::Reply(Box::new(Reply::Launch(why)))));
+                return;
+            }
+        };
+        let (remote, events) = session.split();
+        if outbox.send(Incoming::Session(manifest, remote)).is_err() {
+            return;
+        }
+        let warnings = warnings.into_iter().map(|message| Event::Warning { step: 0, message });
+        forward(warnings.chain(events), &outbox);
+    };
+    thread::Builder::new().name("launch".into()).spawn(body).map(drop)
+}
+
+/// Passes events on until the session ends; one that ends without a last word gets one.
+fn forward(events: impl Iterator<Item = Event>, outbox: &Sender<Incoming>) {
+    let (mut ended, mut last) = (false, 0);
+    for event in events {
+        ended = event.is_end();
+        if let Event::Steps(record) = &event {
+            last = record.step;
+        }
+        if outbox.send(Incoming::Msg(Msg::Session(event))).is_err() {
+            return;
+        }
+    }
+    if !ended {
+        let message = "the trainer ended without a word".into();
+        let failed = Event::Failed { step: last, message, diverged: false, checkpoint: None };
+        let _ = outbox.send(Incoming::Msg(Msg::Session(failed)));
+    }
+}
+
+struct Started {
+    session: Session,
+    manifest: Box<Manifest>,
+    warnings: Vec<String>,
+}
+
+/// The session of a run, and its manifest.
+fn prepare(context: &Context, launch: Launch) -> Result<Started, String> {
+    let text = |error: &dyn Display| error.to_string();
+    let (device, _) = context.device.resolve().map_err(|error| text(&error))?;
+    let (store, archives) = (&context.store, context.paths.archives());
+    let mut replayed = Schedule::default();
+    let prepared = match launch {
+        Launch::New { preset, name, schedule } => {
+            replayed = schedule;
+            Prepared::new(preset, name.as_deref(), &device.to_string(), store, &archives)
+        }
+        Launch::Resume { run } => match Prepared::resume(&run, store, &archives) {
+            Ok(None) => return Err(format!("{run} has finished; nothing is left to do")),
+            Ok(Some(prepared)) => Ok(prepared),
+            Err(error) => Err(error),
+        },
+        Launch::Branch { run, step, name, preset } => {
+            let parent = store.open(&run).map_err(|error| text(&error))?;
+            Prepared::branch(&parent, step, name.as_deref(), preset, &archives)
+        }
+    };
+    let prepared = prepared.map_err(|error| text(&error))?;
+    let manifest = Box::new(prepared.writer.run.manifest.clone());
+    let warnings = prepared.warnings.clone();
+    let session = Session::start(prepared.job(replayed, device)).map_err(|error| text(&error))?;
+    Ok(Started { session, manifest, warnings })
+}

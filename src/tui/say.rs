@@ -1,0 +1,141 @@
+//! What the program says: toasts for a few seconds, and the log that keeps them.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::theme::Role;
+
+/// Lines that the log pane keeps.
+const KEPT: usize = 500;
+
+/// Toasts on the screen at once.
+const SHOWN: usize = 3;
+
+/// How it is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// By the way; only in the log.
+    Quiet,
+    /// As an answer.
+    Plain,
+    /// Something was done.
+    Good,
+    /// Worth a look.
+    Warn,
+    /// Something failed.
+    Bad,
+}
+
+/// Something that was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// When, counted from the start of the program.
+    pub at: Duration,
+    /// How.
+    pub tone: Tone,
+    /// What.
+    pub text: String,
+}
+
+/// What was said, bounded.
+#[derive(Debug, Default)]
+pub struct Voice {
+    log: VecDeque<Said>,
+    toasts: VecDeque<Said>,
+    fresh: Vec<Said>,
+}
+
+impl Tone {
+    /// How it looks.
+    pub fn role(self) -> Role {
+        match self {
+            Tone::Quiet => Role::Dim,
+            Tone::Plain => Role::Text,
+            Tone::Good => Role::Good,
+            Tone::Warn => Role::Warn,
+            Tone::Bad => Role::Bad,
+        }
+    }
+
+    /// A sign in front of it, for those who see no colours.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Tone::Quiet | Tone::Plain => " ",
+            Tone::Good => "+",
+            Tone::Warn => "!",
+            Tone::Bad => "x",
+        }
+    }
+
+    /// How long a toast stays.
+    fn stays(self) -> Duration {
+        match self {
+            Tone::Quiet => Duration::ZERO,
+            Tone::Plain | Tone::Good => Duration::from_secs(4),
+            Tone::Warn => Duration::from_secs(7),
+            Tone::Bad => Duration::from_secs(12),
+        }
+    }
+}
+
+impl Voice {
+    /// Says something. The same said again makes no second toast.
+    pub fn say(&mut self, at: Duration, tone: Tone, text: &str) {
+        let said = Said { at, tone, text: text.to_owned() };
+        if tone != Tone::Quiet {
+            self.toasts.retain(|toast| toast.text != said.text);
+            self.toasts.push_back(said.clone());
+            self.toasts.drain(..self.toasts.len().saturating_sub(SHOWN));
+        }
+        self.fresh.push(said.clone());
+        self.log.push_back(said);
+        self.log.drain(..self.log.len().saturating_sub(KEPT));
+    }
+
+    /// Takes away toasts whose time is over; gives whether there were any.
+    pub fn fade(&mut self, now: Duration) -> bool {
+        let before = self.toasts.len();
+        self.toasts.retain(|toast| now < toast.at + toast.tone.stays());
+        self.toasts.len() != before
+    }
+
+    /// What was said since the last call, for the log file.
+    pub fn take_fresh(&mut self) -> Vec<Said> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Toasts on the screen, oldest first.
+    pub fn toasts(&self) -> impl DoubleEndedIterator<Item = &Said> {
+        self.toasts.iter()
+    }
+
+    /// The log, oldest first.
+    pub fn log(&self) -> impl DoubleEndedIterator<Item = &Said> + ExactSizeIterator {
+        self.log.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn toasts_fade_and_the_log_keeps_them() {
+        let mut voice = Voice::default();
+        voice.say(Duration::ZERO, Tone::Good, "saved");
+        voice.say(Duration::ZERO, Tone::Bad, "failed");
+        assert!(!voice.fade(Duration::from_secs(3)));
+        assert!(voice.fade(Duration::from_secs(5)));
+        assert_eq!(voice.toasts().map(|toast| toast.text.as_str()).collect::<Vec<_>>(), ["failed"]);
+        assert_eq!(voice.log().len(), 2);
+    }
+
+    #[test]
+    fn neither_toasts_nor_the_log_grow_without_end() {
+        let mut voice = Voice::default();
+        for n in 0..2 * KEPT {
+            voice.say(Duration::ZERO, Tone::Plain, &n.to_string());
+        }
+        assert_eq!((voice.toasts().count(), voice.log().len()), (SHOWN, KEPT));
+    }
+}

@@ -1,0 +1,289 @@
+//! Colours, modifiers and characters.
+
+mod depth;
+mod palette;
+
+use ratatui::style::{Modifier, Style};
+use ratatui::symbols::border;
+use serde::{Deserialize, Serialize};
+
+pub use depth::Depth;
+
+/// What a piece of the screen is; a theme gives it a style.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Ordinary text.
+    Text,
+    /// Text of less weight.
+    Dim,
+    /// Titles of panes.
+    Title,
+    /// Borders.
+    Border,
+    /// Border of the pane that has the keys.
+    Focus,
+    /// The selected row or cell.
+    Selected,
+    /// Names of keys.
+    Key,
+    /// All is well.
+    Good,
+    /// Worth a look.
+    Warn,
+    /// Something failed.
+    Bad,
+    /// Sent, not yet in force.
+    Pending,
+    /// Change marks in charts.
+    Mark,
+    /// The cursor of charts and of text inputs.
+    Cursor,
+    /// The n-th series of a chart, of eight.
+    Series(u8),
+    /// Background of the program.
+    Ground,
+}
+
+/// A set of styles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Theme {
+    /// Light text on a dark ground.
+    #[default]
+    Dark,
+    /// Dark text on a light ground.
+    Light,
+    /// Okabe and Ito's colours, told apart by people with any colour vision.
+    ColourBlind,
+    /// Modifiers only, for NO_COLOR and terminals without colours.
+    Mono,
+}
+
+/// Which characters draw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Charset {
+    /// Braille dots for curves.
+    #[default]
+    Braille,
+    /// Half blocks.
+    Half,
+    /// Nothing but ASCII.
+    Ascii,
+}
+
+/// What every panel needs to know to draw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Colours and modifiers.
+    pub theme: Theme,
+    /// Characters.
+    pub charset: Charset,
+}
+
+impl Look {
+    /// The style of a role.
+    pub fn style(self, role: Role) -> Style {
+        self.theme.style(role)
+    }
+}
+
+impl Theme {
+    /// Every theme, in the order in which they are offered.
+    pub const ALL: [Theme; 4] = [Theme::Dark, Theme::Light, Theme::ColourBlind, Theme::Mono];
+
+    /// What a person calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Theme::Dark => "dark",
+            Theme::Light => "light",
+            Theme::ColourBlind => "colour-blind",
+            Theme::Mono => "mono",
+        }
+    }
+
+    /// The theme after this one.
+    pub fn next(self) -> Theme {
+        Theme::ALL[(Theme::ALL.iter().position(|theme| *theme == self).unwrap_or(0) + 1) % Theme::ALL.len()]
+    }
+
+    /// The style of a role. Themes of colours give a foreground and, for [`Role::Ground`] and
+    /// [`Role::Selected`], a background; [`Theme::Mono`] gives modifiers and never a colour.
+    pub fn style(self, role: Role) -> Style {
+        match self.palette() {
+            Some(palette) => palette.style(role),
+            None => mono(role),
+        }
+    }
+
+    fn palette(self) -> Option<&'static palette::Palette> {
+        match self {
+            Theme::Dark => Some(&palette::DARK),
+            Theme::Light => Some(&palette::LIGHT),
+            Theme::ColourBlind => Some(&palette::COLOUR_BLIND),
+            Theme::Mono => None,
+        }
+    }
+}
+
+fn mono(role: Role) -> Style {
+    let modifier = match role {
+        Role::Selected | Role::Cursor => Modifier::REVERSED,
+        Role::Title | Role::Focus | Role::Key | Role::Warn | Role::Bad | Role::Mark => Modifier::BOLD,
+        Role::Dim | Role::Border => Modifier::DIM,
+        Role::Pending => Modifier::UNDERLINED,
+        Role::Series(n) if n % 3 == 1 => Modifier::BOLD,
+        Role::Series(n) if n % 3 == 2 => Modifier::DIM,
+        Role::Text | Role::Good | Role::Series(_) | Role::Ground => Modifier::empty(),
+    };
+    Style::new().add_modifier(modifier)
+}
+
+impl Charset {
+    /// Every set, from the finest to the one that works everywhere.
+    pub const ALL: [Charset; 3] = [Charset::Braille, Charset::Half, Charset::Ascii];
+
+    /// What a person calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Charset::Braille => "braille",
+            Charset::Half => "half",
+            Charset::Ascii => "ascii",
+        }
+    }
+
+    /// The set after this one.
+    pub fn next(self) -> Charset {
+        match self {
+            Charset::Braille => Charset::Half,
+            Charset::Half => Charset::Ascii,
+            Charset::Ascii => Charset::Braille,
+        }
+    }
+
+    /// The set that a terminal of this environment can show: ASCII where the locale is not UTF-8, and on the
+    /// console of Linux, whose font has few characters.
+    pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Charset {
+        // The first of these that is set says it, as setlocale(3) has it.
+        let mut set = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| variable(name));
+        let locale = set.find(|value| !value.is_empty()).unwrap_or_default().to_ascii_lowercase();
+        let is_utf8 = locale.contains("utf-8") || locale.contains("utf8");
+        match is_utf8 && variable("TERM").as_deref() != Some("linux") {
+            true => Charset::Braille,
+            false => Charset::Ascii,
+        }
+    }
+
+    /// Whether characters beyond ASCII may be drawn.
+    pub fn is_unicode(self) -> bool {
+        self != Charset::Ascii
+    }
+
+    /// What stands for text that was cut off.
+    pub fn ellipsis(self) -> &'static str {
+        self.pick("…", "...")
+    }
+
+    /// An arrow from an old to a new value.
+    pub fn arrow(self) -> &'static str {
+        self.pick("→", "->")
+    }
+
+    /// The mark of the order of a column.
+    pub fn order(self, descending: bool) -> &'static str {
+        match descending {
+            true => self.pick("▼", "v"),
+            false => self.pick("▲", "^"),
+        }
+    }
+
+    /// A box that is ticked or not.
+    pub fn tick(self, on: bool) -> &'static str {
+        match on {
+            true => self.pick("[✓]", "[x]"),
+            false => "[ ]",
+        }
+    }
+
+    /// A dot between two pieces of a line.
+    pub fn dot(self) -> &'static str {
+        self.pick("·", "-")
+    }
+
+    /// The second, or the first where characters beyond ASCII may be drawn.
+    pub fn pick<T>(self, unicode: T, ascii: T) -> T {
+        if self.is_unicode() { unicode } else { ascii }
+    }
+
+    /// Lines around a pane.
+    pub fn border(self) -> border::Set<'static> {
+        const ASCII: border::Set<'static> = border::Set {
+            top_left: "+",
+            top_right: "+",
+            bottom_left: "+",
+            bottom_right: "+",
+            vertical_left: "|",
+            vertical_right: "|",
+            horizontal_top: "-",
+            horizontal_bottom: "-",
+        };
+        self.pick(border::ROUNDED, ASCII)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::style::Color;
+
+    const ROLES: [Role; 16] = [
+        Role::Text,
+        Role::Dim,
+        Role::Title,
+        Role::Border,
+        Role::Focus,
+        Role::Selected,
+        Role::Key,
+        Role::Good,
+        Role::Warn,
+        Role::Bad,
+        Role::Pending,
+        Role::Mark,
+        Role::Cursor,
+        Role::Series(0),
+        Role::Series(200),
+        Role::Ground,
+    ];
+
+    fn environment<'a>(values: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        |name| values.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+    }
+
+    #[test]
+    fn the_theme_without_colours_has_none() {
+        for role in ROLES {
+            let style = Theme::Mono.style(role);
+            assert!(style.fg.is_none_or(|c| c == Color::Reset) && style.bg.is_none_or(|c| c == Color::Reset));
+        }
+        assert!(Theme::Mono.style(Role::Selected).add_modifier.contains(Modifier::REVERSED));
+    }
+
+    #[test]
+    fn going_from_theme_to_theme_comes_round() {
+        let mut theme = Theme::Dark;
+        for _ in Theme::ALL {
+            theme = theme.next();
+        }
+        assert_eq!(theme, Theme::Dark);
+    }
+
+    #[test]
+    fn characters_beyond_ascii_need_a_locale_that_has_them() {
+        let detect = |values: &[(&str, &str)]| Charset::detect(environment(values));
+        assert_eq!(detect(&[("LANG", "en_GB.UTF-8"), ("TERM", "xterm")]), Charset::Braille);
+        assert_eq!(detect(&[("LANG", "C.utf8")]), Charset::Braille);
+        assert_eq!(detect(&[("LANG", "en_GB.UTF-8"), ("LC_ALL", "C")]), Charset::Ascii);
+        assert_eq!(detect(&[("LANG", "en_GB.UTF-8"), ("TERM", "linux")]), Charset::Ascii);
+        assert_eq!(detect(&[]), Charset::Ascii);
+    }
+}

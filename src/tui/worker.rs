@@ -1,0 +1,173 @@
+//! The threads that do what takes time: `worker` reads and writes files, `evaluator` computes with networks.
+//! Of waiting jobs of one lane only the newest is done.
+
+mod files;
+mod networks;
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::message::{Job, Msg, Reply};
+use crate::backend::{Choice, Device};
+use crate::paths::Paths;
+use crate::run::Store;
+
+/// What jobs need to know.
+#[derive(Clone)]
+pub struct Context {
+    /// Directories of the user.
+    pub paths: Paths,
+    /// Runs.
+    pub store: Store,
+    /// Where to compute.
+    pub device: Choice,
+}
+
+/// Two threads and their queues.
+pub struct Workers {
+    files: Queue,
+    networks: Queue,
+}
+
+impl Job {
+    /// Jobs of a lane replace each other while they wait; those without one are all done.
+    fn lane(&self) -> Option<&'static str> {
+        match self {
+            Job::Runs => Some("runs"),
+            Job::Usage { .. } => Some("usage"),
+            Job::Presets => Some("presets"),
+            Job::Preset { .. } => Some("preset"),
+            Job::Extract { .. } => Some("extract"),
+            Job::Examine { .. } => Some("examine"),
+            Job::Predict { .. } => Some("predict"),
+            _ => None,
+        }
+    }
+
+    fn needs_network(&self) -> bool {
+        matches!(
+            self,
+            Job::Usage { .. }
+                | Job::Extract { .. }
+                | Job::Examine { .. }
+                | Job::Predict { .. }
+                | Job::Export { .. }
+        )
+    }
+}
+
+impl Workers {
+    /// Starts both threads; they end with what is given back, or when `send` says that nobody listens.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub fn start(
+        context: &Context,
+        send: impl Fn(Msg) -> bool + Clone + Send + 'static,
+    ) -> std::io::Result<Workers> {
+        let queue = |name: &str, work: fn(&Context, Job) -> Reply| {
+            let (queue, context, send) = (Queue::default(), context.clone(), send.clone());
+            let inbox = queue.clone();
+            let body = move || {
+                while let Some(job) = inbox.next() {
+                    if !send(Msg::Reply(Box::new(guarded(&context, job, work)))) {
+                        return;
+                    }
+                }
+            };
+            thread::Builder::new().name(name.into()).spawn(body).map(|_| queue)
+        };
+        Ok(Workers { files: queue("worker", files::work)?, networks: queue("evaluator", networks::work)? })
+    }
+
+    /// Has a job done.
+    pub fn job(&self, job: Job) {
+        match job.needs_network() {
+            true => self.networks.push(job),
+            false => self.files.push(job),
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.files.close();
+        self.networks.close();
+    }
+}
+
+/// A panic in a job is an answer too.
+fn guarded(context: &Context, job: Job, work: fn(&Context, Job) -> Reply) -> Reply {
+    let what = format!("{job:?}");
+    catch_unwind(AssertUnwindSafe(|| work(context, job))).unwrap_or_else(|_| {
+        let what: String = what.chars().take_while(|c| c.is_alphanumeric()).collect();
+        Reply::Done(Err(format!("a fault in the program stopped this work: {what}")))
+    })
+}
+
+impl Context {
+    fn device(&self) -> Result<Device, String> {
+        self.device.resolve().map(|(device, _)| device).map_err(|error| error.to_string())
+    }
+}
+
+#[derive(Clone, Default)]
+struct Queue(Arc<(Mutex<Waiting>, Condvar)>);
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, job: Job) {
+        let mut waiting = self.lock();
+        if let Some(lane) = job.lane() {
+            waiting.jobs.retain(|other| other.lane() != Some(lane));
+        }
+        waiting.jobs.push_back(job);
+        self.0.1.notify_one();
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.0.1.notify_one();
+    }
+
+    /// The next job; `None` when no more will come.
+    fn next(&self) -> Option<Job> {
+        let mut waiting = self.lock();
+        loop {
+            match waiting.jobs.pop_front() {
+                Some(job) => return Some(job),
+                None if waiting.closed => return None,
+                None => waiting = self.0.1.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_job_takes_the_place_of_a_waiting_one_of_its_lane() {
+        let queue = Queue::default();
+        let preset = |name: &str| Job::Preset { name: name.into(), set: Vec::new() };
+        for job in [preset("a"), Job::RemoveRun("r".into()), preset("b"), Job::RemoveRun("s".into())] {
+            queue.push(job);
+        }
+        queue.close();
+        let done: Vec<Job> = std::iter::from_fn(|| queue.next()).collect();
+        assert_eq!(done, [Job::RemoveRun("r".into()), preset("b"), Job::RemoveRun("s".into())]);
+    }
+}

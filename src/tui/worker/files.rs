@@ -1,0 +1,130 @@
+//! Jobs that read and write files.
+
+use std::sync::Arc;
+
+use super::super::message::{History, Job, PresetCard, Reply, RunRow};
+use super::super::modules::sets;
+use super::Context;
+use crate::disk;
+use crate::network::{Cost, Spec};
+use crate::preset::{self, Override, Preset};
+use crate::run::{Entry, Run};
+use crate::train::{EpochRecord, Schedule};
+
+pub(super) fn work(context: &Context, job: Job) -> Reply {
+    match job {
+        Job::Runs => Reply::Runs(runs(context)),
+        Job::History(run) => {
+            let history = history(context, &run).map(Arc::new);
+            Reply::History(run, history)
+        }
+        Job::Presets => Reply::Presets(Ok(presets(context))),
+        Job::Preset { name, set } => {
+            let card = card(context, &name, &set).map(Box::new);
+            Reply::Preset { name, set, card }
+        }
+        Job::RemoveRun(run) => {
+            let removed = context.store.remove(&run).map_err(text);
+            Reply::Done(removed.map(|path| format!("deleted {}", path.display())))
+        }
+        Job::Tag { run, tags } => {
+            let tagged = context.store.open(&run).and_then(|run| run.set_tags(&tags)).map_err(text);
+            Reply::Done(tagged.map(|()| match tags.is_empty() {
+                true => format!("{run} has no tags now"),
+                false => format!("{run} is tagged {}", tags.join(", ")),
+            }))
+        }
+        Job::RemoveModule { run, module } => {
+            let removed = context.store.open(&run).and_then(|run| run.remove_module(&module)).map_err(text);
+            Reply::Done(removed.map(|()| format!("deleted the module {module} of {run}")))
+        }
+        Job::Sets => Reply::Sets(sets::read(&sets::path(&context.paths.config))),
+        Job::KeepSet { name, classes } => {
+            Reply::Sets(sets::keep(&sets::path(&context.paths.config), &name, &classes))
+        }
+        Job::SaveSchedule { to, schedule } => {
+            let saved =
+                schedule_text(&schedule).and_then(|toml| disk::write(&to, toml.as_bytes()).map_err(text));
+            Reply::Done(saved.map(|()| format!("saved {}", to.display())))
+        }
+        Job::SaveFile { to, bytes } => {
+            let saved = disk::write(&to, &bytes).map_err(text);
+            Reply::Done(saved.map(|()| format!("saved {}", to.display())))
+        }
+        other => Reply::Done(Err(format!("no work for files: {other:?}"))),
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+fn runs(context: &Context) -> Result<Vec<RunRow>, String> {
+    let entries = context.store.list::<EpochRecord>().map_err(text)?;
+    let row = |entry: Entry<EpochRecord>| RunRow { tags: Run::tags(&entry.path), entry };
+    Ok(entries.into_iter().map(row).collect())
+}
+
+/// What can be read of a run; a log that cannot be read leaves the rest.
+fn history(context: &Context, name: &str) -> Result<History, String> {
+    let run = context.store.open(name).map_err(text)?;
+    let mut problems = Vec::new();
+    let mut note = |error: crate::run::Error| problems.push(error.to_string());
+    let epochs = run.metrics().map(|(records, _)| records).map_err(&mut note).unwrap_or_default();
+    let steps = run.steps().map(|(records, _)| records).map_err(&mut note).unwrap_or_default();
+    let events = run.events().map(|(records, _)| records).map_err(&mut note).unwrap_or_default();
+    let checkpoints = run.checkpoints().map_err(&mut note).unwrap_or_default();
+    let modules = run.modules().map_err(&mut note).unwrap_or_default();
+    Ok(History {
+        manifest: run.manifest,
+        epochs,
+        steps,
+        events,
+        checkpoints: checkpoints.into_iter().map(|(step, _)| step).collect(),
+        modules: modules.into_iter().map(|entry| (entry.name, entry.manifest.map_err(text))).collect(),
+        problem: (!problems.is_empty()).then(|| problems.join("; ")),
+    })
+}
+
+fn presets(context: &Context) -> Vec<(String, String)> {
+    let listed = preset::list(&context.paths.presets());
+    listed
+        .into_iter()
+        .map(|listed| {
+            let line = listed.problem.map_or(listed.description, |why| format!("cannot be read: {why}"));
+            (listed.name, line)
+        })
+        .collect()
+}
+
+fn card(context: &Context, name: &str, set: &[String]) -> Result<PresetCard, String> {
+    let overrides = set.iter().map(|text| text.parse::<Override>()).collect::<Result<Vec<_>, _>>();
+    let preset = Preset::find(name, &context.paths.presets(), &overrides.map_err(text)?).map_err(text)?;
+    preset.check().map_err(text)?;
+    let spec = match preset.data.published_shape() {
+        Some((input, classes)) => Some(preset.spec(input, classes).map_err(text)?),
+        None => None,
+    };
+    let toml = preset.to_toml().map_err(text)?;
+    let seconds_per_epoch = spec.as_ref().and_then(|spec| expected_seconds(context, &preset, spec));
+    Ok(PresetCard { preset, toml, spec, seconds_per_epoch })
+}
+
+/// What the newest run of this network and data took for an epoch here; or what the newest run of the same
+/// data did, scaled by the networks' multiply-accumulates.
+fn expected_seconds(context: &Context, preset: &Preset, spec: &Spec) -> Option<f64> {
+    let entries = context.store.list::<EpochRecord>().ok()?;
+    let done = entries.iter().filter_map(|entry| Some((entry.manifest.as_ref()?, entry.last.as_ref()?)));
+    let same_data: Vec<_> = done.filter(|(manifest, _)| manifest.preset.data == preset.data).collect();
+    let same = same_data.iter().find(|(manifest, _)| manifest.network == *spec);
+    if let Some((_, last)) = same {
+        return Some(last.seconds);
+    }
+    let (manifest, last) = same_data.first()?;
+    let work = |spec: &Spec| Cost::of(spec).ok().map(|cost| cost.macs() as f64);
+    Some(last.seconds * work(spec)? / work(&manifest.network)?)
+}
+
+fn schedule_text(schedule: &Schedule) -> Result<String, String> {
+    toml::to_string(schedule).map_err(text)
+}
