@@ -4,7 +4,10 @@
 //! object. Exit codes: 0 ok, 1 failure, 2 usage, 3 training diverged, 4 run locked by another process, 130 and
 //! 143 after SIGINT and SIGTERM.
 
+mod bench;
+mod board;
 mod completions;
+mod compose;
 mod context;
 mod data;
 mod devices;
@@ -12,6 +15,7 @@ mod error;
 mod evaluate;
 mod export;
 mod extract;
+mod import;
 mod man;
 mod modules;
 mod output;
@@ -19,10 +23,13 @@ mod paths;
 mod predict;
 mod presets;
 mod progress;
+mod replace;
+mod report;
 mod runs;
 mod signals;
 mod train;
-mod whole;
+mod verify;
+mod workbench;
 
 use std::process::ExitCode;
 
@@ -33,17 +40,24 @@ use error::Failure;
 
 /// Train convolutional networks that come apart into modules.
 #[derive(Debug, Parser)]
-#[command(name = "cleave", version, arg_required_else_help = true, max_term_width = 100)]
-#[command(after_help = "Examples:
+#[command(name = "cleave", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(
+    after_help = "Without a command the workbench opens: train, watch and steer runs, and take modules out, in the terminal.
+
+Examples:
+  cleave                                       open the workbench
   cleave train digits                          train the embedded example
   cleave modules latest                        one row a class: kernels, retention, size
   cleave extract latest --classes 3,8          take out the module of two classes
   cleave predict latest photo.png              try it on a picture
 
-Files are kept where `cleave paths` says; CLEAVE_HOME moves them all.")]
+Files are kept where `cleave paths` says; CLEAVE_HOME moves them all."
+)]
 struct Cli {
+    #[command(flatten)]
+    workbench: workbench::Args,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,13 +66,19 @@ enum Command {
     Runs(runs::Args),
     Modules(modules::Args),
     Extract(extract::Args),
+    Compose(compose::Args),
+    Replace(replace::Args),
     Evaluate(evaluate::Args),
     Predict(predict::Args),
     Export(export::Args),
+    Report(report::Args),
+    Verify(verify::Args),
+    Import(import::Args),
     Data(data::Args),
     Presets(presets::Args),
     Paths(paths::Args),
     Devices(devices::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -73,7 +93,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match dispatch(cli.command) {
+    match dispatch(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
@@ -84,21 +104,28 @@ fn command() -> clap::Command {
     Cli::command()
 }
 
-fn dispatch(command: Command) -> Result<ExitCode, Failure> {
+fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     let context = Context::find()?;
+    let Some(command) = cli.command else { return workbench::run(cli.workbench, &context) };
     match command {
         Command::Train(args) => train::run(args, &context),
         Command::Runs(args) => done(runs::run(args, &context)),
         Command::Modules(args) => done(modules::run(args, &context)),
         Command::Extract(args) => done(extract::run(args, &context)),
+        Command::Compose(args) => done(compose::run(args, &context)),
+        Command::Replace(args) => done(replace::run(&args, &context)),
         Command::Evaluate(args) => done(evaluate::run(args, &context)),
         Command::Predict(args) => done(predict::run(args, &context)),
         Command::Export(args) => done(export::run(args, &context)),
+        Command::Report(args) => done(report::run(&args, &context)),
+        Command::Verify(args) => done(verify::run(&args, &context)),
+        Command::Import(args) => import::run(args, &context),
         Command::Data(args) => done(data::run(args, &context)),
         Command::Presets(args) => done(presets::run(args, &context)),
         Command::Paths(args) => done(paths::run(args, &context)),
         Command::Devices(args) => done(devices::run(args)),
+        Command::Bench(args) => done(bench::run(args)),
         Command::Completions(args) => done(completions::run(args)),
         Command::Man(args) => done(man::run(args)),
     }

@@ -23,9 +23,12 @@
 //! | [`train`] | the session: a trainer thread, its commands and events; extraction and fine-tuning |
 //! | [`run`] | the run directory: manifest, logs, checkpoints, modules, lock |
 //! | [`export`] | modules and runs as files for other programs |
+//! | [`plot`] | charts, heat maps, bars and pictures, for the terminal and as SVG, PNG and CSV |
+//! | [`import`] | weights that other programs have trained |
 //! | [`backend`] | CPU or CUDA: the only room that names a concrete backend |
+//! | [`tui`] | the terminal workbench |
 //! | [`cli`] | the command line |
-//! | [`paths`], [`disk`], [`random`] | directories, atomic writing, seeded draws |
+//! | [`paths`], [`disk`], [`random`], [`markup`] | directories, atomic writing, seeded draws, escaped text |
 //!
 //! Knowledge goes down: nothing knows `cli`; `train` knows all but it; `modular` and `data` know no thread,
 //! file lock or terminal.
@@ -35,11 +38,15 @@ pub mod cli;
 pub mod data;
 pub mod disk;
 pub mod export;
+pub mod import;
+pub mod markup;
 pub mod method;
 pub mod modular;
 pub mod network;
 pub mod paths;
+pub mod plot;
 pub mod preset;
 pub mod random;
 pub mod run;
 pub mod train;
+pub mod tui;

@@ -10,9 +10,13 @@
 //! | `similarity` | the same measures on single samples |
 //! | `selection` | which kernels of every convolution stay |
 //! | `slice` | the network of a selection, its weights and its cost |
-//! | `head` | a module's own classifier, or the whole network's restricted to some classes |
+//! | `head` | a module's own classifier, or the whole network's logits restricted or mixed |
+//! | `compose` | networks side by side as one |
+//! | `calibrate` | the linear layer that makes their logits comparable |
 //! | `rows` | packed bit rows, for quick counts over pairs |
 
+mod calibrate;
+mod compose;
 mod error;
 mod head;
 mod modules;
@@ -24,8 +28,10 @@ mod slice;
 mod testing;
 mod usage;
 
+pub use calibrate::{Fit, Logits, fit_linear, fit_scales};
+pub use compose::{rescaled_input, side_by_side};
 pub use error::Error;
-pub use head::{restrict_logits, with_head};
+pub use head::{Affine, restrict_logits, with_head, with_linear, with_logits};
 pub use modules::{ClassModules, Fallback};
 pub use selection::Selection;
 pub use similarity::{SampleMetrics, jaccard};

@@ -23,6 +23,8 @@ pub enum Stream {
     Control = 6,
     /// The head of a module; position: 0.
     Head = 7,
+    /// The order of the samples that a calibration layer is fitted to; position: epoch.
+    Calibration = 8,
 }
 
 /// A generator for `stream` at `position` of the run with this `seed`.

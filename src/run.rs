@@ -7,7 +7,8 @@
 //!           events.jsonl            a line an event; the last one says how the run ended (Status)
 //!           checkpoints/<step>/     checkpoint.toml, weights.safetensors, velocity.safetensors,
 //!                                   usage.safetensors where it was counted (Checkpoint)
-//!           modules/<name>/         module.toml, weights.safetensors (Module)
+//!           modules/<name>/         module.toml, weights.safetensors, README.md (Module)
+//!           tags.toml               words that a person gave it
 //!           lock                    held, and signed, by the process that trains (Lock)
 //! ```
 //!
@@ -15,6 +16,7 @@
 //! holds its lock and may also append, save checkpoints and go back to one. A checkpoint, a module or a run
 //! appears under its name by one rename, when all of it is on the disk.
 
+mod card;
 mod checkpoint;
 mod document;
 mod error;
@@ -29,16 +31,20 @@ mod name;
 mod reader;
 mod resolve;
 mod store;
+mod tags;
 mod time;
 mod writer;
 
+pub use card::{
+    Aggregation, Ancestor, Card, ClassAccuracy, Computation, Origin, Routing, Taxonomy, Training,
+};
 pub use checkpoint::{Best, Checkpoint, CheckpointInfo, Newest};
 pub use error::Error;
 pub use list::{Entry, Status};
 pub use lock::Holder;
 pub use log::{Log, Torn};
 pub use manifest::{Manifest, PROGRAM, Parent, SCHEMA};
-pub use module::{Control, Module, ModuleEntry, ModuleManifest};
+pub use module::{Control, FileState, Module, ModuleEntry, ModuleManifest, Verification};
 pub use name::{check as check_name, slug};
 pub use reader::Run;
 pub use store::Store;

@@ -9,19 +9,26 @@
 //! | `schedule` | the learning rate, and changes at given steps |
 //! | `evaluate`, `record` | measuring a split, and what is written down |
 //! | `extract`, `task`, `tune`, `evaluator` | taking modules out, fine-tuning and comparing them |
-//! | `branch` | a new run from another's checkpoint |
+//! | `loaded` | work on runs as they were kept, with no session |
+//! | `launch`, `branch` | what comes before training: new, resumed and branched runs |
+//! | `compose` | modules of several runs as one, and a class replaced by a module |
+//! | `paper` | a run's results beside published ones |
 
 mod branch;
 mod command;
+mod compose;
 mod error;
 pub mod evaluate;
 mod evaluator;
 mod event;
 mod extract;
 pub mod input;
+mod launch;
 pub mod learner;
+mod loaded;
 pub mod loss;
 pub mod optimiser;
+mod paper;
 mod record;
 pub mod schedule;
 mod session;
@@ -31,17 +38,21 @@ mod tune;
 
 pub use branch::branch;
 pub use command::{Command, Numbered};
+pub use compose::{Labelled, Source, Weak, compose, evaluate_composed, replace};
 pub use error::Error;
 pub use evaluate::{Evaluation, Pass};
 pub use event::Event;
 pub use extract::{Request, Whole};
 pub use input::Normaliser;
+pub use launch::{Prepared, load_data};
 pub use learner::Learner;
+pub use loaded::{Examination, Loaded, examine, kept_usage, predict, test};
 pub use loss::cross_entropy;
 pub use optimiser::Sgd;
+pub use paper::{Comparison, ComparisonRow};
 pub use record::{EpochRecord, MaskRecord, SplitRecord, StepRecord, Summary};
 pub use schedule::{Change, Schedule, Setting};
-pub use session::{Job, Session};
+pub use session::{Job, Remote, Session};
 pub use task::Task;
 pub use trainer::Trainer;
 pub use tune::Tuning;

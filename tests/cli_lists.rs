@@ -173,8 +173,8 @@ fn completions_and_manual_know_every_command() {
 #[test]
 fn every_command_has_help_with_examples() {
     let home = Home::new();
-    let commands = "train|runs|runs list|runs show|runs remove|modules|extract|evaluate|predict|export|data|\
-                    data list|data fetch|data check|data show|presets|presets list|presets show|paths|devices|\
+    let commands = "train|runs|runs list|runs show|runs remove|modules|extract|compose|replace|evaluate|predict|\
+                    export|report|verify|data|data list|data fetch|data check|data show|presets|presets list|presets show|paths|devices|\
                     completions|man";
     for command in commands.split('|') {
         let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();

@@ -15,7 +15,7 @@ use cleave::modular::{Selection, slice};
 use cleave::network::{Array, Conv, Cost, Init, LayerKind, Network, Residual, Role, Spec, Stage, State};
 use cleave::random::{Stream, generator};
 use cleave::run::{Best, CheckpointInfo};
-use cleave::train::{Change, Command, Event, Schedule, Session, Setting};
+use cleave::train::{Change, Command, Event, Schedule, Session, Setting, Sgd, cross_entropy};
 use common::{Home, begin, outcome, play, reopen, train};
 use proptest::prelude::*;
 use rand::RngExt;
@@ -270,6 +270,26 @@ fn logits(spec: &Spec, state: &State, images: &Array) -> Vec<f32> {
     Array::from_tensor(network.forward(images.to_tensor(&cpu_device())).logits).values
 }
 
+/// Output and gradients of one training pass, the state after an update, and what that makes of the images.
+fn trained(mut network: Network<Cpu>, images: &Array) -> Vec<(String, Array)> {
+    let device = cpu_device();
+    let mut optimiser = Sgd::new(0.9);
+    let output = network.forward_train(images.to_tensor(&device), &mut rng(1));
+    let terms = output.masks.iter().map(|mask| mask.clone().square().sum());
+    let loss = terms.fold(cross_entropy(output.logits.clone(), &[0, 1, 2, 0, 1, 2]), |sum, term| sum + term);
+    let gradients = network.gradients(loss.backward());
+    let named = network.named_gradients(&gradients).0;
+    optimiser.step(0.01, &mut network, gradients);
+    let after = network.valid().forward(images.to_tensor(&device)).logits;
+    let mut all = vec![("logits".to_owned(), Array::from_tensor(output.logits))];
+    all.push(("logits after".into(), Array::from_tensor(after)));
+    all.extend(output.masks.into_iter().map(|mask| ("mask".to_owned(), Array::from_tensor(mask))));
+    all.extend(named.into_iter().map(|(name, array)| (format!("gradient of {name}"), array)));
+    all.extend(network.state().0);
+    all.extend(optimiser.velocity(&network).0);
+    all
+}
+
 fn random_images(rng: &mut ChaCha8Rng, spec: &Spec) -> Array {
     let [channels, height, width] = spec.input;
     let mut images = Array::filled(&[3, channels, height, width], 0.0);
@@ -291,6 +311,30 @@ proptest! {
         let largest = expected.iter().fold(1e-3f32, |most, value| most.max(value.abs()));
         for (a, b) in logits(&module, &weights, &images).iter().zip(&expected) {
             prop_assert!((a - b).abs() <= 1e-4 * largest, "{} {} {:?}", a, b, spec);
+        }
+    }
+
+    #[test]
+    fn the_engine_and_burns_operations_train_a_network_alike(seed: u64) {
+        let mut rng = rng(seed);
+        let mut spec = random_spec(&mut rng);
+        if rng.random_bool(0.3) {
+            spec = spec.without_masks();
+        }
+        let state = random_state(&mut rng, &spec);
+        let images = [(); 2].map(|()| random_images(&mut rng, &spec).values).concat();
+        let images = Array { shape: [&[6][..], &spec.input].concat(), values: images };
+        let network = || Network::<Cpu>::new(spec.clone(), &state, &cpu_device()).unwrap();
+        let (engine, operations) = (trained(network(), &images), trained(network().by_operations(), &images));
+        prop_assert_eq!(engine.len(), operations.len());
+        for ((name, a), (same, b)) in engine.iter().zip(&operations) {
+            prop_assert_eq!((name, &a.shape), (same, &b.shape));
+            // Batch norm takes the bias of a convolution out: its gradient is what rounding leaves of large terms.
+            let least = if name.ends_with("conv.bias") { 1.0 } else { 1e-2f32 };
+            let largest = b.values.iter().fold(least, |most, value| most.max(value.abs()));
+            for (a, b) in a.values.iter().zip(&b.values) {
+                prop_assert!((a - b).abs() <= 2e-3 * largest, "{}: {} {} {:?}", name, a, b, spec);
+            }
         }
     }
 

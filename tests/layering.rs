@@ -12,26 +12,35 @@ use std::path::{Path, PathBuf};
 /// Each room and the rooms that it may know, from the top of the house down: a room knows only rooms further
 /// down. Rooms that are planned have a row already.
 const KNOWS: &[(&str, &[&str])] = &[
-    ("main", &["cli", "tui"]),
-    ("cli", BELOW_THE_INTERFACES),
-    ("tui", BELOW_THE_INTERFACES),
+    ("main", &["cli"]),
+    ("cli", BELOW_THE_COMMANDS),
+    ("tui", BELOW_THE_WORKBENCH),
+    ("export", &["data", "disk", "markup", "method", "modular", "network", "plot", "preset", "run", "train"]),
     ("train", &["backend", "data", "method", "modular", "network", "preset", "random", "run"]),
-    ("export", &["data", "disk", "method", "modular", "network", "run"]),
-    ("run", &["disk", "network", "paths", "preset"]),
+    ("import", &["network"]),
+    ("run", &["disk", "markup", "network", "paths", "preset"]),
     ("preset", &["data", "method", "network"]),
     ("modular", &["network", "random"]),
     ("method", &["network"]),
-    ("network", &["random"]),
+    ("network", &["backend", "random"]),
     ("data", &["random"]),
     ("backend", &[]),
+    ("plot", &["disk"]),
     ("disk", &[]),
+    ("markup", &[]),
     ("paths", &[]),
     ("random", &[]),
 ];
 
-const BELOW_THE_INTERFACES: &[&str] = &[
-    "backend", "data", "disk", "export", "method", "modular", "network", "paths", "preset", "random", "run",
-    "train",
+/// The command line opens the workbench: it is what `cleave` does without a command.
+const BELOW_THE_COMMANDS: &[&str] = &[
+    "tui", "backend", "data", "disk", "export", "import", "markup", "method", "modular", "network", "paths",
+    "plot", "preset", "random", "run", "train",
+];
+
+const BELOW_THE_WORKBENCH: &[&str] = &[
+    "backend", "data", "disk", "export", "import", "markup", "method", "modular", "network", "paths", "plot",
+    "preset", "random", "run", "train",
 ];
 
 /// Words (with `!`: macros) and the rooms in which they may or must not stand.
@@ -42,8 +51,9 @@ const WORDS: &[(&[&str], Where, &str)] = &[
         "a concrete backend",
     ),
     (&["CudaDevice", "NdArray", "Wgpu"], Where::Only(&["backend"]), "a concrete backend"),
-    (&["burn"], Where::Only(&["backend", "cli", "method", "network", "train"]), "tensors"),
-    (&["IsTerminal", "crossterm", "indicatif", "ratatui"], Where::Only(&["cli", "tui"]), "the terminal"),
+    (&["burn"], Where::Only(&["backend", "export", "method", "network", "train"]), "tensors"),
+    (&["IsTerminal", "crossterm", "indicatif"], Where::Only(&["cli", "tui"]), "the terminal"),
+    (&["ratatui"], Where::Only(&["cli", "plot", "tui"]), "cells of a terminal"),
     (&["clap"], Where::Only(&["cli"]), "command-line arguments"),
     (
         &["print!", "println!", "eprint!", "eprintln!", "dbg!"],

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::{backend, data, modular, network, paths, preset, run, train};
+use crate::{backend, data, export, import, modular, network, paths, preset, run, train};
 
 /// Why a command failed.
 #[derive(Debug, Error, Diagnostic)]
@@ -30,7 +30,11 @@ pub(super) enum Failure {
     #[error(transparent)]
     Paths(#[from] paths::Error),
     #[error(transparent)]
+    Import(#[from] import::Error),
+    #[error(transparent)]
     Disk(#[from] crate::disk::Error),
+    #[error(transparent)]
+    Export(#[from] export::Error),
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
     /// Something that the user asked for and that cannot be.

@@ -1,20 +1,16 @@
 //! `cleave evaluate`.
 
-use burn::tensor::backend::AutodiffBackend;
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::context::Context;
 use super::error::Failure;
 use super::extract;
 use super::output::{self, Table, percent};
-use super::train::load_for;
-use super::whole::Loaded;
-use crate::backend::{Choice, Task};
-use crate::data::Dataset;
-use crate::method::MethodConfig;
-use crate::network::Network;
+use crate::backend::{Choice, Device};
 use crate::run::{Checkpoint, Module, ModuleManifest, Run};
-use crate::train::{self, Evaluation, Normaliser, Pass};
+use crate::train::{self, Evaluation, evaluate_composed};
 
 /// Measure a run, or a module against the whole network and random kernels, on the test split.
 #[derive(Debug, clap::Args)]
@@ -57,18 +53,48 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     if let Ok(path) = as_run {
         let run = Run::open(&path)?;
         let checkpoint = run.newest_whole()?.checkpoint;
-        let dataset = load_for(&run.manifest, context)?;
-        let evaluation = device.run(Test { run: &run, checkpoint: &checkpoint, dataset: &dataset })?;
+        let dataset = train::load_data(&run.manifest, &context.archives())?;
+        let evaluation = train::test(&run.manifest, &checkpoint, &dataset, device)?;
         return Report::new(&run, &checkpoint, &evaluation).print(args.json);
     }
     let path = context.store.resolve_module(&args.target)?;
     let module = Module::load(&path)?;
+    if module.manifest.is_side_by_side() {
+        let manifest = composed(&module, args.controls, context, device)?;
+        manifest.update(&path)?;
+        return extract::print(&manifest, args.json);
+    }
     let run = context.store.open(&module.manifest.run)?;
-    let loaded = Loaded::read(run, Some(module.manifest.step), context, device)?;
-    let task = Measure { loaded: &loaded, module: &module, controls: args.controls };
-    let manifest = device.run(task)?;
+    let loaded = extract::load(run, Some(module.manifest.step), context, device)?;
+    let manifest = loaded.evaluate_module(&module, args.controls, device)?;
     manifest.update(&path)?;
     extract::print(&manifest, args.json)
+}
+
+/// Measures a module of several networks, each class in the data of its run.
+fn composed(
+    module: &Module,
+    controls: usize,
+    context: &Context,
+    device: Device,
+) -> Result<ModuleManifest, Failure> {
+    if controls > 0 {
+        return Err(Failure::Usage(
+            "there are no random kernels for a composed module: leave --controls out".into(),
+        ));
+    }
+    let mut datasets = BTreeMap::new();
+    for run in module.manifest.class_runs() {
+        if !datasets.contains_key(run) {
+            datasets.insert(
+                run.to_owned(),
+                train::load_data(&context.store.open(run)?.manifest, &context.archives())?,
+            );
+        }
+    }
+    let labels = module.manifest.class_runs().zip(&module.manifest.class_indices);
+    let classes = labels.filter_map(|(run, &label)| Some((datasets.get(run)?, label))).collect::<Vec<_>>();
+    Ok(evaluate_composed(module, &classes, device)?)
 }
 
 impl Report {
@@ -93,38 +119,5 @@ impl Report {
         }
         table.print()?;
         Ok(output::line(&format!("test accuracy {} after step {}", percent(self.test_accuracy), self.step))?)
-    }
-}
-
-struct Test<'a> {
-    run: &'a Run,
-    checkpoint: &'a Checkpoint,
-    dataset: &'a Dataset,
-}
-
-impl Task for Test<'_> {
-    type Output = Result<Evaluation, train::Error>;
-
-    fn run<B: AutodiffBackend>(self, device: B::Device) -> Self::Output {
-        let manifest = &self.run.manifest;
-        let Checkpoint { spec, weights, .. } = self.checkpoint;
-        let network = Network::<B::InnerBackend>::new(spec.clone(), weights, &device)?;
-        let normaliser = Normaliser::of_run(manifest);
-        let pass = Pass::of_run(manifest, &self.dataset.test);
-        Ok(pass.evaluate(&network, &normaliser, &device, &MethodConfig::Plain {}, None)?)
-    }
-}
-
-struct Measure<'a> {
-    loaded: &'a Loaded,
-    module: &'a Module,
-    controls: usize,
-}
-
-impl Task for Measure<'_> {
-    type Output = Result<ModuleManifest, train::Error>;
-
-    fn run<B: AutodiffBackend>(self, device: B::Device) -> Self::Output {
-        self.loaded.whole().evaluate_module::<B>(self.module, self.controls, &device)
     }
 }

@@ -1,15 +1,13 @@
 //! `cleave extract`.
 
-use burn::tensor::backend::AutodiffBackend;
 use serde::Serialize;
 
 use super::context::Context;
 use super::error::Failure;
 use super::output::{self, Table, count, percent, percent_or_dash};
-use super::whole::Loaded;
-use crate::backend::{Choice, Task};
-use crate::run::{Module, ModuleManifest};
-use crate::train::{self, Request};
+use crate::backend::{Choice, Device};
+use crate::run::{ClassAccuracy, ModuleManifest, Origin, Run};
+use crate::train::{self, Loaded, Request};
 
 /// Take the module of some classes out of a run.
 #[derive(Debug, clap::Args)]
@@ -41,6 +39,9 @@ pub(super) struct Args {
     /// What to call the module
     #[arg(long)]
     name: Option<String>,
+    /// Terms of use to state on the module's card, such as an SPDX expression
+    #[arg(long, value_name = "TEXT")]
+    licence: Option<String>,
     /// Where to work: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
@@ -63,6 +64,8 @@ pub(super) struct Report<'a> {
     accuracy_before: Option<f64>,
     accuracy_after: Option<f64>,
     controls: &'a [crate::run::Control],
+    /// Class by class, of a composed module or one with a replaced class.
+    class_accuracy: &'a [ClassAccuracy],
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
@@ -80,11 +83,25 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         name: run.free_module_name(&base),
         classes,
     };
-    let loaded = Loaded::read(run, None, context, device)?;
-    let module = device.run(Extract { loaded: &loaded, request: &request })?;
+    let loaded = load(run, None, context, device)?;
+    let mut module = loaded.extract(&request, device)?;
+    if let (Some(card), Some(licence)) = (&mut module.manifest.card, args.licence) {
+        card.licence = licence;
+    }
     let path = loaded.run.save_module(&module)?;
     eprintln!("module {} in {}", module.manifest.name, path.display());
     print(&module.manifest, args.json)
+}
+
+/// The run at a checkpoint, the newest whole one without a step; says when usage must be counted first.
+pub(super) fn load(
+    run: Run,
+    step: Option<u64>,
+    context: &Context,
+    device: Device,
+) -> Result<Loaded, train::Error> {
+    let counting = || eprintln!("counting which kernels each class uses");
+    Loaded::read(run, step, &context.archives(), device, counting)
 }
 
 /// Shows a module's figures.
@@ -103,7 +120,12 @@ pub(super) fn print(manifest: &ModuleManifest, json: bool) -> Result<(), Failure
     ]);
     table.print()?;
     output::line("")?;
-    let mut table = Table::new(&["accuracy on these classes", "as cut", "fine-tuned"]);
+    let origin = manifest.card.as_ref().map_or(Origin::Extracted, |card| card.origin);
+    let columns = match (origin, class_accuracy(manifest)) {
+        (Origin::Extracted, _) | (_, []) => ["as cut", "fine-tuned"],
+        _ => ["before", "calibrated"],
+    };
+    let mut table = Table::new(&["accuracy on these classes", columns[0], columns[1]]);
     table.row(["whole network".into(), percent_or_dash(manifest.whole_accuracy), "-".into()]);
     let (before, after) = (manifest.accuracy_before, manifest.accuracy_after);
     table.row(["module".into(), percent_or_dash(before), percent_or_dash(after)]);
@@ -114,7 +136,14 @@ pub(super) fn print(manifest: &ModuleManifest, json: bool) -> Result<(), Failure
             percent_or_dash(control.accuracy_after),
         ]);
     }
+    for class in class_accuracy(manifest) {
+        table.row([format!("class {}", class.class), percent(class.before), percent(class.after)]);
+    }
     Ok(table.print()?)
+}
+
+fn class_accuracy(manifest: &ModuleManifest) -> &[ClassAccuracy] {
+    manifest.card.as_ref().map_or(&[], |card| &card.class_accuracy)
 }
 
 impl<'a> Report<'a> {
@@ -131,6 +160,7 @@ impl<'a> Report<'a> {
             accuracy_before: manifest.accuracy_before,
             accuracy_after: manifest.accuracy_after,
             controls: &manifest.controls,
+            class_accuracy: class_accuracy(manifest),
         }
     }
 }
@@ -140,11 +170,14 @@ fn parse_classes(given: &[String], names: &[String]) -> Result<Vec<usize>, Failu
     if given.iter().any(|class| class == "all") && !names.iter().any(|name| name == "all") {
         return Ok((0..names.len()).collect());
     }
-    let label = |class: &String| {
-        let by_name = names.iter().position(|name| name == class);
-        by_name.or_else(|| class.parse().ok().filter(|label| *label < names.len()))
-    };
-    given.iter().map(|class| label(class).ok_or_else(|| unknown_class(class, names))).collect()
+    given.iter().map(|class| parse_class(class, names)).collect()
+}
+
+/// The label of a class given by name or, where no class has that name, by number.
+pub(super) fn parse_class(class: &str, names: &[String]) -> Result<usize, Failure> {
+    let by_name = names.iter().position(|name| name == class);
+    let label = by_name.or_else(|| class.parse().ok().filter(|label| *label < names.len()));
+    label.ok_or_else(|| unknown_class(class, names))
 }
 
 fn unknown_class(class: &str, names: &[String]) -> Failure {
@@ -162,18 +195,5 @@ fn default_name(classes: &[usize], names: &[String]) -> String {
         n if n == names.len() => "all".into(),
         1..=4 => classes.iter().map(|&class| names[class].as_str()).collect::<Vec<_>>().join("-"),
         n => format!("{n}-classes"),
-    }
-}
-
-struct Extract<'a> {
-    loaded: &'a Loaded,
-    request: &'a Request,
-}
-
-impl Task for Extract<'_> {
-    type Output = Result<Module, train::Error>;
-
-    fn run<B: AutodiffBackend>(self, device: B::Device) -> Self::Output {
-        self.loaded.whole().extract::<B>(self.request, &device)
     }
 }

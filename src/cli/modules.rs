@@ -4,12 +4,13 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::error::Failure;
+use super::extract::load;
 use super::output::{self, Table, count, percent};
-use super::whole::{Loaded, kept_usage};
 use crate::backend::Choice;
 use crate::modular::{ClassModules, Fallback, Usage, module_cost};
 use crate::network::{Cost, Spec};
 use crate::run::Run;
+use crate::train::kept_usage;
 
 /// Show the module of every class of a run: kernels kept, retention, size.
 #[derive(Debug, clap::Args)]
@@ -86,7 +87,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let checkpoint = run.newest_whole()?.checkpoint;
     let usage = match kept_usage(&run, checkpoint.step)? {
         Some(usage) => usage,
-        None => Loaded::read(run.clone(), Some(checkpoint.step), context, args.device.resolve()?.0)?.usage,
+        None => load(run.clone(), Some(checkpoint.step), context, args.device.resolve()?.0)?.usage,
     };
     let report = Report::new(&run, checkpoint.step, &checkpoint.spec, &usage, threshold, &args)?;
     match args.json {

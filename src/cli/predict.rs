@@ -2,21 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::backend::AutodiffBackend;
 use serde::Serialize;
 
 use super::context::Context;
 use super::error::Failure;
 use super::export;
 use super::output::{self, Table, percent};
-use crate::backend::{Choice, Task};
+use crate::backend::Choice;
 use crate::data::{self, read_image};
 use crate::export::Package;
-use crate::network::{Array, Network, StateError};
-use crate::train::Normaliser;
-
-/// Images that pass through the network at once.
-const BATCH: usize = 64;
+use crate::train::{self, Normaliser};
 
 /// Classes shown of each image.
 const TOP: usize = 3;
@@ -92,7 +87,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
             Err(error) => failed.push(Unreadable { image, reason: reason(path, error) }),
         }
     }
-    let rows = device.run(Classify { package: &package, pixels: &pixels })?;
+    let Package { spec, weights, input, mean, std, .. } = &package;
+    let normaliser = Normaliser::new(*input, mean, std);
+    let rows = train::predict(spec, weights, &normaliser, &pixels, device)?;
     let predict = |(image, row): (String, Vec<f64>)| Prediction::new(image, &row, &package.classes);
     let images = read.into_iter().zip(rows).map(predict).collect();
     let report = Report { name: package.name(), classes: package.classes.clone(), images, failed };
@@ -146,45 +143,9 @@ fn reason(path: &Path, error: data::Error) -> String {
     }
 }
 
-/// A row of probabilities for each image.
-struct Classify<'a> {
-    package: &'a Package,
-    pixels: &'a [u8],
-}
-
-impl Task for Classify<'_> {
-    type Output = Result<Vec<Vec<f64>>, StateError>;
-
-    fn run<B: AutodiffBackend>(self, device: B::Device) -> Self::Output {
-        let Package { spec, weights, input, mean, std, .. } = self.package;
-        let network = Network::<B::InnerBackend>::new(spec.clone(), weights, &device)?;
-        let normaliser = Normaliser::new(*input, mean, std);
-        let mut rows = Vec::new();
-        for images in self.pixels.chunks(BATCH * input.iter().product::<usize>()) {
-            let output = network.forward(normaliser.tensor(images, &device));
-            let logits = Array::from_tensor(output.logits);
-            rows.extend(logits.values.chunks_exact(logits.shape[1]).map(softmax));
-        }
-        Ok(rows)
-    }
-}
-
-fn softmax(logits: &[f32]) -> Vec<f64> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.iter().map(|power| power / sum).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn probabilities_add_up_however_large_the_logits() {
-        let row = softmax(&[1000.0, 1000.0, -1000.0]);
-        assert_eq!(row, [0.5, 0.5, 0.0]);
-    }
 
     #[test]
     fn the_most_probable_classes_come_first() {

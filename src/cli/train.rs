@@ -1,12 +1,12 @@
 //! `cleave train`.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::board::Board;
 use super::context::Context;
 use super::error::Failure;
 use super::modules::print_modules;
@@ -14,11 +14,9 @@ use super::output;
 use super::progress::Progress;
 use super::signals::Signals;
 use crate::backend::{Choice, Device};
-use crate::data::{self, Dataset};
-use crate::network::State;
+use crate::disk;
 use crate::preset::{Override, Preset};
-use crate::run::{Checkpoint, CheckpointInfo, Manifest, PROGRAM, SCHEMA, Writer, now};
-use crate::train::{Command, Event, Job, Schedule, Session, Summary, branch};
+use crate::train::{Command, Event, Job, Prepared, Schedule, Session, Summary};
 
 /// Train a network from a preset, or go on with a run.
 #[derive(Debug, clap::Args)]
@@ -26,6 +24,7 @@ use crate::train::{Command, Event, Job, Schedule, Session, Summary, branch};
   cleave train digits
   cleave train cifar10-small --epochs 3 --set data.path=/data/cifar10
   cleave train digits --set method.beta=2 --name beta-2
+  cleave train digits --tensorboard boards/
   cleave train --resume latest
   cleave train --branch beta-2 --set method.beta=4")]
 pub(super) struct Args {
@@ -56,9 +55,31 @@ pub(super) struct Args {
     /// Changes of loss weights and learning rate to replay, in a TOML file
     #[arg(long, value_name = "FILE")]
     schedule: Option<std::path::PathBuf>,
+    /// Write an event file for TensorBoard into DIR/RUN while training
+    #[arg(long, value_name = "DIR")]
+    tensorboard: Option<std::path::PathBuf>,
     /// Print a JSON object with the results at the end
     #[arg(long)]
     json: bool,
+}
+
+impl Args {
+    /// A new run of a preset, with nothing else said.
+    pub(super) fn of_preset(preset: &str, device: Choice) -> Args {
+        Args {
+            preset: Some(preset.into()),
+            resume: None,
+            branch: None,
+            set: Vec::new(),
+            epochs: None,
+            seed: None,
+            device,
+            name: None,
+            schedule: None,
+            tensorboard: None,
+            json: false,
+        }
+    }
 }
 
 /// What `--json` prints.
@@ -71,7 +92,7 @@ struct Report<'a> {
 }
 
 /// How a session ended.
-enum Ending {
+pub(super) enum Ending {
     Finished(Summary),
     Stopped(u64),
 }
@@ -82,13 +103,21 @@ pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         eprintln!("{note}");
     }
     let schedule = read_schedule(&args)?;
+    if let Some(directory) = &args.tensorboard {
+        // Before there is a run that could not be trained.
+        disk::make_dir(directory)?;
+    }
     let signals = Signals::watch()?;
-    let Some(job) = prepare(&args, context, device, schedule)? else {
+    let Some(prepared) = prepare(&args, context, device)? else {
         return Ok(ExitCode::SUCCESS);
     };
-    let run = job.writer.run.clone();
+    for warning in &prepared.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let run = prepared.writer.run.clone();
     eprintln!("run {} in {}", run.manifest.id, run.path.display());
-    match follow(job, &signals)? {
+    let board = Board::create(args.tensorboard.as_deref(), &run)?;
+    match follow(prepared.job(schedule, device), &signals, board)? {
         Ending::Stopped(step) => {
             eprintln!("stopped after step {step}; go on with: cleave train --resume {}", run.manifest.id);
             Ok(ExitCode::from(signals.exit_code().unwrap_or(0)))
@@ -123,43 +152,25 @@ fn report(args: &Args, run: &crate::run::Run, summary: &Summary) -> Result<(), F
     Ok(())
 }
 
-/// The job of a new, resumed or branched run; `None` when a run to resume has nothing left to do.
-fn prepare(
-    args: &Args,
-    context: &Context,
-    device: Device,
-    schedule: Schedule,
-) -> Result<Option<Job>, Failure> {
-    let job = |writer: Writer, dataset, checkpoint| Job {
-        writer,
-        dataset: Arc::new(dataset),
-        checkpoint,
-        schedule,
-        device,
-    };
+/// The new, resumed or branched run that is asked for; `None` when one to resume has nothing left to do.
+fn prepare(args: &Args, context: &Context, device: Device) -> Result<Option<Prepared>, Failure> {
+    let (store, archives) = (&context.store, context.archives());
     if let Some(query) = &args.resume {
-        let (writer, checkpoint) = reopen(context.store.open_to_write(query)?)?;
-        if is_finished(&writer, &checkpoint)? {
-            eprintln!("run {} has finished; nothing is left to do", writer.run.manifest.id);
-            return Ok(None);
+        let prepared = Prepared::resume(query, store, &archives)?;
+        if prepared.is_none() {
+            eprintln!("run {query} has finished; nothing is left to do");
         }
-        let dataset = load_for(&writer.run.manifest, context)?;
-        return Ok(Some(job(writer, dataset, checkpoint)));
+        return Ok(prepared);
     }
+    let name = args.name.as_deref();
     if let Some(query) = &args.branch {
-        let parent = context.store.open(query)?;
-        let step = parent.newest_whole()?.checkpoint.step;
+        let parent = store.open(query)?;
         let preset = changed(&parent.manifest.preset, &overrides(args)?)?;
-        let run = branch(&parent, step, args.name.as_deref(), Some(preset))?;
-        let (writer, checkpoint) = reopen(Writer::open(run)?)?;
-        let dataset = load_for(&writer.run.manifest, context)?;
-        return Ok(Some(job(writer, dataset, checkpoint)));
+        return Ok(Some(Prepared::branch(&parent, None, name, Some(preset), &archives)?));
     }
-    let name = args.preset.as_deref().unwrap_or_default();
-    let preset = Preset::find(name, &context.paths.presets(), &overrides(args)?)?;
-    let dataset = data::load(&preset.data, preset.training.seed, &context.archives())?;
-    let (writer, checkpoint) = begin(args, context, preset, &dataset, device)?;
-    Ok(Some(job(writer, dataset, checkpoint)))
+    let preset = args.preset.as_deref().unwrap_or_default();
+    let preset = Preset::find(preset, &context.paths.presets(), &overrides(args)?)?;
+    Ok(Some(Prepared::new(preset, name, &device.to_string(), store, &archives)?))
 }
 
 fn overrides(args: &Args) -> Result<Vec<Override>, Failure> {
@@ -173,76 +184,6 @@ fn changed(preset: &Preset, overrides: &[Override]) -> Result<Preset, Failure> {
     Ok(Preset::parse(&preset.to_toml()?, "the parent's preset", overrides)?)
 }
 
-/// Makes the run's directory with a checkpoint of its initial weights, so that it can be resumed from the
-/// first step on.
-fn begin(
-    args: &Args,
-    context: &Context,
-    preset: Preset,
-    dataset: &Dataset,
-    device: Device,
-) -> Result<(Writer, Checkpoint), Failure> {
-    let spec = preset.spec(dataset.train.shape, dataset.classes.len())?;
-    let seed = preset.training.seed;
-    let manifest = Manifest {
-        schema: SCHEMA,
-        id: String::new(),
-        created: now(),
-        program: PROGRAM.into(),
-        seed,
-        device: device.to_string(),
-        parent: None,
-        classes: dataset.classes.clone(),
-        input: dataset.train.shape,
-        mean: dataset.mean.clone(),
-        std: dataset.std.clone(),
-        preset,
-        network: spec.clone(),
-    };
-    let checkpoint = Checkpoint {
-        step: 0,
-        epoch: 0,
-        weights: State::init(&spec, seed)?,
-        velocity: State::default(),
-        spec,
-        info: CheckpointInfo::default(),
-    };
-    let mut writer = context.store.create(args.name.as_deref(), manifest)?;
-    writer.save_checkpoint(&checkpoint, None)?;
-    Ok((writer, checkpoint))
-}
-
-/// The newest whole checkpoint of a run, with everything later dropped.
-fn reopen(mut writer: Writer) -> Result<(Writer, Checkpoint), Failure> {
-    let newest = writer.run.newest_whole()?;
-    for problem in &newest.skipped {
-        eprintln!("warning: passed over a checkpoint: {problem}");
-    }
-    writer.rewind(newest.checkpoint.step)?;
-    Ok((writer, newest.checkpoint))
-}
-
-fn is_finished(writer: &Writer, checkpoint: &Checkpoint) -> Result<bool, Failure> {
-    let (events, _) = writer.run.events::<Event>()?;
-    let finished = |event: &Event| matches!(event, Event::Finished { step, .. } if *step == checkpoint.step);
-    Ok(events.last().is_some_and(finished))
-}
-
-/// The data of a run, which must still be those it began with.
-pub(super) fn load_for(manifest: &Manifest, context: &Context) -> Result<Dataset, Failure> {
-    let dataset = data::load(&manifest.preset.data, manifest.seed, &context.archives())?;
-    if dataset.classes != manifest.classes || dataset.train.shape != manifest.input {
-        return Err(Failure::Failed(format!(
-            "the data have changed: the run knows {} classes of {:?} images, now there are {} of {:?}",
-            manifest.classes.len(),
-            manifest.input,
-            dataset.classes.len(),
-            dataset.train.shape
-        )));
-    }
-    Ok(dataset)
-}
-
 fn read_schedule(args: &Args) -> Result<Schedule, Failure> {
     let Some(path) = &args.schedule else { return Ok(Schedule::default()) };
     let problem = |why: String| Failure::Usage(format!("cannot read the schedule {}: {why}", path.display()));
@@ -251,7 +192,7 @@ fn read_schedule(args: &Args) -> Result<Schedule, Failure> {
 }
 
 /// Trains, shows the progress, and passes signals on.
-fn follow(job: Job, signals: &Signals) -> Result<Ending, Failure> {
+pub(super) fn follow(job: Job, signals: &Signals, mut board: Board) -> Result<Ending, Failure> {
     let epochs = job.writer.run.manifest.preset.training.epochs as u64;
     let mut session = Session::start(job)?;
     let mut progress = None;
@@ -269,6 +210,7 @@ fn follow(job: Job, signals: &Signals) -> Result<Ending, Failure> {
                 return Err(Failure::Failed("the trainer ended without a word".into()));
             }
         };
+        board.event(&event);
         if let Event::Started { step, steps, .. } = &event {
             progress = Some(Progress::new(*steps, epochs, *step));
         }

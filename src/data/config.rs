@@ -116,6 +116,20 @@ impl DataConfig {
         }
     }
 
+    /// `[channels, height, width]` and number of classes where they are known before any file is read: not
+    /// of image folders.
+    pub fn published_shape(&self) -> Option<([usize; 3], usize)> {
+        let (channels, side, classes) = match self.source {
+            Source::Digits => (1, 8, 10),
+            Source::Cifar10 | Source::Svhn => (3, 32, 10),
+            Source::Cifar100 => (3, 32, 100),
+            Source::Mnist | Source::FashionMnist => (1, 28, 10),
+            Source::Folder => return None,
+        };
+        let side = self.size.unwrap_or(side);
+        Some(([channels, side, side], classes))
+    }
+
     /// How training images are varied: as set, or as suits the source.
     pub fn augmentation(&self) -> Augmentation {
         let (crop_padding, flip) = match self.source {

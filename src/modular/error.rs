@@ -89,4 +89,14 @@ pub enum Error {
     /// A usage file that is damaged or not one.
     #[error("not a readable usage file: {0}; count the usage again from the run's checkpoint")]
     File(String),
+    /// Networks that do not read the same images.
+    #[error(
+        "one network reads {first:?} images (channels, height, width), another {other:?}; they cannot be put side by side"
+    )]
+    Inputs {
+        /// What the first reads.
+        first: [usize; 3],
+        /// What the other reads.
+        other: [usize; 3],
+    },
 }

@@ -3,7 +3,7 @@
 use rand::RngExt;
 
 use super::Error;
-use super::usage::check_classes;
+use super::usage::{check_classes, check_length};
 use crate::network::{Array, Spec, Stage, State};
 use crate::random::{Stream, generator};
 
@@ -20,15 +20,72 @@ pub fn with_head(spec: &Spec, state: &State, outputs: usize, seed: u64) -> Resul
         return Err(Error::OneLogit);
     }
     let logits = spec.outputs()?;
-    let (mut spec, mut state) = (spec.clone(), state.clone());
-    spec.stages.extend([Stage::Relu, Stage::Linear { outputs }]);
-    let name = last_linear(&spec)?.1;
     let bound = (1.0 / (logits as f64).sqrt()) as f32;
     let mut rng = generator(seed, Stream::Head, 0);
-    for (suffix, shape) in [("weight", vec![outputs, logits]), ("bias", vec![outputs])] {
-        let count = shape.iter().product();
-        let values = (0..count).map(|_| rng.random_range(-bound..=bound)).collect();
-        state.0.insert(format!("{name}.{suffix}"), Array { shape, values });
+    let mut draw = |count: usize| (0..count).map(|_| rng.random_range(-bound..=bound)).collect::<Vec<f32>>();
+    let layer = Affine { outputs, weight: draw(outputs * logits), bias: draw(outputs) };
+    let mut spec = spec.clone();
+    spec.stages.push(Stage::Relu);
+    with_linear(&spec, state, &layer)
+}
+
+/// y = W x + b.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Affine {
+    /// Length of y.
+    pub outputs: usize,
+    /// W, `[outputs, inputs]`.
+    pub weight: Vec<f32>,
+    /// b, `[outputs]`.
+    pub bias: Vec<f32>,
+}
+
+/// The network with a linear layer behind its logits.
+///
+/// # Errors
+///
+/// When the layer is not as wide as the network's logits.
+pub fn with_linear(spec: &Spec, state: &State, layer: &Affine) -> Result<(Spec, State), Error> {
+    let inputs = spec.outputs()?;
+    check_length("the weight of the linear layer", layer.weight.len(), layer.outputs * inputs)?;
+    check_length("its bias", layer.bias.len(), layer.outputs)?;
+    let (mut spec, mut state) = (spec.clone(), state.clone());
+    spec.stages.push(Stage::Linear { outputs: layer.outputs });
+    let name = last_linear(&spec)?.1;
+    let weight = Array { shape: vec![layer.outputs, inputs], values: layer.weight.clone() };
+    let bias = Array { shape: vec![layer.outputs], values: layer.bias.clone() };
+    state.0.extend([(format!("{name}.weight"), weight), (format!("{name}.bias"), bias)]);
+    Ok((spec, state))
+}
+
+/// The network with other logits, each a sum of its own with these factors: the rows of its last linear layer
+/// are mixed, so it costs nothing more.
+///
+/// # Errors
+///
+/// When the weights are not the spec's, there is no linear layer, or a factor is for a logit that does not exist.
+pub fn with_logits(spec: &Spec, state: &State, logits: &[Vec<(usize, f32)>]) -> Result<(Spec, State), Error> {
+    state.check(spec)?;
+    let (stage, name) = last_linear(spec)?;
+    let used: Vec<usize> = logits.iter().flatten().map(|(logit, _)| *logit).collect();
+    if !used.is_empty() {
+        check_classes(&used, spec.outputs()?)?;
+    }
+    let (mut spec, mut state) = (spec.clone(), state.clone());
+    spec.stages[stage] = Stage::Linear { outputs: logits.len() };
+    for suffix in ["weight", "bias"] {
+        let name = format!("{name}.{suffix}");
+        let array = state.get(&name)?;
+        let row = array.values.len() / array.shape[0].max(1);
+        let mut values = vec![0.0; logits.len() * row];
+        for (values, factors) in values.chunks_exact_mut(row.max(1)).zip(logits) {
+            for (logit, factor) in factors {
+                let source = &array.values[logit * row..(logit + 1) * row];
+                values.iter_mut().zip(source).for_each(|(value, source)| *value += factor * source);
+            }
+        }
+        let shape = [&[logits.len()], &array.shape[1..]].concat();
+        state.0.insert(name, Array { shape, values });
     }
     Ok((spec, state))
 }
@@ -42,7 +99,6 @@ pub fn with_head(spec: &Spec, state: &State, outputs: usize, seed: u64) -> Resul
 /// or a repeated class.
 pub fn restrict_logits(spec: &Spec, state: &State, classes: &[usize]) -> Result<(Spec, State), Error> {
     state.check(spec)?;
-    let (stage, name) = last_linear(spec)?;
     check_classes(classes, spec.outputs()?)?;
     if let Some(position) = (1..classes.len()).find(|&at| classes[..at].contains(&classes[at])) {
         return Err(Error::RepeatedClass(classes[position]));
@@ -50,14 +106,7 @@ pub fn restrict_logits(spec: &Spec, state: &State, classes: &[usize]) -> Result<
     if classes.len() < 2 {
         return Err(Error::OneLogit);
     }
-    let (mut spec, mut state) = (spec.clone(), state.clone());
-    spec.stages[stage] = Stage::Linear { outputs: classes.len() };
-    for suffix in ["weight", "bias"] {
-        let name = format!("{name}.{suffix}");
-        let rows = state.get(&name)?.select(0, classes);
-        state.0.insert(name, rows);
-    }
-    Ok((spec, state))
+    with_logits(spec, state, &classes.iter().map(|&class| vec![(class, 1.0)]).collect::<Vec<_>>())
 }
 
 /// Stage index and name of the linear layer that gives the logits.
@@ -104,6 +153,21 @@ mod tests {
         weights.check(&restricted).unwrap();
         let name = format!("{}.weight", last_linear(&spec).unwrap().1);
         assert_eq!(*weights.get(&name).unwrap(), state.get(&name).unwrap().select(0, &[2, 0]));
+    }
+
+    #[test]
+    fn logits_can_be_mixed_and_a_layer_put_behind_them() {
+        let (spec, state) = network();
+        let (mixed, weights) = with_logits(&spec, &state, &[vec![(0, 1.0), (2, -1.0)]]).unwrap();
+        weights.check(&mixed).unwrap();
+        let name = format!("{}.bias", last_linear(&spec).unwrap().1);
+        let (old, new) = (&state.get(&name).unwrap().values, &weights.get(&name).unwrap().values);
+        assert_eq!(new[..], [old[0] - old[2]]);
+        let layer = Affine { outputs: 2, weight: vec![2.0, 3.0], bias: vec![0.5, 0.0] };
+        let (longer, weights) = with_linear(&mixed, &weights, &layer).unwrap();
+        weights.check(&longer).unwrap();
+        assert!(with_logits(&spec, &state, &[vec![(3, 1.0)]]).is_err());
+        assert!(with_linear(&spec, &state, &layer).is_err());
     }
 
     #[test]

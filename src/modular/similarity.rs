@@ -27,6 +27,8 @@ pub struct SampleMetrics {
     pub class_krr: Vec<f64>,
     /// Fraction of a layer's kernels that fire, mean over samples, layer by layer.
     pub layer_krr: Vec<f64>,
+    /// As `layer_krr` for the samples of one class, `[layer][class]`.
+    pub layer_class_krr: Vec<Vec<f64>>,
 }
 
 impl Usage {
@@ -37,14 +39,16 @@ impl Usage {
         let total = |means: &[Mean]| {
             means.iter().fold(Mean::default(), |a, b| Mean { sum: a.sum + b.sum, count: a.count + b.count })
         };
+        let means = |means: &[Mean]| means.iter().map(|mean| mean.or(0.0)).collect::<Vec<_>>();
         let kernels = 0..self.total_kernels();
         SampleMetrics {
             cohesion: total(&same).or(1.0),
             coupling: different.or(0.0),
             krr: total(&self.fired(kernels.clone())).or(0.0),
             class_cohesion: same.iter().map(|mean| mean.or(1.0)).collect(),
-            class_krr: self.fired(kernels).iter().map(|mean| mean.or(0.0)).collect(),
+            class_krr: means(&self.fired(kernels)),
             layer_krr: ranges(self.layers()).map(|range| total(&self.fired(range)).or(0.0)).collect(),
+            layer_class_krr: ranges(self.layers()).map(|range| means(&self.fired(range))).collect(),
         }
     }
 

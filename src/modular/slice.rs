@@ -2,7 +2,7 @@
 
 use super::usage::check_length;
 use super::{Error, Selection};
-use crate::network::spec::Shape;
+use crate::network::spec::{Shape, branch_shapes};
 use crate::network::{Array, Conv, Cost, Join, LayerKind, Residual, Role, Slot, Spec, Stage, State};
 
 /// How a network is cut to a selection.
@@ -119,7 +119,7 @@ impl Cut {
         let mut sliced = spec.clone();
         let mut streams = Vec::with_capacity(spec.stages.len());
         for (stage, input) in sliced.stages.iter_mut().zip(shapes) {
-            cutter.pass(stage, input);
+            cutter.pass(stage, input)?;
             streams.push(cutter.stream.clone());
         }
         let outputs = spec.outputs()?;
@@ -158,7 +158,7 @@ struct Cutter<'a> {
 }
 
 impl Cutter<'_> {
-    fn pass(&mut self, stage: &mut Stage, input: Shape) {
+    fn pass(&mut self, stage: &mut Stage, input: Shape) -> Result<(), Error> {
         match stage {
             Stage::Conv(conv) => self.stream = self.conv(conv, self.stream.clone()),
             Stage::Residual(residual) => self.stream = self.residual(residual),
@@ -168,13 +168,34 @@ impl Cutter<'_> {
                 self.lanes.push(Lanes { inputs, outputs });
             }
             Stage::Flatten => {
-                let Shape::Map([_, height, width]) = input else { return };
+                let Shape::Map([_, height, width]) = input else { return Ok(()) };
                 let pixels = height * width;
                 let features = |&channel: &usize| channel * pixels..(channel + 1) * pixels;
                 self.stream = self.stream.iter().flat_map(features).collect();
             }
+            Stage::Parallel { branches } => self.stream = self.parallel(branches, input)?,
             Stage::MaxPool { .. } | Stage::GlobalAvgPool | Stage::Relu | Stage::Dropout { .. } => {}
         }
+        Ok(())
+    }
+
+    /// Cuts each branch, and returns what is left of their joined outputs.
+    fn parallel(&mut self, branches: &mut [Vec<Stage>], input: Shape) -> Result<Vec<usize>, Error> {
+        let stream = std::mem::take(&mut self.stream);
+        let (mut joined, mut outputs) = (Vec::new(), 0);
+        for branch in branches {
+            self.stream.clone_from(&stream);
+            let shapes = branch_shapes(branch, input)?;
+            for (stage, &shape) in branch.iter_mut().zip(&shapes) {
+                self.pass(stage, shape)?;
+            }
+            joined.extend(self.stream.iter().map(|feature| outputs + feature));
+            outputs += match shapes.last() {
+                Some(Shape::Flat(features)) => *features,
+                _ => 0,
+            };
+        }
+        Ok(joined)
     }
 
     /// Cuts a convolution that reads the channels `inputs`, and returns the kernels that it keeps.

@@ -39,8 +39,18 @@ pub(super) fn random_selection(rng: &mut ChaCha8Rng, spec: &Spec) -> Selection {
 
 /// A small network with every kind of stage somewhere among the seeds.
 pub(super) fn random_spec(rng: &mut ChaCha8Rng) -> Spec {
-    let mut side = rng.random_range(3..=6usize);
+    let side = rng.random_range(3..=6usize);
     let input = [rng.random_range(1..=3), side, side];
+    let mut stages = random_stages(rng, side);
+    if rng.random_bool(0.25) {
+        let branches = vec![stages, random_stages(rng, side)];
+        stages = vec![Stage::Parallel { branches }, Stage::Linear { outputs: 3 }];
+    }
+    Spec { input, init: Init::Uniform, stages }.with_masks()
+}
+
+/// Stages from images of this side to three logits.
+fn random_stages(rng: &mut ChaCha8Rng, mut side: usize) -> Vec<Stage> {
     let mut channels = rng.random_range(1..=5);
     let mut stages = vec![Stage::Conv(random_conv(rng, channels, 1))];
     for _ in 0..rng.random_range(0..5) {
@@ -61,7 +71,7 @@ pub(super) fn random_spec(rng: &mut ChaCha8Rng) -> Spec {
         stages.extend([Stage::Linear { outputs: 4 }, Stage::Relu, Stage::Dropout { probability: 0.5 }]);
     }
     stages.push(Stage::Linear { outputs: 3 });
-    Spec { input, init: Init::Uniform, stages }.with_masks()
+    stages
 }
 
 fn after(stage: &Stage, channels: usize, side: usize) -> (usize, usize) {
@@ -168,6 +178,12 @@ impl Pass<'_> {
                     bias[output] + weights.iter().zip(&inputs).map(|(w, x)| w * x).sum::<f64>()
                 };
                 (0..*outputs).map(|output| vec![row(output)]).collect()
+            }
+            Stage::Parallel { branches } => {
+                let run = |branch: &Vec<Stage>| {
+                    branch.iter().fold(map.clone(), |map, stage| self.stage(stage, map))
+                };
+                branches.iter().flat_map(run).collect()
             }
         }
     }

@@ -137,6 +137,7 @@ fn out_of_bounds(stage: &Stage) -> Option<String> {
             let channels = residual.join.as_ref().map_or(0, |join| join.channels);
             (channels > MOST_KERNELS).then(|| format!("{channels} channels are more than {MOST_KERNELS}"))
         }
+        Stage::Parallel { branches } => branches.iter().flatten().find_map(out_of_bounds),
         Stage::Linear { outputs } if *outputs > MOST_OUTPUTS => {
             Some(format!("{outputs} outputs are more than {MOST_OUTPUTS}"))
         }

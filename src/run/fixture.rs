@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Best, Checkpoint, CheckpointInfo, Manifest, Module, ModuleManifest, PROGRAM, SCHEMA, Store, now,
+    Best, Card, Checkpoint, CheckpointInfo, Manifest, Module, ModuleManifest, PROGRAM, SCHEMA, Store, now,
 };
 use crate::network::{Conv, Init, Spec, Stage, State};
 use crate::paths::Paths;
@@ -78,6 +78,7 @@ pub(super) fn module(name: &str) -> Module {
         accuracy_before: Some(0.75),
         accuracy_after: None,
         controls: Vec::new(),
+        card: Some(Card::default()),
         network: spec(),
     };
     Module { manifest, weights: State::init(&spec(), 1).unwrap() }

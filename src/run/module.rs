@@ -1,10 +1,11 @@
 //! A network taken out of another, kept with where it comes from and how well it does.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::card::Card;
 use super::document::{self, Checked, damaged};
 use super::error::Error;
 use super::manifest::SCHEMA;
@@ -13,6 +14,7 @@ use crate::network::{Spec, State, StateError};
 
 pub(super) const DOCUMENT: &str = "module.toml";
 const WEIGHTS: &str = "weights.safetensors";
+const README: &str = "README.md";
 
 /// A module: a network of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +82,9 @@ pub struct ModuleManifest {
     /// Modules of as many kernels drawn at random, for comparison.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<Control>,
+    /// Data, protocol, licence, parents and taxonomy; absent in modules of before there were cards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Card>,
     /// Its network.
     pub network: Spec,
 }
@@ -107,11 +112,62 @@ pub struct ModuleEntry {
     pub manifest: Result<ModuleManifest, Error>,
 }
 
+/// What [`Module::verify`] found.
+#[derive(Debug)]
+pub struct Verification {
+    /// Every file that belongs to the module, and whether it is as it was written.
+    pub files: Vec<(String, FileState)>,
+    /// Names in the directory of which the module knows nothing.
+    pub others: Vec<String>,
+}
+
+/// Whether a file of a module is as it was written.
+#[derive(Debug)]
+pub enum FileState {
+    /// Its bytes are those that were written.
+    Whole,
+    /// An older version of the program wrote the module, without a sum for this file.
+    NoSum,
+    /// It is absent, changed, or no plain file.
+    Wrong(Error),
+}
+
 #[derive(Serialize, Deserialize)]
 struct Document {
     schema: u32,
-    weights: Checked,
+    /// Where modules of before there were cards have the sum of their weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weights: Option<Checked>,
+    /// Every other file of the directory by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    files: BTreeMap<String, Checked>,
     module: ModuleManifest,
+}
+
+impl Document {
+    fn read(directory: &Path) -> Result<Document, Error> {
+        let path = directory.join(DOCUMENT);
+        let document: Document = document::read_sealed(&path)?;
+        // A name is joined to the directory, and must not lead out of it.
+        match document.files.keys().find(|name| !matches!(name.as_str(), WEIGHTS | README)) {
+            Some(name) => Err(damaged(&path, &format!("it names a file that no module has: {name:?}"))),
+            None => Ok(document),
+        }
+    }
+
+    fn sum(&self, file: &str) -> Option<&Checked> {
+        self.files.get(file).or(self.weights.as_ref().filter(|_| file == WEIGHTS))
+    }
+
+    /// The text of `module.toml` for these other files.
+    fn encode(
+        directory: &Path,
+        module: &ModuleManifest,
+        files: BTreeMap<String, Checked>,
+    ) -> Result<String, Error> {
+        let document = Document { schema: SCHEMA, weights: None, files, module: module.clone() };
+        document::encode_sealed(&directory.join(DOCUMENT), &document)
+    }
 }
 
 impl Module {
@@ -121,9 +177,13 @@ impl Module {
     ///
     /// When a file is absent, a link, or not as it was written, or the weights are not those of the network.
     pub fn load(directory: &Path) -> Result<Self, Error> {
-        let Document { weights, module, .. } = document::read_sealed(&directory.join(DOCUMENT))?;
+        let document = Document::read(directory)?;
         let path = directory.join(WEIGHTS);
-        let bytes = weights.read(&path)?;
+        let bytes = match document.sum(WEIGHTS) {
+            Some(sum) => sum.read(&path)?,
+            None => disk::read(&path, u64::MAX)?,
+        };
+        let module = document.module;
         let read = |bytes| -> Result<State, StateError> {
             let (state, _) = State::from_safetensors(bytes)?;
             state.check(&module.network)?;
@@ -133,17 +193,49 @@ impl Module {
         Ok(Module { manifest: module, weights })
     }
 
+    /// Holds every file of the module in a directory against its sum.
+    ///
+    /// # Errors
+    ///
+    /// When `module.toml` itself is absent, a link, or not as it was written, or the directory cannot be read.
+    pub fn verify(directory: &Path) -> Result<Verification, Error> {
+        let document = Document::read(directory)?;
+        let mut files = vec![(DOCUMENT.to_owned(), FileState::Whole)];
+        for name in [WEIGHTS, README] {
+            let path = directory.join(name);
+            let state = match document.sum(name) {
+                Some(sum) => sum.read(&path).map_or_else(FileState::Wrong, |_| FileState::Whole),
+                None if name == README && path.symlink_metadata().is_err() => continue,
+                None => FileState::NoSum,
+            };
+            files.push((name.to_owned(), state));
+        }
+        if matches!(files[1].1, FileState::Whole | FileState::NoSum)
+            && let Err(error) = Module::load(directory)
+        {
+            files[1].1 = FileState::Wrong(error);
+        }
+        let entries = std::fs::read_dir(directory).map_err(disk::Error::at("read", directory))?;
+        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let mut others: Vec<String> =
+            names.filter(|name| !matches!(name.as_str(), DOCUMENT | WEIGHTS | README)).collect();
+        others.sort();
+        Ok(Verification { files, others })
+    }
+
     /// Writes the module as a new directory `path`.
     pub(super) fn create(&self, path: &Path) -> Result<(), Error> {
         let unwritable =
             |error: StateError| Error::Unwritable { path: path.into(), problem: error.to_string() };
         self.weights.check(&self.manifest.network).map_err(unwritable)?;
         let weights = self.weights.to_safetensors(HashMap::new()).map_err(unwritable)?;
-        let document =
-            Document { schema: SCHEMA, weights: Checked::of(&weights), module: self.manifest.clone() };
-        let text = document::encode_sealed(&path.join(DOCUMENT), &document)?;
-        let written = disk::create_dir(path, &[(WEIGHTS, &weights), (DOCUMENT, text.as_bytes())]);
-        written.map_err(|error| match error.is_taken() {
+        let readme = self.manifest.readme();
+        let sums = [(WEIGHTS, Checked::of(&weights)), (README, Checked::of(readme.as_bytes()))];
+        let sums = sums.map(|(name, sum)| (name.to_owned(), sum)).into();
+        let text = Document::encode(path, &self.manifest, sums)?;
+        let files: [(&str, &[u8]); 3] =
+            [(WEIGHTS, &weights), (README, readme.as_bytes()), (DOCUMENT, text.as_bytes())];
+        disk::create_dir(path, &files).map_err(|error| match error.is_taken() {
             true => Error::Taken { kind: "module", name: self.manifest.name.clone(), path: path.into() },
             false => error.into(),
         })
@@ -157,21 +249,22 @@ impl ModuleManifest {
     ///
     /// When the file is absent, a link, or not as it was written.
     pub fn read(directory: &Path) -> Result<Self, Error> {
-        let document: Document = document::read_sealed(&directory.join(DOCUMENT))?;
-        Ok(document.module)
+        Ok(Document::read(directory)?.module)
     }
 
     /// Replaces what is said of the module in `directory`, whose weights stay.
     ///
     /// # Errors
     ///
-    /// When there is no such module, or the file cannot be written.
+    /// When there is no such module, or a file cannot be written.
     pub fn update(&self, directory: &Path) -> Result<(), Error> {
-        let path = directory.join(DOCUMENT);
-        let old: Document = document::read_sealed(&path)?;
-        let new = Document { module: self.clone(), ..old };
-        let text = document::encode_sealed(&path, &new)?;
-        Ok(disk::write(&path, text.as_bytes())?)
+        let old = Document::read(directory)?;
+        let readme = self.readme();
+        let mut files = BTreeMap::from([(README.to_owned(), Checked::of(readme.as_bytes()))]);
+        files.extend(old.sum(WEIGHTS).map(|sum| (WEIGHTS.to_owned(), sum.clone())));
+        let text = Document::encode(directory, self, files)?;
+        disk::write(&directory.join(README), readme.as_bytes())?;
+        Ok(disk::write(&directory.join(DOCUMENT), text.as_bytes())?)
     }
 }
 
@@ -209,15 +302,59 @@ mod tests {
     #[test]
     fn tampered_files_are_refused_by_name() {
         let (_home, path, _) = saved();
-        for file in [DOCUMENT, WEIGHTS] {
+        let wrong = |path: &Path| match Module::verify(path) {
+            Err(error) => error.to_string(),
+            Ok(found) => {
+                format!("{:?}", found.files.iter().find(|(_, state)| matches!(state, FileState::Wrong(_))))
+            }
+        };
+        for file in [DOCUMENT, WEIGHTS, README] {
             let whole = fs::read(path.join(file)).unwrap();
             let mut bytes = whole.clone();
             bytes[whole.len() - 3] ^= 4;
             fs::write(path.join(file), &bytes).unwrap();
-            let error = Module::load(&path).unwrap_err().to_string();
-            assert!(error.contains(file), "{error}");
+            assert!(wrong(&path).contains(file), "{}", wrong(&path));
+            if file != README {
+                assert!(Module::load(&path).unwrap_err().to_string().contains(file));
+            }
             fs::write(path.join(file), whole).unwrap();
         }
+        assert_eq!(wrong(&path), "None");
+        fs::remove_file(path.join(README)).unwrap();
+        assert!(wrong(&path).contains(README));
+    }
+
+    fn rewrite(path: &Path, change: impl Fn(&mut Document)) {
+        let mut document: Document = document::read_sealed(&path.join(DOCUMENT)).unwrap();
+        change(&mut document);
+        let text = document::encode_sealed(&path.join(DOCUMENT), &document).unwrap();
+        fs::write(path.join(DOCUMENT), text).unwrap();
+    }
+
+    #[test]
+    fn a_module_of_before_there_were_cards_loads_and_says_what_has_no_sum() {
+        let (_home, path, module) = saved();
+        rewrite(&path, |document| {
+            document.weights = document.files.remove(WEIGHTS);
+            document.files.clear();
+        });
+        fs::remove_file(path.join(README)).unwrap();
+        assert_eq!(Module::load(&path).unwrap(), module);
+        assert!(matches!(Module::verify(&path).unwrap().files[1].1, FileState::Whole));
+        rewrite(&path, |document| document.weights = None);
+        assert_eq!(Module::load(&path).unwrap(), module);
+        assert!(matches!(Module::verify(&path).unwrap().files[1].1, FileState::NoSum));
+        fs::write(path.join(WEIGHTS), b"something else").unwrap();
+        assert!(matches!(Module::verify(&path).unwrap().files[1].1, FileState::Wrong(_)));
+    }
+
+    #[test]
+    fn a_file_name_that_leads_out_of_the_directory_is_refused() {
+        let (_home, path, _) = saved();
+        rewrite(&path, |document| {
+            document.files.insert("../secret".into(), Checked::of(b""));
+        });
+        assert!(Module::load(&path).unwrap_err().to_string().contains("../secret"));
     }
 
     #[cfg(unix)]

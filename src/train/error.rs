@@ -20,6 +20,9 @@ pub enum Error {
     /// The method makes no masks, so there is nothing to cut by.
     #[error("the run was trained with the method {0}, which makes no masks, so it has no modules")]
     NoMasks(&'static str),
+    /// The data are not those that the run began with.
+    #[error("the data have changed: {0}")]
+    DataChanged(String),
     /// A request that cannot be carried out.
     #[error("{0}")]
     Refused(String),

@@ -5,6 +5,7 @@ use burn::tensor::backend::Backend;
 
 use super::input::Normaliser;
 use super::loss::cross_entropy;
+use crate::backend::Compute;
 use crate::data::{Augmentation, Images, batch};
 use crate::method::MethodConfig;
 use crate::modular::{Error, Usage};
@@ -58,7 +59,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Goes through the split in batches; hands each batch's labels and output to `each`.
-    pub fn run<B: Backend>(
+    pub fn run<B: Compute>(
         &self,
         network: &Network<B>,
         normaliser: &Normaliser,
@@ -79,7 +80,7 @@ impl<'a> Pass<'a> {
     /// # Errors
     ///
     /// When the network gives masks that are not finite.
-    pub fn evaluate<B: Backend>(
+    pub fn evaluate<B: Compute>(
         &self,
         network: &Network<B>,
         normaliser: &Normaliser,

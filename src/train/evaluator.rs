@@ -5,19 +5,18 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
-use burn::tensor::backend::AutodiffBackend;
-
 use super::error::Error;
 use super::event::Event;
 use super::extract::{Request, Whole};
 use super::trainer::Trainer;
+use crate::backend::Training;
 use crate::data::Dataset;
 use crate::modular::Usage;
 use crate::network::{Spec, State};
 use crate::run::Run;
 
 /// Takes modules out on a thread named `evaluator`, one at a time.
-pub(super) struct Evaluator<B: AutodiffBackend> {
+pub(super) struct Evaluator<B: Training> {
     dataset: Arc<Dataset>,
     device: B::Device,
     events: Sender<Event>,
@@ -34,7 +33,7 @@ struct Snapshot {
     usage: Usage,
 }
 
-impl<B: AutodiffBackend> Evaluator<B> {
+impl<B: Training> Evaluator<B> {
     pub(super) fn new(dataset: Arc<Dataset>, device: B::Device, events: Sender<Event>) -> Self {
         Evaluator { dataset, device, events, thread: None, backend: PhantomData }
     }
@@ -67,7 +66,7 @@ impl<B: AutodiffBackend> Evaluator<B> {
     }
 }
 
-impl<B: AutodiffBackend> Drop for Evaluator<B> {
+impl<B: Training> Drop for Evaluator<B> {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
             // A module that is being taken out when training ends is finished first.
@@ -77,7 +76,7 @@ impl<B: AutodiffBackend> Drop for Evaluator<B> {
 }
 
 impl Snapshot {
-    fn of<B: AutodiffBackend>(trainer: &Trainer<B>) -> Result<Self, Error> {
+    fn of<B: Training>(trainer: &Trainer<B>) -> Result<Self, Error> {
         Ok(Snapshot {
             run: trainer.writer.run.clone(),
             step: trainer.step,
@@ -87,7 +86,7 @@ impl Snapshot {
         })
     }
 
-    fn extract<B: AutodiffBackend>(
+    fn extract<B: Training>(
         &self,
         request: &Request,
         dataset: &Dataset,

@@ -1,14 +1,26 @@
 //! What a session tells its listener. Events carry numbers, never tensors.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::record::{EpochRecord, StepRecord, Summary};
+use crate::modular::Usage;
 
 /// Something that happened in a session, at a step. Serialised as a line of the run's event log, but for
-/// [`Event::Steps`] and [`Event::Epoch`], which have logs of their own.
+/// [`Event::Steps`] and [`Event::Epoch`], which have logs of their own, and [`Event::Usage`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Event {
+    /// The run began with weights that another program had trained.
+    Imported {
+        /// 0.
+        step: u64,
+        /// The file's name.
+        file: String,
+        /// The SHA-256 of its bytes, in hexadecimal digits.
+        sha256: String,
+    },
     /// Training starts, or goes on after `step` steps.
     Started {
         /// Steps taken before.
@@ -24,6 +36,14 @@ pub enum Event {
     Steps(StepRecord),
     /// An epoch ended.
     Epoch(Box<EpochRecord>),
+    /// Which kernels each class uses, counted for the epoch's measures. Not logged.
+    #[serde(skip)]
+    Usage {
+        /// Steps taken.
+        step: u64,
+        /// Of an evenly spaced part of the training split.
+        usage: Arc<Usage>,
+    },
     /// A command or a scheduled change took effect.
     Applied {
         /// Steps taken before it.
@@ -99,6 +119,26 @@ pub enum Event {
 }
 
 impl Event {
+    /// Steps taken when it happened.
+    pub fn step(&self) -> u64 {
+        match self {
+            Event::Steps(record) => record.step,
+            Event::Epoch(record) => record.step,
+            Event::Imported { step, .. }
+            | Event::Started { step, .. }
+            | Event::Usage { step, .. }
+            | Event::Applied { step, .. }
+            | Event::Refused { step, .. }
+            | Event::Checkpointed { step }
+            | Event::Warning { step, .. }
+            | Event::Evaluated { step, .. }
+            | Event::Extracted { step, .. }
+            | Event::Finished { step, .. }
+            | Event::Stopped { step }
+            | Event::Failed { step, .. } => *step,
+        }
+    }
+
     /// Whether this is the last event of a session.
     pub fn is_end(&self) -> bool {
         matches!(self, Event::Finished { .. } | Event::Stopped { .. } | Event::Failed { .. })

@@ -1,14 +1,13 @@
 //! Taking a module out of a trained network: cut, fine-tune, compare.
 
-use burn::tensor::backend::AutodiffBackend;
-
 use super::error::Error;
 use super::task::Task;
 use super::tune::{Tuning, fine_tune};
+use crate::backend::Training;
 use crate::data::Dataset;
 use crate::modular::{Selection, Usage, restrict_logits, slice, slice_folded, with_head};
 use crate::network::{Cost, Spec, State};
-use crate::run::{Control, Manifest, Module, ModuleManifest, PROGRAM, now};
+use crate::run::{Ancestor, Card, Control, Manifest, Module, ModuleManifest, PROGRAM, now};
 
 /// A trained network with what is known of it.
 #[derive(Clone, Copy)]
@@ -58,11 +57,7 @@ impl Whole<'_> {
     /// # Errors
     ///
     /// When classes or threshold make no sense, or a module cannot be measured as asked.
-    pub fn extract<B: AutodiffBackend>(
-        &self,
-        request: &Request,
-        device: &B::Device,
-    ) -> Result<Module, Error> {
+    pub fn extract<B: Training>(&self, request: &Request, device: &B::Device) -> Result<Module, Error> {
         request.check()?;
         let modules = self.usage.modules(request.threshold)?;
         let union = modules.union(&request.classes)?;
@@ -102,6 +97,7 @@ impl Whole<'_> {
             accuracy_before: Some(before),
             accuracy_after: after,
             controls,
+            card: Some(self.card(request)),
             network: module.spec.clone(),
         };
         Ok(Module { manifest, weights: module.state })
@@ -113,7 +109,7 @@ impl Whole<'_> {
     /// # Errors
     ///
     /// As [`Whole::extract`].
-    pub fn evaluate_module<B: AutodiffBackend>(
+    pub fn evaluate_module<B: Training>(
         &self,
         module: &Module,
         controls: usize,
@@ -146,6 +142,25 @@ impl Whole<'_> {
         })
     }
 
+    /// The card of a module that is cut out as asked.
+    fn card(&self, request: &Request) -> Card {
+        let data = self.manifest.preset.data.source.name();
+        let tuned = match request.fine_tune_epochs {
+            0 => "not fine-tuned".to_owned(),
+            epochs => format!(
+                "fine-tuned for {epochs} epochs on the training samples of its classes, of which the one that is \
+                 best on the validation split was kept"
+            ),
+        };
+        let protocol = format!(
+            "Accuracies are on the test split of {data}, samples of the module's classes only. Kernels were chosen \
+             on the training split at threshold {}; {tuned}. Seed {}.",
+            request.threshold, self.manifest.seed
+        );
+        let parent = Ancestor { run: self.manifest.id.clone(), step: self.step, module: None };
+        Card { data: data.into(), protocol, parents: vec![parent], ..Card::default() }
+    }
+
     fn tuning(&self) -> Tuning<'_> {
         Tuning { manifest: self.manifest, classes: self.dataset.classes.len() }
     }
@@ -162,13 +177,13 @@ impl Whole<'_> {
     }
 
     /// Among the module's classes, with the whole network's logits.
-    fn accuracy_of_whole<B: AutodiffBackend>(&self, task: &Task, device: &B::Device) -> Result<f64, Error> {
+    fn accuracy_of_whole<B: Training>(&self, task: &Task, device: &B::Device) -> Result<f64, Error> {
         let whole = CutOut { spec: self.spec.clone(), state: self.state.clone() };
         self.accuracy_before::<B>(&whole, task, device)
     }
 
     /// Without a head: from the network's own logits of the task's classes.
-    fn accuracy_before<B: AutodiffBackend>(
+    fn accuracy_before<B: Training>(
         &self,
         cut: &CutOut,
         task: &Task,
@@ -182,7 +197,7 @@ impl Whole<'_> {
     }
 
     /// Puts the module's classifier on and fine-tunes; gives the accuracy after, if there were epochs.
-    fn tune<B: AutodiffBackend>(
+    fn tune<B: Training>(
         &self,
         cut: CutOut,
         request: &Request,
@@ -202,7 +217,7 @@ impl Whole<'_> {
     }
 
     /// The same with as many kernels a layer, drawn at random.
-    fn control<B: AutodiffBackend>(
+    fn control<B: Training>(
         &self,
         selection: &Selection,
         draw: u64,

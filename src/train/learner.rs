@@ -1,19 +1,19 @@
 //! The training step, shared by modular training and the fine-tuning of modules.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::AutodiffBackend;
 use rand_chacha::ChaCha8Rng;
 
 use super::input::Normaliser;
 use super::loss::{cross_entropy, label_tensor};
 use super::optimiser::Sgd;
+use crate::backend::Training;
 use crate::data::Batch;
 use crate::method::MethodConfig;
 use crate::network::Network;
 
 /// A network with what it takes to improve it.
 #[derive(Debug)]
-pub struct Learner<B: AutodiffBackend> {
+pub struct Learner<B: Training> {
     /// The network.
     pub network: Network<B>,
     /// Its optimiser.
@@ -30,7 +30,7 @@ pub fn sum_names(method: &MethodConfig) -> Vec<&'static str> {
     [&["cross_entropy"], method.term_names(), &["total", "correct", "kernel_rate"]].concat()
 }
 
-impl<B: AutodiffBackend> Learner<B> {
+impl<B: Training> Learner<B> {
     /// One step of stochastic gradient descent. Gives, still on the device, the sums over the batch's samples
     /// that [`sum_names`] names: `[sums]`.
     pub fn step(

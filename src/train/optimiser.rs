@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use burn::module::{ModuleMapper, Param, ParamId};
-use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::{Tensor, TensorPrimitive};
 
-use crate::network::{Array, Network, State, StateError};
+use crate::backend::{Compute, Training, nesterov};
+use crate::network::{Array, Gradients, Network, State, StateError};
 
 /// SGD as PyTorch defines it: v = g at the first step, then v = momentum v + g; p -= rate (g + momentum v).
 /// No dampening, no weight decay.
@@ -21,7 +21,7 @@ pub struct Sgd<B: AutodiffBackend> {
     velocity: HashMap<ParamId, Tensor<B::InnerBackend, 1>>,
 }
 
-impl<B: AutodiffBackend> Sgd<B> {
+impl<B: Training> Sgd<B> {
     /// An optimiser that has not made a step.
     pub fn new(momentum: f64) -> Self {
         Sgd { momentum, velocity: HashMap::new() }
@@ -67,29 +67,77 @@ impl<B: AutodiffBackend> Sgd<B> {
     }
 
     /// One update of every parameter that has a gradient.
-    pub fn step(&mut self, rate: f64, network: &mut Network<B>, gradients: GradientsParams) {
-        network.map(&mut Update { optimiser: self, gradients, rate });
+    pub fn step(&mut self, rate: f64, network: &mut Network<B>, gradients: Gradients) {
+        let mut update = Update { optimiser: self, gradients, rate };
+        network.map(&mut update);
+        network.recycle(update.gradients);
     }
 }
 
 struct Update<'a, B: AutodiffBackend> {
     optimiser: &'a mut Sgd<B>,
-    gradients: GradientsParams,
+    gradients: Gradients,
     rate: f64,
 }
 
-impl<B: AutodiffBackend> ModuleMapper<B> for Update<'_, B> {
+impl<B: Training> ModuleMapper<B> for Update<'_, B> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
-        let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(param.id) else { return param };
-        let momentum = self.optimiser.momentum;
+        let (id, rate, optimiser) = (param.id, self.rate, &mut *self.optimiser);
+        match &mut self.gradients {
+            Gradients::Device(gradients) => match gradients.remove::<B::InnerBackend, D>(id) {
+                Some(gradient) => param.map(|weights| optimiser.tensors(id, rate, weights, gradient)),
+                None => param,
+            },
+            Gradients::Host(gradients) => match gradients.get(id.val() as usize) {
+                Some(gradient) if !gradient.is_empty() => {
+                    param.map(|weights| optimiser.arrays(id, rate, weights, gradient))
+                }
+                _ => param,
+            },
+        }
+    }
+}
+
+impl<B: Training> Sgd<B> {
+    /// The update in Burn's operations.
+    fn tensors<const D: usize>(
+        &mut self,
+        id: ParamId,
+        rate: f64,
+        weights: Tensor<B, D>,
+        gradient: Tensor<B::InnerBackend, D>,
+    ) -> Tensor<B, D> {
         let dims = gradient.dims();
         let gradient = gradient.reshape([-1]);
-        let velocity = match self.optimiser.velocity.remove(&param.id) {
-            Some(velocity) => velocity.mul_scalar(momentum) + gradient.clone(),
+        let velocity = match self.velocity.remove(&id) {
+            Some(velocity) => velocity.mul_scalar(self.momentum) + gradient.clone(),
             None => gradient.clone(),
         };
-        let change = (gradient + velocity.clone().mul_scalar(momentum)).mul_scalar(self.rate);
-        self.optimiser.velocity.insert(param.id, velocity);
-        param.map(|weights| Tensor::from_inner(weights.inner() - change.reshape(dims)).require_grad())
+        let change = (gradient + velocity.clone().mul_scalar(self.momentum)).mul_scalar(rate);
+        self.velocity.insert(id, velocity);
+        Tensor::from_inner(weights.inner() - change.reshape(dims)).require_grad()
+    }
+
+    /// The update in place, on the host.
+    fn arrays<const D: usize>(
+        &mut self,
+        id: ParamId,
+        rate: f64,
+        weights: Tensor<B, D>,
+        gradient: &[f32],
+    ) -> Tensor<B, D> {
+        let weights = weights.inner();
+        let zeros = || Tensor::zeros([gradient.len()], &weights.device());
+        let velocity = self.velocity.remove(&id).unwrap_or_else(zeros);
+        let (mut weights, mut velocity) =
+            (weights.into_primitive().tensor(), velocity.into_primitive().tensor());
+        match (B::InnerBackend::host_mut(&mut weights), B::InnerBackend::host_mut(&mut velocity)) {
+            (Some(weights), Some(velocity)) => {
+                nesterov(weights, velocity, gradient, self.momentum as f32, rate as f32);
+            }
+            _ => unreachable!("gradients on the host belong to whole tensors on the host"),
+        }
+        self.velocity.insert(id, Tensor::from_primitive(TensorPrimitive::Float(velocity)));
+        Tensor::from_inner(Tensor::from_primitive(TensorPrimitive::Float(weights))).require_grad()
     }
 }

@@ -75,6 +75,9 @@ pub struct MaskRecord {
     pub layer_krr: Vec<f64>,
     /// Retention class by class.
     pub class_krr: Vec<f64>,
+    /// Retention by layer and class, `[layer][class]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layer_class_krr: Vec<Vec<f64>>,
     /// Cohesion class by class.
     pub class_cohesion: Vec<f64>,
 }
@@ -106,6 +109,7 @@ impl MaskRecord {
             krr: metrics.krr,
             layer_krr: metrics.layer_krr,
             class_krr: metrics.class_krr,
+            layer_class_krr: metrics.layer_class_krr,
             class_cohesion: metrics.class_cohesion,
         }
     }

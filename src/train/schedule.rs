@@ -52,9 +52,36 @@ impl std::fmt::Display for Setting {
     }
 }
 
+impl std::str::FromStr for Setting {
+    type Err = String;
+
+    /// Reads what [`Setting`]'s `Display` writes, as it stands in a run's event log.
+    fn from_str(text: &str) -> Result<Setting, String> {
+        let unknown = || format!("`{text}` is no change of a setting");
+        if text == "learning rate as scheduled" {
+            return Ok(Setting::LearningRate(None));
+        }
+        let (name, value) = text.split_once(" = ").ok_or_else(unknown)?;
+        let value = value.parse().map_err(|_| unknown())?;
+        match name {
+            "learning rate" => Ok(Setting::LearningRate(Some(value))),
+            name => Ok(Setting::Weight { name: name.into(), value }),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_setting_is_read_back_from_the_event_log() {
+        let weight = Setting::Weight { name: "beta".into(), value: 1.5e-7 };
+        for setting in [weight, Setting::LearningRate(Some(0.05)), Setting::LearningRate(None)] {
+            assert_eq!(setting.to_string().parse(), Ok(setting));
+        }
+        assert!("paused".parse::<Setting>().is_err() && "a = b".parse::<Setting>().is_err());
+    }
 
     #[test]
     fn the_cosine_falls_from_the_base_to_zero_over_its_period() {

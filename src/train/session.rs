@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 
-use burn::tensor::backend::AutodiffBackend;
-
 use super::branch::branch;
 use super::command::{Command, Numbered};
 use super::error::Error;
 use super::evaluator::Evaluator;
 use super::event::Event;
+use super::launch::Prepared;
 use super::schedule::Schedule;
 use super::trainer::Trainer;
-use crate::backend::{Device, Task};
+use crate::backend::{Device, Task, Training};
 use crate::data::Dataset;
 use crate::run::{Checkpoint, Writer};
 
@@ -32,10 +31,23 @@ pub struct Job {
     pub device: Device,
 }
 
+impl Prepared {
+    /// The job of training it with these changes on this device.
+    pub fn job(self, schedule: Schedule, device: Device) -> Job {
+        let Prepared { writer, dataset, checkpoint, .. } = self;
+        Job { writer, dataset, checkpoint, schedule, device }
+    }
+}
+
 /// A session: a trainer thread and the two channels to it.
 pub struct Session {
-    commands: Sender<Numbered>,
+    remote: Remote,
     events: Receiver<Event>,
+}
+
+/// The end of a session that takes commands.
+pub struct Remote {
+    commands: Sender<Numbered>,
     revision: u64,
     thread: Option<JoinHandle<()>>,
 }
@@ -54,9 +66,31 @@ impl Session {
             device.run(TrainerThread { job, inbox, outbox });
         };
         let thread = std::thread::Builder::new().name("trainer".into()).spawn(body)?;
-        Ok(Session { commands, events, revision: 0, thread: Some(thread) })
+        Ok(Session { remote: Remote { commands, revision: 0, thread: Some(thread) }, events })
     }
 
+    /// Sends a command, as [`Remote::send`].
+    pub fn send(&mut self, command: Command) -> u64 {
+        self.remote.send(command)
+    }
+
+    /// The events; the channel closes after the last one.
+    pub fn events(&self) -> &Receiver<Event> {
+        &self.events
+    }
+
+    /// Both ends, for two threads.
+    pub fn split(self) -> (Remote, Receiver<Event>) {
+        (self.remote, self.events)
+    }
+
+    /// Waits for the trainer thread to end. Pending events can no longer be received.
+    pub fn join(self) {
+        self.remote.join();
+    }
+}
+
+impl Remote {
     /// Sends a command; gives its number, which the event that answers it carries. A session that has ended
     /// answers nothing.
     pub fn send(&mut self, command: Command) -> u64 {
@@ -66,12 +100,7 @@ impl Session {
         self.revision
     }
 
-    /// The events; the channel closes after the last one.
-    pub fn events(&self) -> &Receiver<Event> {
-        &self.events
-    }
-
-    /// Waits for the trainer thread to end. Pending events can no longer be received.
+    /// Waits for the trainer thread to end.
     pub fn join(mut self) {
         if let Some(thread) = self.thread.take() {
             // Panics of the trainer have already become a `Failed` event.
@@ -95,7 +124,7 @@ struct TrainerThread {
 impl Task for TrainerThread {
     type Output = ();
 
-    fn run<B: AutodiffBackend>(self, device: B::Device) {
+    fn run<B: Training>(self, device: B::Device) {
         let TrainerThread { job, inbox, outbox } = self;
         let (run, step) = (job.writer.run.clone(), job.checkpoint.step);
         let mut events = Events { outbox, step };
@@ -132,14 +161,14 @@ impl Events {
     }
 
     /// Writes the event to the run's log, then sends it.
-    fn log<B: AutodiffBackend>(&mut self, trainer: &mut Trainer<B>, event: Event) -> Result<(), Error> {
+    fn log<B: Training>(&mut self, trainer: &mut Trainer<B>, event: Event) -> Result<(), Error> {
         trainer.writer.events.append(&event)?;
         self.send(event);
         Ok(())
     }
 }
 
-fn train<B: AutodiffBackend>(
+fn train<B: Training>(
     job: Job,
     inbox: &Receiver<Numbered>,
     events: &mut Events,
@@ -180,16 +209,20 @@ fn train<B: AutodiffBackend>(
 }
 
 /// One step, and what is due after it.
-fn advance<B: AutodiffBackend>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(), Error> {
+fn advance<B: Training>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(), Error> {
     trainer.train_step();
     if let Some(record) = trainer.read_steps()? {
         trainer.writer.steps.append(&record)?;
         events.send(Event::Steps(record));
     }
     if trainer.at_epoch_end() {
-        let record = trainer.finish_epoch()?;
+        let (record, usage) = trainer.finish_epoch()?;
         trainer.writer.metrics.append(&record)?;
+        let step = record.step;
         events.send(Event::Epoch(Box::new(record)));
+        if let Some(usage) = usage {
+            events.send(Event::Usage { step, usage: Arc::new(usage) });
+        }
         if trainer.step < trainer.steps() && trainer.wants_checkpoint() {
             save(trainer, events)?;
         }
@@ -197,13 +230,13 @@ fn advance<B: AutodiffBackend>(trainer: &mut Trainer<B>, events: &mut Events) ->
     Ok(())
 }
 
-fn save<B: AutodiffBackend>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(), Error> {
+fn save<B: Training>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(), Error> {
     trainer.checkpoint(None)?;
     let step = trainer.step;
     events.log(trainer, Event::Checkpointed { step })
 }
 
-fn apply_schedule<B: AutodiffBackend>(
+fn apply_schedule<B: Training>(
     trainer: &mut Trainer<B>,
     schedule: &Schedule,
     events: &mut Events,
@@ -218,7 +251,7 @@ fn apply_schedule<B: AutodiffBackend>(
 }
 
 /// Carries out the commands that have arrived; while paused, waits for more.
-fn carry_out<B: AutodiffBackend>(
+fn carry_out<B: Training>(
     trainer: &mut Trainer<B>,
     inbox: &Receiver<Numbered>,
     schedule: &Schedule,
@@ -286,7 +319,7 @@ fn carry_out<B: AutodiffBackend>(
     }
 }
 
-fn step_once<B: AutodiffBackend>(
+fn step_once<B: Training>(
     trainer: &mut Trainer<B>,
     schedule: &Schedule,
     events: &mut Events,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::AutodiffBackend;
 
 use super::error::Error;
 use super::evaluate::Pass;
@@ -14,6 +13,7 @@ use super::learner::{Learner, sum_names};
 use super::optimiser::Sgd;
 use super::record::{EpochRecord, SplitRecord, StepRecord, Summary};
 use super::schedule::{Setting, cosine};
+use crate::backend::Training;
 use crate::data::{self, Augmentation, Dataset, Images};
 use crate::method::MethodConfig;
 use crate::modular::{self, Usage, masked_layers};
@@ -30,7 +30,7 @@ const KEPT_CHECKPOINTS: usize = 3;
 const SAVING_SHARE: u32 = 20;
 
 /// A run in training.
-pub struct Trainer<B: AutodiffBackend> {
+pub struct Trainer<B: Training> {
     /// The run directory, locked.
     pub writer: Writer,
     /// Steps taken.
@@ -64,7 +64,7 @@ struct Watch {
     saving: Duration,
 }
 
-impl<B: AutodiffBackend> Trainer<B> {
+impl<B: Training> Trainer<B> {
     /// A trainer that goes on from `checkpoint`.
     ///
     /// # Errors
@@ -207,13 +207,13 @@ impl<B: AutodiffBackend> Trainer<B> {
     /// # Errors
     ///
     /// When a sum, a loss or a mask is not finite.
-    pub fn finish_epoch(&mut self) -> Result<EpochRecord, Error> {
+    pub fn finish_epoch(&mut self) -> Result<(EpochRecord, Option<Usage>), Error> {
         let rate = cosine_rate_of_last_epoch(self);
         let sums = self.read_sums()?;
         let network = self.learner.network.valid();
-        let valid = self.measure(&network, &self.dataset.valid)?;
+        let (valid, _) = self.measure(&network, &self.dataset.valid)?;
         let part = evenly_spaced(&self.dataset.train, self.dataset.valid.len());
-        let mut train = self.measure(&network, &part)?;
+        let (mut train, usage) = self.measure(&network, &part)?;
         self.put_sums(&mut train, &sums);
         if self.best.is_none_or(|best| valid.accuracy > best.accuracy) {
             self.best = Some(Best { step: self.step, accuracy: valid.accuracy });
@@ -232,7 +232,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         self.sums = None;
         self.order = self.epoch_order();
         self.watch.next_epoch(self.step);
-        Ok(record)
+        Ok((record, usage))
     }
 
     /// Whether enough time has passed since the last checkpoint that another costs little.
@@ -298,7 +298,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         let modules = usage.as_ref().map(|u| u.modules(self.preset.modules.threshold)).transpose()?;
         let cohesion =
             modules.as_ref().zip(usage.as_ref()).map(|(m, usage)| m.cohesion(usage)).transpose()?;
-        let accuracy = |images: &Images| self.measure(&network, images).map(|record| record.accuracy);
+        let accuracy = |images: &Images| self.measure(&network, images).map(|(record, _)| record.accuracy);
         let summary = Summary {
             test_accuracy: accuracy(&self.dataset.test)?,
             valid_accuracy: accuracy(&self.dataset.valid)?,
@@ -317,7 +317,7 @@ impl<B: AutodiffBackend> Trainer<B> {
     ///
     /// When a mask is not finite.
     pub fn valid_accuracy(&self) -> Result<f64, Error> {
-        Ok(self.measure(&self.learner.network.valid(), &self.dataset.valid)?.accuracy)
+        Ok(self.measure(&self.learner.network.valid(), &self.dataset.valid)?.0.accuracy)
     }
 
     /// The network's description.
@@ -350,7 +350,12 @@ impl<B: AutodiffBackend> Trainer<B> {
         Ok(usage)
     }
 
-    fn measure(&self, network: &Network<B::InnerBackend>, images: &Images) -> Result<SplitRecord, Error> {
+    /// What the network does on these images, and the usage counted on the way where there are masks.
+    fn measure(
+        &self,
+        network: &Network<B::InnerBackend>,
+        images: &Images,
+    ) -> Result<(SplitRecord, Option<Usage>), Error> {
         let layers = masked_layers(network.spec())?;
         let mut usage = (!layers.is_empty()).then(|| Usage::new(layers, self.dataset.classes.len()));
         let Learner { normaliser, device, .. } = &self.learner;
@@ -360,7 +365,7 @@ impl<B: AutodiffBackend> Trainer<B> {
         let record = SplitRecord::new(&evaluation, &self.method, usage.as_ref());
         match record.losses.iter().find(|(_, loss)| !loss.is_finite()) {
             Some((term, _)) => Err(Error::Diverged { term: term.clone(), step: self.step }),
-            None => Ok(record),
+            None => Ok((record, usage)),
         }
     }
 
@@ -406,7 +411,7 @@ impl<B: AutodiffBackend> Trainer<B> {
 }
 
 /// The epoch counter has already moved on when an epoch is recorded.
-fn cosine_rate_of_last_epoch<B: AutodiffBackend>(trainer: &Trainer<B>) -> f64 {
+fn cosine_rate_of_last_epoch<B: Training>(trainer: &Trainer<B>) -> f64 {
     let training = &trainer.preset.training;
     let last = trainer.epoch().saturating_sub(1);
     trainer.learning_rate.unwrap_or_else(|| cosine(training.learning_rate, last, training.cosine_period()))

@@ -1,7 +1,5 @@
 //! Fine-tuning a module and measuring networks on a task.
 
-use burn::tensor::backend::AutodiffBackend;
-
 use super::error::Error;
 use super::evaluate::{Pass, argmax_rows};
 use super::input::Normaliser;
@@ -9,6 +7,7 @@ use super::learner::Learner;
 use super::optimiser::Sgd;
 use super::schedule::cosine;
 use super::task::Task;
+use crate::backend::Training;
 use crate::data::{self, Images};
 use crate::method::MethodConfig;
 use crate::network::{Array, Network, Spec, State};
@@ -30,7 +29,7 @@ impl Tuning<'_> {
     /// # Errors
     ///
     /// When the weights are not the network's.
-    pub fn accuracy<B: AutodiffBackend>(
+    pub fn accuracy<B: Training>(
         &self,
         spec: &Spec,
         state: &State,
@@ -55,7 +54,7 @@ impl Tuning<'_> {
     /// # Errors
     ///
     /// As [`Tuning::accuracy`].
-    pub fn detection_accuracy<B: AutodiffBackend>(
+    pub fn detection_accuracy<B: Training>(
         &self,
         spec: &Spec,
         state: &State,
@@ -90,7 +89,7 @@ impl Tuning<'_> {
 /// # Errors
 ///
 /// When the weights are not the network's.
-pub fn fine_tune<B: AutodiffBackend>(
+pub fn fine_tune<B: Training>(
     tuning: &Tuning<'_>,
     spec: &Spec,
     state: &State,

@@ -1,9 +1,8 @@
 //! `*_mask_generator` and `*_masked_conv_bn`: single layers, forward and backward.
 
-use burn::module::{Param, ParamId};
-use burn::optim::GradientsParams;
+use burn::module::Param;
 use burn::tensor::Tensor;
-use burn::tensor::backend::AutodiffBackend;
+use cleave::backend::Training;
 use cleave::network::weights::MaskGenerator;
 use cleave::network::{Array, Conv, Init, Network, Spec, Stage, State};
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +11,7 @@ use rand_chacha::rand_core::SeedableRng;
 use crate::compare::Report;
 use crate::fixture::Fixture;
 
-pub fn mask_generator<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
+pub fn mask_generator<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
     for case in fixture.json("cases").as_object().unwrap().keys() {
         let key = |name: &str| format!("{case}/{name}");
         let generator = MaskGenerator::<B> {
@@ -42,7 +41,7 @@ pub fn mask_generator<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device,
     }
 }
 
-pub fn masked_conv_bn<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
+pub fn masked_conv_bn<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
     for case in fixture.json("cases").as_object().unwrap().keys() {
         let prefix = format!("{case}/");
         let key = |name: &str| format!("{prefix}{name}");
@@ -59,7 +58,8 @@ pub fn masked_conv_bn<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device,
         let loss = (output.logits * upstream).sum() + (output.masks[0].clone() * upstream_mask).sum();
         let gradients = loss.backward();
         let grad_x = Array::from_tensor(x.grad(&gradients).unwrap()).values;
-        let parameters = named_gradients(&network, &network.gradients(gradients));
+        let gradients = network.gradients(gradients);
+        let parameters = network.named_gradients(&gradients).0;
         let mut pairs = vec![(key("grad_x"), grad_x, fixture.values(&key("grad_x")))];
         for (name, ours) in parameters {
             let reference = key(&format!("grad/{}", reference_name(&name)));
@@ -102,23 +102,4 @@ fn reference_name(ours: &str) -> String {
     ours.trim_start_matches("conv0.")
         .replace("mask_generator.hidden", "mask_generator.mask_generator.0")
         .replace("mask_generator.output", "mask_generator.mask_generator.2")
-}
-
-/// Gradients by our parameter names.
-pub fn named_gradients<B: AutodiffBackend>(
-    network: &Network<B>,
-    gradients: &GradientsParams,
-) -> Vec<(String, Array)> {
-    let slots = network.slots().iter().zip(0u64..).filter(|(slot, _)| slot.role.is_trained());
-    slots
-        .map(|(slot, id)| {
-            let id = ParamId::from(id);
-            let array = match slot.shape.len() {
-                1 => Array::from_tensor(gradients.get::<B::InnerBackend, 1>(id).unwrap()),
-                2 => Array::from_tensor(gradients.get::<B::InnerBackend, 2>(id).unwrap()),
-                _ => Array::from_tensor(gradients.get::<B::InnerBackend, 4>(id).unwrap()),
-            };
-            (slot.name.clone(), array)
-        })
-        .collect()
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, tanh};
-use burn::tensor::backend::AutodiffBackend;
+use cleave::backend::Training;
 use cleave::method::Average;
 use cleave::method::mwt::modular_losses;
 use cleave::modular::{SampleMetrics, Usage};
@@ -12,7 +12,7 @@ use crate::compare::Report;
 use crate::fixture::Fixture;
 use crate::reference::tracked;
 
-pub fn check<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
+pub fn check<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
     let labels = fixture.labels("labels");
     let layers = fixture.integers("layer_sizes").len();
     let (alpha, beta) = (fixture.scalar("alpha"), fixture.scalar("beta"));
@@ -64,7 +64,7 @@ pub fn sample_metrics(fixture: &Fixture, masks: &[Array], report: &mut Report) -
 
 /// Gradients with respect to the masks, in rows that are not all zero: there the reference's gradient is of
 /// the order 1e10 and reaches no parameter.
-fn mask_gradients<B: AutodiffBackend>(
+fn mask_gradients<B: Training>(
     fixture: &Fixture,
     labels: &[u32],
     name: &str,
@@ -106,7 +106,7 @@ fn live_rows(array: &Array, zero: &[i64]) -> Vec<f32> {
 }
 
 /// Gradients with respect to z, where mask = relu(tanh(z)): exactly 0 in all-zero rows.
-fn gradients_before_activation<B: AutodiffBackend>(
+fn gradients_before_activation<B: Training>(
     fixture: &Fixture,
     labels: &[u32],
     layers: usize,

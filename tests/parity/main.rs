@@ -16,7 +16,7 @@ mod train;
 
 use std::io::Write;
 
-use burn::tensor::backend::AutodiffBackend;
+use cleave::backend::Training;
 use cleave::backend::{Cpu, cpu_device};
 
 use compare::Report;
@@ -24,7 +24,7 @@ use fixture::Fixture;
 
 type Case<B> = fn(&Fixture, &<B as burn::tensor::backend::BackendTypes>::Device, &mut Report);
 
-fn case<B: AutodiffBackend>(file: &str) -> Option<Case<B>> {
+fn case<B: Training>(file: &str) -> Option<Case<B>> {
     let cases: [(&str, Case<B>); 7] = [
         ("_losses", losses::check::<B>),
         ("_mask_generator", layers::mask_generator::<B>),

@@ -2,7 +2,7 @@
 //! classes cut out.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::{AutodiffBackend, Backend};
+use cleave::backend::{Compute, Training};
 use cleave::modular::{ClassModules, Usage};
 use cleave::network::{Cost, Network, Spec};
 use fixedbitset::FixedBitSet;
@@ -16,7 +16,7 @@ use crate::threshold::{THRESHOLDS, class_modules};
 /// Images in one forward pass.
 const BATCH: usize = 100;
 
-pub fn check<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
+pub fn check<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
     let reference = Reference::of(fixture);
     whole_cost(fixture, &reference.spec, report);
     probes::<B>(fixture, device, report);
@@ -55,13 +55,13 @@ fn whole_cost(fixture: &Fixture, spec: &Spec, report: &mut Report) {
 }
 
 /// The images on which modules are tried, as input.
-fn probes<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
+fn probes<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
     let x = network_input::<B>(fixture, fixture.indices("probe_idx").into_iter(), device);
     report.exact("probe_x", &values(x), fixture.values("probe_x"));
 }
 
 /// What the network makes of all images; the kernels that it uses for them.
-fn usage<B: Backend>(
+fn usage<B: Compute>(
     fixture: &Fixture,
     reference: &Reference,
     network: &Network<B>,

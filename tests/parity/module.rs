@@ -1,7 +1,7 @@
 //! One module of a `*_modularize` case: the kernels that some classes keep, the network that they make, its
 //! logits, its head and its fine-tuning.
 
-use burn::tensor::backend::AutodiffBackend;
+use cleave::backend::Training;
 use cleave::modular::{ClassModules, Cut, Selection, module_cost, slice, with_head};
 use cleave::network::{Network, Spec, Stage, State};
 use cleave::train::{Sgd, cross_entropy};
@@ -39,7 +39,7 @@ impl<'a> Target<'a> {
         format!("{}/{name}", self.name)
     }
 
-    pub fn check<B: AutodiffBackend>(&self, device: &B::Device, report: &mut Report) {
+    pub fn check<B: Training>(&self, device: &B::Device, report: &mut Report) {
         let whole = &self.reference.spec;
         self.union(report);
         let selection = self.modules.selection(whole, &self.classes).unwrap();
@@ -105,7 +105,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    fn logits<B: AutodiffBackend>(
+    fn logits<B: Training>(
         &self,
         name: &str,
         spec: &Spec,
@@ -141,12 +141,7 @@ impl<'a> Target<'a> {
     }
 
     /// Training steps of all parameters on one batch, with cross-entropy alone.
-    fn fine_tune<B: AutodiffBackend>(
-        &self,
-        mut network: Network<B>,
-        device: &B::Device,
-        report: &mut Report,
-    ) {
+    fn fine_tune<B: Training>(&self, mut network: Network<B>, device: &B::Device, report: &mut Report) {
         let samples = self.fixture.indices(&self.key("ft/sample_idx"));
         let x = network_input::<B>(self.fixture, samples.into_iter(), device);
         let targets = self.fixture.labels(&self.key("ft/targets"));
@@ -170,7 +165,7 @@ impl<'a> Target<'a> {
     }
 
     /// The state after fine-tuning.
-    fn tuned<B: AutodiffBackend>(&self, network: &Network<B>, report: &mut Report) {
+    fn tuned<B: Training>(&self, network: &Network<B>, report: &mut Report) {
         let prefix = self.key("ft/after3/");
         let state = network.state();
         report.exact(&prefix, &[state.0.len()], &[self.fixture.below(&prefix).len()]);

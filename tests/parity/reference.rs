@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::backend::Backend;
+use cleave::backend::Compute;
 use cleave::modular::{TrackedLayer, masked_layers};
 use cleave::network::architecture::{Plan, rescnn, resnet, simcnn, vgg};
 use cleave::network::{Array, Network, Spec, State};
@@ -61,7 +61,7 @@ impl Reference {
         masked_layers(&self.spec).unwrap()
     }
 
-    pub fn network<B: Backend>(&self, fixture: &Fixture, prefix: &str, device: &B::Device) -> Network<B> {
+    pub fn network<B: Compute>(&self, fixture: &Fixture, prefix: &str, device: &B::Device) -> Network<B> {
         Network::new(self.spec.clone(), &self.state(fixture, prefix, &self.spec), device).unwrap()
     }
 }

@@ -1,7 +1,8 @@
 //! `*_train`: one training step in every detail, then two more, then evaluation.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::AutodiffBackend;
+use cleave::backend::Training;
+use cleave::import::{Mapping, assign};
 use cleave::method::mwt::modular_losses;
 use cleave::method::{Average, MethodConfig};
 use cleave::network::{Array, Network, Output};
@@ -11,12 +12,12 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::compare::Report;
 use crate::fixture::{Fixture, values};
-use crate::layers::named_gradients;
 use crate::losses::sample_metrics;
 use crate::reference::Reference;
 
-pub fn check<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
+pub fn check<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
     let reference = Reference::of(fixture);
+    imported(fixture, &reference, report);
     let labels = fixture.labels("labels");
     let x = fixture.tensor::<B, 4>("x", device);
     let method = MethodConfig::Mwt {
@@ -39,7 +40,7 @@ pub fn check<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: 
             losses.compare("losses", &names.map(|name| fixture.scalar(name)), report);
             per_layer(fixture, &output, device, report);
             first_step(fixture, &reference, &output, &network, report);
-            report.gradients(named_gradients(&network, &gradients).into_iter().map(|(name, ours)| {
+            report.gradients(network.named_gradients(&gradients).0.into_iter().map(|(name, ours)| {
                 let key = format!("grad/{}", reference.name(&name));
                 (key.clone(), ours.values, fixture.values(&key))
             }));
@@ -49,8 +50,20 @@ pub fn check<B: AutodiffBackend>(fixture: &Fixture, device: &B::Device, report: 
     after_three_steps(fixture, &reference, &network, device, report);
 }
 
+/// The weights under the reference's own names, as `cleave import` finds their places.
+fn imported(fixture: &Fixture, reference: &Reference, report: &mut Report) {
+    let arrays = fixture.below("state/").into_iter().map(|(name, array)| (name.to_owned(), array.clone()));
+    let ours = assign(&reference.spec, arrays.collect(), &Mapping::default()).unwrap();
+    let theirs = reference.state(fixture, "state/", &reference.spec);
+    report.exact(
+        "import",
+        &ours.0.into_iter().collect::<Vec<_>>(),
+        &theirs.0.into_iter().collect::<Vec<_>>(),
+    );
+}
+
 /// The state after the steps, and what it makes of the batch with running statistics.
-fn after_three_steps<B: AutodiffBackend>(
+fn after_three_steps<B: Training>(
     fixture: &Fixture,
     reference: &Reference,
     network: &Network<B>,
@@ -69,13 +82,13 @@ fn after_three_steps<B: AutodiffBackend>(
     report.close("eval_masks", &masks, fixture.values("eval_masks"), 1e-4);
 }
 
-struct Losses<B: AutodiffBackend> {
+struct Losses<B: Training> {
     parts: [Tensor<B, 1>; 3],
     total: Tensor<B, 1>,
     kernel_rate: f32,
 }
 
-impl<B: AutodiffBackend> Losses<B> {
+impl<B: Training> Losses<B> {
     fn of(method: &MethodConfig, output: &Output<B>, labels: &[u32]) -> Self {
         let ce = cross_entropy(output.logits.clone(), labels);
         let terms = method.terms(output, labels);
@@ -103,12 +116,7 @@ impl<B: AutodiffBackend> Losses<B> {
 }
 
 /// Losses and measures of each masked layer.
-fn per_layer<B: AutodiffBackend>(
-    fixture: &Fixture,
-    output: &Output<B>,
-    device: &B::Device,
-    report: &mut Report,
-) {
+fn per_layer<B: Training>(fixture: &Fixture, output: &Output<B>, device: &B::Device, report: &mut Report) {
     let losses = modular_losses(&output.masks, &fixture.labels("labels"), Average::Pairs, device);
     for (name, ours) in [("cohesion_per_layer", losses.cohesion), ("coupling_per_layer", losses.coupling)] {
         report.close(name, &values(ours), fixture.values(name), 1e-5);
@@ -118,7 +126,7 @@ fn per_layer<B: AutodiffBackend>(
 }
 
 /// Logits, masks and batch norm statistics of the first forward pass.
-fn first_step<B: AutodiffBackend>(
+fn first_step<B: Training>(
     fixture: &Fixture,
     reference: &Reference,
     output: &Output<B>,

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::cli::error::Failure;
 use crate::cli::output::{self, Table, count};
-use crate::data::{DataConfig, Source};
 use crate::network::{Cost, Init, Layer, LayerKind, Spec, SpecError, Stage};
 use crate::preset::Preset;
 
@@ -42,7 +41,7 @@ struct Counts {
 
 impl CostReport {
     pub(super) fn new(preset: &Preset) -> Result<CostReport, Failure> {
-        let Some((input, classes)) = known_shape(&preset.data) else {
+        let Some((input, classes)) = preset.data.published_shape() else {
             return Err(Failure::Failed(format!(
                 "what the network of {} costs follows from its image folder, which is not read here; a run \
                  shows it: cleave runs show",
@@ -113,19 +112,6 @@ fn spec(input: [usize; 3], stages: Vec<Stage>) -> Spec {
 
 fn shape(lengths: &[usize]) -> String {
     lengths.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
-}
-
-/// Shape and number of classes of a published data set.
-fn known_shape(data: &DataConfig) -> Option<([usize; 3], usize)> {
-    let (channels, side, classes) = match data.source {
-        Source::Digits => (1, 8, 10),
-        Source::Cifar10 | Source::Svhn => (3, 32, 10),
-        Source::Cifar100 => (3, 32, 100),
-        Source::Mnist | Source::FashionMnist => (1, 28, 10),
-        Source::Folder => return None,
-    };
-    let side = data.size.unwrap_or(side);
-    Some(([channels, side, side], classes))
 }
 
 #[cfg(test)]

@@ -1,91 +1,21 @@
-//! A run's results beside the published ones that its preset is to reproduce.
-
-use serde::Serialize;
+//! A run's results beside the published ones, on stdout.
 
 use crate::cli::error::Failure;
 use crate::cli::output::{self, Table, percent, percent_or_dash, ratio_or_dash};
-use crate::preset::Preset;
-use crate::train::Summary;
+use crate::train::{Comparison, ComparisonRow};
 
-/// The paper's row and ours. Accuracies and rates are fractions.
-#[derive(Serialize)]
-pub(super) struct Comparison {
-    /// Which table of the paper.
-    source: String,
-    rows: Vec<Row>,
-    /// How the two protocols differ.
-    note: String,
-}
-
-#[derive(Serialize)]
-struct Row {
-    measure: &'static str,
-    paper: f64,
-    /// Null where this run has no such figure.
-    ours: Option<f64>,
-}
-
-impl Comparison {
-    /// None for a preset without a published result.
-    pub(super) fn new(preset: &Preset, summary: Option<&Summary>) -> Option<Comparison> {
-        let paper = preset.paper.as_ref()?;
-        let accuracy = |modular: bool| {
-            summary.filter(|_| preset.method.wants_masks() == modular).map(|summary| summary.test_accuracy)
+/// Prints both beside each other.
+pub(super) fn print(comparison: &Comparison) -> Result<(), Failure> {
+    let mut table = Table::new(&[&format!("MwT paper, {}", comparison.source), "paper", "ours"]);
+    for ComparisonRow { measure, paper, ours } in &comparison.rows {
+        let (paper, ours) = match *measure {
+            "cohesion" | "coupling" => (ratio_or_dash(Some(*paper)), ratio_or_dash(*ours)),
+            _ => (percent(*paper), percent_or_dash(*ours)),
         };
-        let row = |measure, paper, ours| Row { measure, paper, ours };
-        let rows = vec![
-            row("standard_accuracy", paper.standard_accuracy, accuracy(false)),
-            row("modular_accuracy", paper.modular_accuracy, accuracy(true)),
-            row("krr", paper.krr, summary.and_then(|summary| summary.krr)),
-            row("cohesion", paper.cohesion, summary.and_then(|summary| summary.cohesion)),
-            row("coupling", paper.coupling, summary.and_then(|summary| summary.coupling)),
-        ];
-        let note = format!(
-            "ours trains {} epoch(s) and holds {} of the training images out for validation, the paper trains on \
-             all of them; both measure the last epoch on the test split",
-            preset.training.epochs,
-            percent(preset.data.valid_fraction)
-        );
-        Some(Comparison { source: paper.source.clone(), rows, note })
+        let measure = measure.replace('_', " ").replace("krr", "KRR");
+        table.row([measure, paper, ours]);
     }
-
-    pub(super) fn print(&self) -> Result<(), Failure> {
-        let mut table = Table::new(&[&format!("MwT paper, {}", self.source), "paper", "ours"]);
-        for Row { measure, paper, ours } in &self.rows {
-            let (paper, ours) = match *measure {
-                "cohesion" | "coupling" => (ratio_or_dash(Some(*paper)), ratio_or_dash(*ours)),
-                _ => (percent(*paper), percent_or_dash(*ours)),
-            };
-            let measure = measure.replace('_', " ").replace("krr", "KRR");
-            table.row([measure, paper, ours]);
-        }
-        output::line("")?;
-        table.print()?;
-        Ok(output::line(&self.note)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    fn accuracies(preset: &str) -> (Option<f64>, Option<f64>) {
-        let preset = Preset::find(preset, Path::new(""), &[]).unwrap();
-        let summary = Summary { test_accuracy: 0.9, ..Summary::default() };
-        let comparison = Comparison::new(&preset, Some(&summary)).unwrap();
-        (comparison.rows[0].ours, comparison.rows[1].ours)
-    }
-
-    #[test]
-    fn a_run_fills_the_row_of_its_own_kind() {
-        assert_eq!(accuracies("paper-vgg16-cifar10"), (None, Some(0.9)));
-        assert_eq!(accuracies("paper-vgg16-cifar10-standard"), (Some(0.9), None));
-    }
-
-    #[test]
-    fn a_preset_without_a_published_result_has_nothing_to_compare() {
-        assert!(Comparison::new(&Preset::find("digits", Path::new(""), &[]).unwrap(), None).is_none());
-    }
+    output::line("")?;
+    table.print()?;
+    Ok(output::line(&comparison.note)?)
 }

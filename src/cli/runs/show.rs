@@ -6,13 +6,12 @@ use std::io::Write;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
-use super::paper::Comparison;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output;
 use crate::network::Cost;
 use crate::run::{Entry, Manifest, ModuleEntry, Parent, Run, Status};
-use crate::train::{EpochRecord, Event, Summary};
+use crate::train::{Comparison, EpochRecord, Event, Summary};
 
 /// Show a run: what was asked for, what it came to, and what was taken out of it.
 #[derive(Debug, clap::Args)]

@@ -14,7 +14,7 @@ impl Report {
         }
         self.print_last()?;
         self.print_summary()?;
-        self.paper.iter().try_for_each(super::paper::Comparison::print)?;
+        self.paper.iter().try_for_each(super::paper::print)?;
         self.print_modules()
     }
 

@@ -1,0 +1,149 @@
+//! What comes before training: a run directory that is new, resumed or branched, and its data.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::branch::branch;
+use super::error::Error;
+use super::event::Event;
+use crate::data::{self, Dataset};
+use crate::network::State;
+use crate::preset::Preset;
+use crate::run::{Checkpoint, CheckpointInfo, Manifest, PROGRAM, Run, SCHEMA, Store, Writer, now};
+
+/// A run that can be trained: its directory, locked, with data and the checkpoint to begin with.
+pub struct Prepared {
+    /// The run's directory.
+    pub writer: Writer,
+    /// Its data.
+    pub dataset: Arc<Dataset>,
+    /// Where to begin.
+    pub checkpoint: Checkpoint,
+    /// What a person should know: checkpoints that were passed over, say.
+    pub warnings: Vec<String>,
+}
+
+impl Prepared {
+    /// A new run of a preset. Its directory gets a checkpoint of the initial weights, so that it can be
+    /// resumed from the first step on.
+    ///
+    /// # Errors
+    ///
+    /// When the data cannot be read, the network does not fit them, the name is taken, or the disk refuses.
+    pub fn new(
+        preset: Preset,
+        name: Option<&str>,
+        device: &str,
+        store: &Store,
+        archives: &Path,
+    ) -> Result<Self, Error> {
+        let dataset = data::load(&preset.data, preset.training.seed, archives)?;
+        let spec = preset.spec(dataset.train.shape, dataset.classes.len())?;
+        let weights = State::init(&spec, preset.training.seed)?;
+        Prepared::with_weights(preset, name, device, store, dataset, weights)
+    }
+
+    /// A new run that begins with these weights of the preset's network.
+    ///
+    /// # Errors
+    ///
+    /// As [`Prepared::new`], and when the weights are not the network's.
+    pub fn with_weights(
+        preset: Preset,
+        name: Option<&str>,
+        device: &str,
+        store: &Store,
+        dataset: Dataset,
+        weights: State,
+    ) -> Result<Self, Error> {
+        let spec = preset.spec(dataset.train.shape, dataset.classes.len())?;
+        let manifest = Manifest {
+            schema: SCHEMA,
+            id: String::new(),
+            created: now(),
+            program: PROGRAM.into(),
+            seed: preset.training.seed,
+            device: device.into(),
+            parent: None,
+            classes: dataset.classes.clone(),
+            input: dataset.train.shape,
+            mean: dataset.mean.clone(),
+            std: dataset.std.clone(),
+            preset,
+            network: spec.clone(),
+        };
+        let checkpoint = Checkpoint {
+            step: 0,
+            epoch: 0,
+            weights,
+            velocity: State::default(),
+            spec,
+            info: CheckpointInfo::default(),
+        };
+        let mut writer = store.create(name, manifest)?;
+        writer.save_checkpoint(&checkpoint, None)?;
+        Ok(Prepared { writer, dataset: Arc::new(dataset), checkpoint, warnings: Vec::new() })
+    }
+
+    /// A run from its newest whole checkpoint on, with everything later dropped; `None` if it has finished.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such run, another process trains it, no checkpoint is whole, or the data are not
+    /// those it began with.
+    pub fn resume(query: &str, store: &Store, archives: &Path) -> Result<Option<Self>, Error> {
+        let prepared = Prepared::reopen(store.open_to_write(query)?, archives)?;
+        let (events, _) = prepared.writer.run.events::<Event>()?;
+        let step = prepared.checkpoint.step;
+        let finished = matches!(events.last(), Some(Event::Finished { step: last, .. }) if *last == step);
+        Ok((!finished).then_some(prepared))
+    }
+
+    /// A new run from a checkpoint of another (the newest whole one without a step), as [`branch`] makes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`branch`] and [`Prepared::resume`].
+    pub fn branch(
+        parent: &Run,
+        step: Option<u64>,
+        name: Option<&str>,
+        preset: Option<Preset>,
+        archives: &Path,
+    ) -> Result<Self, Error> {
+        let step = match step {
+            Some(step) => step,
+            None => parent.newest_whole()?.checkpoint.step,
+        };
+        let run = branch(parent, step, name, preset)?;
+        Prepared::reopen(Writer::open(run)?, archives)
+    }
+
+    fn reopen(mut writer: Writer, archives: &Path) -> Result<Self, Error> {
+        let newest = writer.run.newest_whole()?;
+        let dataset = load_data(&writer.run.manifest, archives)?;
+        let passed = newest.skipped.iter().map(|why| format!("passed over a checkpoint: {why}"));
+        let warnings = passed.collect();
+        writer.rewind(newest.checkpoint.step)?;
+        Ok(Prepared { writer, dataset: Arc::new(dataset), checkpoint: newest.checkpoint, warnings })
+    }
+}
+
+/// The data of a run, which must still be those it began with.
+///
+/// # Errors
+///
+/// When they cannot be read or have other classes or shapes.
+pub fn load_data(manifest: &Manifest, archives: &Path) -> Result<Dataset, Error> {
+    let dataset = data::load(&manifest.preset.data, manifest.seed, archives)?;
+    if dataset.classes != manifest.classes || dataset.train.shape != manifest.input {
+        return Err(Error::DataChanged(format!(
+            "the run knows {} classes of {:?} images, now there are {} of {:?}",
+            manifest.classes.len(),
+            manifest.input,
+            dataset.classes.len(),
+            dataset.train.shape
+        )));
+    }
+    Ok(dataset)
+}
