@@ -132,7 +132,7 @@ pub enum Launch {
     },
 }
 
-/// Work for another thread. Of waiting jobs of one [`Job::lane`] only the newest is done.
+/// Work for another thread. Of waiting jobs of one kind only the newest is done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Job {
     /// List all runs.
