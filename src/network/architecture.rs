@@ -17,7 +17,7 @@ pub enum Architecture {
     Simcnn,
     /// CNNSplitter's ResCNN: twelve convolutions with three plain skip connections. Batch norm as in SimCNN.
     Rescnn,
-    /// Eight convolutions of 32 to 512 kernels and VGG16's head, for 32x32 images.
+    /// Nine convolutions of 32 to 512 kernels and VGG16's head, for 32x32 images.
     Small,
     /// Five convolutions of 32 to 128 kernels and one linear layer, for 8x8 images and larger.
     Tiny,

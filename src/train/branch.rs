@@ -1,6 +1,7 @@
 //! Branches: a new run that goes on from another run's checkpoint.
 
 use super::error::Error;
+use crate::data::DataConfig;
 use crate::preset::Preset;
 use crate::run::{Manifest, Parent, Run, Store, now};
 
@@ -10,8 +11,8 @@ use crate::run::{Manifest, Parent, Run, Store, now};
 ///
 /// # Errors
 ///
-/// When there is no such checkpoint, the preset is for another network, the name is taken, or the disk
-/// refuses.
+/// When there is no such checkpoint, the preset is for another network, other images or another batch, the
+/// name is taken, or the disk refuses.
 pub fn branch(run: &Run, step: u64, name: Option<&str>, preset: Option<Preset>) -> Result<Run, Error> {
     let mut checkpoint = run.load(step)?;
     let old = &run.manifest;
@@ -23,6 +24,13 @@ pub fn branch(run: &Run, step: u64, name: Option<&str>, preset: Option<Preset>) 
                 "a branch keeps its parent's network: [network] and the need for masks cannot change".into(),
             ));
         }
+        if epochs(&preset) != epochs(&old.preset) {
+            return Err(Error::Refused(
+                "a branch keeps its parent's batch and images, through whose epochs its steps count: \
+                 training.batch cannot change, nor [data] but for path, crop_padding and flip"
+                    .into(),
+            ));
+        }
         checkpoint.info.loss_weights.clear();
         checkpoint.info.learning_rate = None;
         manifest.preset = preset;
@@ -30,4 +38,10 @@ pub fn branch(run: &Run, step: u64, name: Option<&str>, preset: Option<Preset>) 
     let mut writer = Store::around(run).create(name, manifest)?;
     writer.save_checkpoint(&checkpoint, None)?;
     Ok(writer.run.clone())
+}
+
+/// What decides which images make up which step.
+fn epochs(preset: &Preset) -> (usize, DataConfig) {
+    let data = DataConfig { path: None, crop_padding: None, flip: None, ..preset.data.clone() };
+    (preset.training.batch, data)
 }
