@@ -10,11 +10,13 @@
 //! | `kernels` | its convolutions |
 //! | `update` | its optimiser step |
 //! | `cuda` | NVIDIA GPUs |
+//! | `machine` | what a computation ran on |
 
 mod compute;
 #[cfg(all(feature = "cuda", not(test)))]
 mod cuda;
 pub mod kernels;
+mod machine;
 pub mod stack;
 mod update;
 
@@ -27,6 +29,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use compute::{Compute, Training};
+pub use machine::Machine;
 pub use update::nesterov;
 
 /// Training on the CPU.

@@ -65,13 +65,20 @@ fn why(source: &io::Error) -> String {
 /// When it is absent or unreadable, or anything but a plain file: a link could lead elsewhere, a pipe would
 /// block.
 pub fn open(path: &Path) -> Result<(File, u64), Error> {
-    let metadata = fs::symlink_metadata(path).map_err(Error::at("read", path))?;
-    if !metadata.is_file() {
-        let source = io::Error::new(ErrorKind::InvalidInput, "it is not a plain file");
-        return Err(Error { action: "read", path: path.into(), source });
-    }
-    let file = File::open(path).map_err(Error::at("read", path))?;
-    Ok((file, metadata.len()))
+    let action = || -> io::Result<(File, u64)> {
+        let not_plain = || io::Error::new(ErrorKind::InvalidInput, "it is not a plain file");
+        if !fs::symlink_metadata(path)?.is_file() {
+            return Err(not_plain());
+        }
+        let mut options = File::options();
+        // What was a plain file a moment ago may have been exchanged.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        let file = options.read(true).open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_file() { Ok((file, metadata.len())) } else { Err(not_plain()) }
+    };
+    action().map_err(Error::at("read", path))
 }
 
 /// Reads a whole file of at most `limit` bytes.
@@ -108,13 +115,27 @@ pub fn make_dir(path: &Path) -> Result<(), Error> {
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let parent = parent(path);
     let action = || -> io::Result<()> {
-        let mut file = temporary_file(parent)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
+        staged(parent, bytes)?.persist(path).map_err(|error| error.error)?;
         sync_dir(parent)
     };
     action().map_err(Error::at("write", path))
+}
+
+/// Writes `files` (names and contents) into a directory that is there, or replaces them. None gets its name
+/// before all are on the disk, so that a full disk changes nothing.
+///
+/// # Errors
+///
+/// As [`write()`].
+pub fn write_files(directory: &Path, files: &[(&str, &[u8])]) -> Result<(), Error> {
+    let at = |name: &str| directory.join(name);
+    let stage = |&(name, bytes): &(&str, &[u8])| {
+        Ok((staged(directory, bytes).map_err(Error::at("write", &at(name)))?, at(name)))
+    };
+    for (file, path) in files.iter().map(stage).collect::<Result<Vec<_>, Error>>()? {
+        file.persist(&path).map_err(|error| Error::at("write", &path)(error.error))?;
+    }
+    sync_dir(directory).map_err(Error::at("write", directory))
 }
 
 /// Writes a directory that holds `files` (names and contents), or replaces it, in one step.
@@ -217,6 +238,14 @@ fn sibling(path: &Path, prefix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// A temporary file with these bytes, on the disk.
+fn staged(directory: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = temporary_file(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
 /// A temporary file with the permissions of any new file; `tempfile` alone would hide it from others.
 fn temporary_file(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
@@ -255,6 +284,17 @@ mod tests {
         assert_eq!(read(&path, 3).unwrap(), b"new");
         assert!(read(&path, 2).unwrap_err().to_string().contains("at most 2"));
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn several_files_are_replaced_and_others_stay() {
+        let home = tempfile::tempdir().unwrap();
+        write(&home.path().join("a"), b"old").unwrap();
+        write(&home.path().join("mine"), b"2").unwrap();
+        write_files(home.path(), &[("a", b"new"), ("b", b"1")]).unwrap();
+        let content = |name: &str| fs::read_to_string(home.path().join(name)).unwrap();
+        assert_eq!(["a", "b", "mine"].map(content), ["new", "1", "2"]);
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 3);
     }
 
     #[test]

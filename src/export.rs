@@ -8,7 +8,7 @@
 //! | `onnx` | a package as the bytes of an ONNX model |
 //! | `pytorch` | a package as a directory for PyTorch |
 //! | `burn_model` | a package as a directory for Burn |
-//! | `form` | which of these forms |
+//! | `form` | which of these forms, and of those of a run below |
 //! | `history` | everything that was written down of a run |
 //! | `tables` | a run as tables: CSV and JSON |
 //! | `tensorboard` | a run as TensorBoard's event file, at once or live |
@@ -33,7 +33,7 @@ mod target;
 pub mod tensorboard;
 
 pub use error::Error;
-pub use form::{Encoded, Form};
+pub use form::{Encoded, Form, Records};
 pub use history::History;
 pub use package::{Package, Provenance};
 pub use target::{write, write_all};

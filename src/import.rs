@@ -9,12 +9,14 @@
 //! | `element` | bytes of several number formats as 32-bit floats |
 //! | `layouts` | the names that our arrays have in widely used layouts |
 //! | `assign` | a file's arrays as the state of a network, or every mismatch by name |
+//! | `file` | a file that a user names |
 //! | `error` | what can go wrong |
 
 mod archive;
 mod assign;
 mod element;
 mod error;
+mod file;
 mod layouts;
 mod pickle;
 mod torch;
@@ -25,6 +27,7 @@ use safetensors::SafeTensors;
 
 pub use assign::{Mapping, assign};
 pub use error::{Error, Mismatch};
+pub use file::File;
 
 use crate::network::Array;
 use element::Element;

@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `spec` | stages, shapes and the names of layers |
+//! | `bounds` | how large a spec may be |
 //! | `architecture` | the published networks as specs |
 //! | `cost` | parameters, kernels and multiply-accumulates of a spec |
 //! | `state` | weights on the host, their initial values, safetensors |
@@ -12,6 +13,7 @@
 //! | `model` | a spec with weights on a device |
 
 pub mod architecture;
+mod bounds;
 pub mod cost;
 mod engine;
 mod forward;

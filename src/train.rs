@@ -12,8 +12,10 @@
 //! | `loaded` | work on runs as they were kept, with no session |
 //! | `launch`, `branch` | what comes before training: new, resumed and branched runs |
 //! | `compose` | modules of several runs as one, and a class replaced by a module |
+//! | `assemble` | the same, and measuring modules again, from where runs are kept |
 //! | `paper` | a run's results beside published ones |
 
+mod assemble;
 mod branch;
 mod command;
 mod compose;
@@ -36,6 +38,7 @@ mod task;
 mod trainer;
 mod tune;
 
+pub use assemble::{Composition, Join, Place, Replacement};
 pub use branch::branch;
 pub use command::{Command, Numbered};
 pub use compose::{Labelled, Source, Weak, compose, evaluate_composed, replace};

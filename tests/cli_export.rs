@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[cfg(target_os = "linux")]
+#[path = "common/mount.rs"]
+mod mount;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +13,8 @@ use std::sync::OnceLock;
 use cleave::import::{Format, read};
 use cleave::run::Entry;
 use common::{Ended, Home};
+#[cfg(target_os = "linux")]
+use mount::Mount;
 use serde_json::Value;
 
 /// A home with a run `one` of one epoch, made once.
@@ -93,16 +98,49 @@ fn what_cannot_be_written_is_refused_and_leaves_nothing() {
     target.export("directory", &["--format", "pytorch"]).exits(1).says(&["exists already"]);
     target.export("x", &["--format", "tflite"]).exits(2).says(&["invalid value 'tflite'"]);
     target.export("x", &["--with-preprocessing"]).exits(2).says(&["--format onnx"]);
+    target.export("x", &["--format", "csv", "--fold-bn"]).exits(2).says(&["--fold-bn", "not for records"]);
     assert_eq!(target.names(), ["directory", "taken"]);
     assert_eq!(fs::read(target.path("taken")).unwrap(), b"mine");
     assert_eq!(fs::read(target.path("directory/thesis")).unwrap(), b"mine");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_or_read_only_disk_is_said_and_what_was_there_stays_whole() {
+    let Some(mount) = Mount::new("128k") else { return };
+    let (home, to) = (trained(), mount.path().join("dir"));
+    let to = to.to_str().unwrap();
+    let export = |format: &str| home.cleave(&["export", "one", "--format", format, "--to", to, "--force"]);
+    let content = || -> Vec<(PathBuf, Vec<u8>)> {
+        let paths = fs::read_dir(to).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = paths.map(|path| (path.clone(), fs::read(&path).unwrap())).collect();
+        files.sort();
+        files
+    };
+    export("pytorch").exits(0);
+    // As if an older version had written it.
+    fs::write(Path::new(to).join("module.py"), "old").unwrap();
+    let before = content();
+    assert_eq!(before.len(), 2);
+    assert!(fs::write(mount.path().join("filler"), vec![0; 1 << 20]).is_err());
+    for format in ["pytorch", "burn", "csv"] {
+        export(format).exits(1).says(&["the disk is full"]);
+        assert!(content() == before, "{format}");
+    }
+    home.cleave(&["report", "one", "--to", to]).exits(1).says(&["the disk is full"]);
+    fs::remove_file(mount.path().join("filler")).unwrap();
+    mount.make_read_only();
+    for format in ["pytorch", "tensorboard"] {
+        export(format).exits(1).says(&["the file system is read-only"]);
+    }
+    assert!(content() == before);
 }
 
 #[test]
 fn what_was_exported_comes_back_as_a_finished_run_of_the_same_accuracy() {
     let target = Target::new();
     target.export("dir", &["--format", "pytorch"]).exits(0);
-    let file = target.path("dir/model.safetensors");
+    let file = target.path("dir/module.safetensors");
     let report = import(&file, &["--name", "back", "--json"]).exits(0).json();
     let run = trained().run("back");
     assert_eq!(run.load(0).unwrap().weights, trained().run("one").newest_whole().unwrap().checkpoint.weights);
@@ -110,7 +148,7 @@ fn what_was_exported_comes_back_as_a_finished_run_of_the_same_accuracy() {
     assert_eq!(report["test_accuracy"], shown["test_accuracy"]);
     assert_eq!(Entry::<Value>::read(&run.path).status.to_string(), "finished");
     let (events, _) = run.events::<Value>().unwrap();
-    assert_eq!((&events[0]["kind"], &events[0]["file"]), (&"imported".into(), &"model.safetensors".into()));
+    assert_eq!((&events[0]["kind"], &events[0]["file"]), (&"imported".into(), &"module.safetensors".into()));
     trained().cleave(&["extract", "back", "--classes", "3,8", "--device", "cpu", "--head-free"]).exits(0);
     trained().train(&["--branch", "back", "--epochs", "1", "--name", "further"]).exits(0);
 }
@@ -119,7 +157,7 @@ fn what_was_exported_comes_back_as_a_finished_run_of_the_same_accuracy() {
 fn a_mapping_tells_other_names() {
     let target = Target::new();
     target.export("dir", &["--format", "pytorch"]).exits(0);
-    let bytes = fs::read(target.path("dir/model.safetensors")).unwrap();
+    let bytes = fs::read(target.path("dir/module.safetensors")).unwrap();
     let arrays = read(&bytes, Format::Safetensors).unwrap();
     let renamed = arrays.into_iter().map(|(name, array)| (name.replace("conv0.conv", "stem"), array));
     let state = cleave::network::State(renamed.collect());

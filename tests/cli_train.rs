@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[cfg(target_os = "linux")]
+#[path = "common/mount.rs"]
+mod mount;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +14,8 @@ use std::time::Duration;
 
 use cleave::train::Event;
 use common::{Ended, Home, PRESET};
+#[cfg(target_os = "linux")]
+use mount::Mount;
 use serde_json::Value;
 
 /// Enough epochs that a run is still going when something happens to it.
@@ -358,44 +363,14 @@ fn a_thousand_classes_work() {
     home.cleave(&["extract", "a", "--classes", "clas-007"]).exits(2).says(&["did you mean class-007?"]);
 }
 
-/// A small file system that a home is on; `None` where one cannot be mounted.
-#[cfg(target_os = "linux")]
-struct Mount(tempfile::TempDir);
-
-#[cfg(target_os = "linux")]
-impl Mount {
-    fn new() -> Option<(Mount, Home)> {
-        let directory = tempfile::tempdir().unwrap();
-        if !mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs"], directory.path()) {
-            println!("skipped: mounting a tmpfs needs root");
-            return None;
-        }
-        let home = Home::at(directory.path().join("home"));
-        Some((Mount(directory), home))
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn mount(options: &[&str], path: &Path) -> bool {
-    let mut command = std::process::Command::new("mount");
-    let command = command.args(options).arg(path).stderr(std::process::Stdio::null()).status();
-    command.is_ok_and(|status| status.success())
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_fills_up_ends_the_run_with_the_reason_and_loses_nothing() {
-    let Some((mount, home)) = Mount::new() else { return };
+    let Some(mount) = Mount::new("1m") else { return };
+    let home = Home::at(mount.path().join("home"));
     let mut running = home.start(&[&LONG[..], &["--name", "a"]].concat());
     running.wait_for("epoch");
-    let filler = mount.0.path().join("filler");
+    let filler = mount.path().join("filler");
     assert!(fs::write(&filler, vec![0; 2 << 20]).is_err());
     running.end().exits(1).says(&["the disk is full", "is whole"]);
     home.train(&[&LONG[..], &["--name", "b"]].concat()).exits(1).says(&["the disk is full"]);
@@ -413,9 +388,10 @@ fn a_disk_that_fills_up_ends_the_run_with_the_reason_and_loses_nothing() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_read_only_home_can_be_looked_at_and_says_why_it_cannot_be_trained_in() {
-    let Some((mounted, home)) = Mount::new() else { return };
+    let Some(mount) = Mount::new("1m") else { return };
+    let home = Home::at(mount.path().join("home"));
     home.train(&["trial", "--name", "a", "--epochs", "1"]).exits(0);
-    assert!(mount(&["-o", "remount,ro"], mounted.0.path()));
+    mount.make_read_only();
     home.train(&["trial"]).exits(1).says(&["the file system is read-only"]);
     home.train(&["--resume", "a"]).exits(1).says(&["the file system is read-only"]);
     home.cleave(&["extract", "a", "--classes", "1,2", "--device", "cpu"]).exits(1).says(&["read-only"]);

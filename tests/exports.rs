@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/browser.rs"]
+mod browser;
 mod common;
 #[path = "common/python.rs"]
 mod python;
@@ -89,9 +91,11 @@ for tag, content in events.PluginTagToContent("hparams").items():
     data = plugin_data_pb2.HParamsPluginData.FromString(content)
     if data.HasField("session_start_info"):
         settings = {k: v.number_value or v.string_value for k, v in data.session_start_info.hparams.items()}
-image = events.Images("modules/overlap")[0]
+images = events.Images("modules/overlap")
+image = images[-1]
 print(json.dumps({
     "scalars": {tag: [[e.step, e.value] for e in events.Scalars(tag)] for tag in tags["scalars"]},
+    "images": len(images),
     "image": [image.width, image.height, image.encoded_image_string[:4].hex()],
     "hparams": sorted(events.PluginTagToContent("hparams")),
     "settings": settings,
@@ -100,8 +104,7 @@ print(json.dumps({
 
 /// What TensorBoard's own reader finds in a directory of event files.
 fn tensorboard(directory: &Path) -> Option<Value> {
-    // Its reader still imports pkg_resources, which setuptools has dropped since.
-    let python = python::python(&["tensorboard", "setuptools<81"])?;
+    let python = python::with(&python::TENSORBOARD)?;
     let output = Command::new(python).args(["-c", READ]).arg(directory).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(serde_json::from_slice(&output.stdout).unwrap())
@@ -136,6 +139,9 @@ fn tensorboard_reads_what_was_written_while_training_and_afterwards() {
         }
         assert!(found["scalars"]["summary/test_accuracy"].is_array(), "{found}");
         assert_eq!(found["image"], serde_json::json!([320, 320, "89504e47"]));
+        // The live file has one an epoch, and one of the whole training split at the end.
+        let images = if directory == live().join("one") { epochs.len() + 1 } else { 1 };
+        assert_eq!(found["images"], serde_json::json!(images));
         assert_eq!(found["hparams"].as_array().unwrap().len(), 3, "{found}");
         assert_eq!(
             (&found["settings"]["method.beta"], &found["settings"]["seed"]),
@@ -171,26 +177,75 @@ fn a_report_needs_nothing_else_and_names_its_figures() {
     assert!(!Path::new(&place("twice")).exists());
 }
 
-/// A real browser renders the page and complains of nothing.
+/// A real browser renders the page, asks for nothing, complains of nothing, and lays it out without scrolling
+/// sideways from the width of a phone on.
 #[test]
-fn a_browser_has_nothing_to_say_about_a_report() {
+fn a_browser_shows_a_report_alone_and_at_every_width() {
     let to = place("browser");
+    DONE.cleave(&["report", "one", "two", "--to", &to]).exits(0);
+    let page = Path::new(&to).join("report.html");
+    let Some(shown) = browser::show(&page) else { return };
+    assert!(shown.document.contains("What was trained, and how"), "{shown:?}");
+    assert_eq!(shown.console, "", "the page is silent");
+    for width in [320, 390, 768, 1280] {
+        let needed = browser::width_needed(&page, width).unwrap();
+        assert!(needed <= width, "at {width} pixels the page is {needed} wide");
+    }
+    // The browser would tell of a request: this page makes one.
+    let html = fs::read_to_string(&page).unwrap();
+    let nosy = page.with_file_name("nosy.html");
+    fs::write(&nosy, html.replace("</main>", "<img src=\"http://127.0.0.1:9/x.png\"></main>")).unwrap();
+    let console = browser::show(&nosy).unwrap().console;
+    assert!(console.contains("http://127.0.0.1:9/x.png"), "{console}");
+}
+
+/// The files and commands that a report names make the same run and modules again, bit by bit.
+#[test]
+fn the_commands_of_a_report_make_the_same_run_and_modules_again() {
+    let to = place("again");
     DONE.cleave(&["report", "one", "--to", &to]).exits(0);
-    let profile = tempfile::tempdir().unwrap();
-    let mut browser = Command::new("chromium");
-    browser.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]);
-    browser.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
-    browser.args(["--enable-logging=stderr", "--window-size=390,844", "--dump-dom"]);
-    browser
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("file://{to}/report.html"));
-    let Ok(output) = browser.output() else {
-        println!("SKIPPED: there is no chromium");
-        return;
-    };
-    let (dom, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(dom.contains("What was trained, and how"), "{said}");
-    assert!(!said.contains("CONSOLE"), "{said}");
+    let page = fs::read_to_string(Path::new(&to).join("report.md")).unwrap();
+    let home = Home::new();
+    let work = home.path().join("work");
+    fs::create_dir(&work).unwrap();
+    let mut commands = String::new();
+    for (caption, code) in blocks(&page) {
+        match caption.split_once(',') {
+            Some((file, _)) => fs::write(work.join(file), code).unwrap(),
+            None => commands = code,
+        }
+    }
+    let commands: Vec<&str> = commands.lines().filter(|line| !line.contains("compose")).collect();
+    assert!(commands.len() >= 4 && commands[0].contains("--schedule one-schedule.toml"), "{commands:?}");
+    let binary = Path::new(env!("CARGO_BIN_EXE_cleave")).parent().unwrap();
+    for line in commands {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line]).current_dir(&work).env("CLEAVE_HOME", home.path());
+        let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+        let output = shell.env("PATH", path).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let weights = |run: &cleave::run::Run| run.newest_whole().unwrap().checkpoint.weights;
+    assert!(weights(&home.run("one")) == weights(&DONE.run("one")));
+    for name in ["3-8", "0-1"] {
+        let again = cleave::run::Module::load(&home.run("one").path.join("modules").join(name)).unwrap();
+        let first = cleave::run::Module::load(&module("one", name)).unwrap();
+        assert!(again.weights == first.weights, "{name}");
+        assert_eq!(again.manifest.accuracy_after, first.manifest.accuracy_after);
+        assert_eq!(again.manifest.card, first.manifest.card);
+    }
+    assert!(work.join("report/report.html").is_file());
+}
+
+/// Captions and contents of the code of a page in Markdown.
+fn blocks(page: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut parts = page.split("\n```");
+    while let (Some(before), Some(code)) = (parts.next(), parts.next()) {
+        let caption = before.trim_end().lines().last().unwrap_or_default();
+        blocks.push((caption.trim_end_matches(':').to_owned(), code.trim_start_matches('\n').to_owned()));
+    }
+    blocks
 }
 
 #[test]
@@ -260,8 +315,15 @@ fn modules_of_different_runs_stand_side_by_side_and_do_all_that_a_module_does() 
         .exits(1)
         .says(&["there is no directory"]);
     fs::create_dir_all(DONE.path().join("out")).unwrap();
-    DONE.cleave(&["export", "one/mixed", "--to", &place("mixed.safetensors"), "--force"]).exits(0);
-    DONE.cleave(&["report", "one", "--to", &place("mixed-report")]).exits(0);
+    for format in ["safetensors", "onnx", "pytorch", "burn"] {
+        let to = place(&format!("mixed-{format}"));
+        DONE.cleave(&["export", "one/mixed", "--format", format, "--to", &to]).exits(0);
+    }
+    let to = place("mixed-report");
+    DONE.cleave(&["report", "one", "--to", &to]).exits(0);
+    let page = fs::read_to_string(Path::new(&to).join("report.md")).unwrap();
+    assert!(page.contains("cleave compose one/3-8 two/4-5 two/9 --join logits --name mixed"), "{page}");
+    assert!(page.contains("make these runs first: two"), "{page}");
 }
 
 #[test]
@@ -273,6 +335,7 @@ fn a_composition_that_cannot_be_is_refused_with_the_reason() {
     compose(&["one/3-8", "two/4-5", "--join", "union"], &["--join logits"]);
     compose(&["one/3-8", "one/3-8", "--join", "logits"], &["have the class `3`"]);
     compose(&["one/3-8", "two/4-5", "--fine-tune", "3", "--join", "logits"], &["--fine-tune is for a union"]);
+    compose(&["one/3-8", "two/4-5", "--fine-tune", "3"], &["--fine-tune is for a union"]);
     compose(&["one/3-8"], &["2"]);
     assert!(!module("one", "x").exists());
 }
@@ -289,6 +352,11 @@ fn a_module_takes_over_a_class_of_a_weak_run() {
     assert_eq!(json["whole_accuracy"], json["accuracy_before"]);
     let again = DONE.cleave(&["evaluate", "weak/better", "--device", "cpu", "--json"]).exits(0).json();
     assert_eq!(again["accuracy_after"], json["accuracy_after"]);
+    let to = place("weak-report");
+    DONE.cleave(&["report", "weak", "--to", &to]).exits(0);
+    let page = fs::read_to_string(Path::new(&to).join("report.md")).unwrap();
+    assert!(page.contains("cleave replace --in weak --class 9 --with two/9 --name better"), "{page}");
+    assert!(page.contains("9 (decided by the module)") && page.contains("mean of the others"), "{page}");
     let wrong = ["replace", "--in", "weak", "--class", "7", "--with", "two/4-5", "--device", "cpu"];
     DONE.cleave(&wrong).exits(2).says(&["the module 4-5 has no class `7`", "4, 5"]);
     let unknown = ["replace", "--in", "weak", "--class", "11", "--with", "two/9", "--device", "cpu"];

@@ -2,7 +2,12 @@
 //! that the tests damage.
 #![allow(clippy::unwrap_used)]
 
-use cleave::import::{Error, Format, read};
+use std::path::Path;
+
+use burn::tensor::{Tensor, TensorData};
+use cleave::backend::{Cpu, cpu_device};
+use cleave::import::{Error, File, Format, read};
+use cleave::network::{Architecture, Array, Network};
 use proptest::prelude::*;
 
 const STATE_DICT: &[u8] = include_bytes!("import_files/state_dict.pth");
@@ -48,6 +53,51 @@ fn weights_are_found_beside_other_things() {
     let arrays = read(NESTED, Format::Pytorch).unwrap();
     assert_eq!(arrays.keys().collect::<Vec<_>>(), ["module.a"]);
     assert_eq!(arrays["module.a"].values, numbers(4));
+}
+
+/// `import_files/layouts.py` wrote these with PyTorch, and what it computes with them.
+#[test]
+fn networks_under_the_names_of_other_repositories_compute_what_pytorch_computes() {
+    for (name, architecture, modular) in [
+        ("vgg16", Architecture::Vgg16, false),
+        ("vgg16_masked", Architecture::Vgg16, true),
+        ("resnet18_downsample", Architecture::Resnet18, false),
+        ("resnet18_shortcut", Architecture::Resnet18, false),
+        ("resnet18_residual_function", Architecture::Resnet18, false),
+    ] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import_files");
+        let file = File::open(&folder.join(format!("layout_{name}.pth")), None).unwrap();
+        let spec = architecture.spec([3, 32, 32], 3, 1.0 / 32.0, modular);
+        let weights = file.weights(&spec, None).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let network = Network::<Cpu>::new(spec, &weights, &cpu_device()).unwrap();
+        let images: Vec<f32> =
+            (0..2 * 3 * 32 * 32).map(|index| (0.37 * f64::from(index)).sin() as f32).collect();
+        let images = Tensor::from_data(TensorData::new(images, [2, 3, 32, 32]), &cpu_device());
+        let found = Array::from_tensor(network.forward(images).logits);
+        let text = std::fs::read_to_string(folder.join(format!("layout_{name}.json"))).unwrap();
+        let expected: Vec<f32> = serde_json::from_str(&text).unwrap();
+        assert_eq!(found.shape, [2, 3], "{name}");
+        for (found, expected) in found.values.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-4, "{name}: {found} {expected}");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_told_name_by_name_with_both_shapes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import_files");
+    let file = File::open(&folder.join("layout_vgg16.pth"), None).unwrap();
+    let refusal = |spec: cleave::network::Spec| file.weights(&spec, None).unwrap_err().to_string();
+    let wider = refusal(Architecture::Vgg16.spec([3, 32, 32], 3, 1.0 / 16.0, false));
+    for said in [
+        "0 missing, 83 of another shape, 0 unknown",
+        "shape: `conv0.conv.weight` is [4, 3, 3, 3] in the network, the file's `features.0.weight` is [2, 3, 3, 3]",
+        "`linear2.weight` is [3, 32] in the network, the file's `classifier.6.weight` is [3, 16]",
+    ] {
+        assert!(wider.contains(said), "{said} in {wider}");
+    }
+    let masked = refusal(Architecture::Vgg16.spec([3, 32, 32], 3, 1.0 / 32.0, true));
+    assert!(masked.contains("missing: `conv1.mask_generator.hidden.weight` [2, 2]"), "{masked}");
 }
 
 #[test]

@@ -15,9 +15,15 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", BELOW_THE_COMMANDS),
     ("tui", BELOW_THE_WORKBENCH),
-    ("export", &["data", "disk", "markup", "method", "modular", "network", "plot", "preset", "run", "train"]),
+    (
+        "export",
+        &[
+            "backend", "data", "disk", "markup", "method", "modular", "network", "plot", "preset", "run",
+            "train",
+        ],
+    ),
     ("train", &["backend", "data", "method", "modular", "network", "preset", "random", "run"]),
-    ("import", &["network"]),
+    ("import", &["disk", "network"]),
     ("run", &["disk", "markup", "network", "paths", "preset"]),
     ("preset", &["data", "method", "network"]),
     ("modular", &["network", "random"]),

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[cfg(target_os = "linux")]
+#[path = "common/mount.rs"]
+mod mount;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,6 +16,8 @@ use cleave::network::{Conv, Init, Spec, Stage, State};
 use cleave::paths::Paths;
 use cleave::preset::Preset;
 use cleave::run::{Checkpoint, CheckpointInfo, Error, Manifest, PROGRAM, SCHEMA, Status, Store, Writer, now};
+#[cfg(target_os = "linux")]
+use mount::Mount;
 use serde_json::{Value, json};
 
 /// Names the home directory for the process that [`train_until_killed`] starts.
@@ -219,43 +225,14 @@ fn a_thousand_runs_are_listed_at_once() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
-/// A small file system of its own, for as long as this lives; `None` where one cannot be mounted.
-#[cfg(target_os = "linux")]
-struct Mount(tempfile::TempDir);
-
-#[cfg(target_os = "linux")]
-impl Mount {
-    fn new() -> Option<Mount> {
-        let home = tempfile::tempdir().unwrap();
-        let mounted = mount(&["-t", "tmpfs", "-o", "size=256k", "tmpfs"], home.path());
-        if !mounted {
-            println!("skipped: mounting a tmpfs needs root");
-        }
-        mounted.then_some(Mount(home))
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn mount(options: &[&str], path: &Path) -> bool {
-    let command = Command::new("mount").args(options).arg(path).stderr(Stdio::null()).status();
-    command.is_ok_and(|status| status.success())
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_said_and_harms_nothing() {
-    let Some(mount) = Mount::new() else { return };
-    let store = Store::new(&Paths::below(mount.0.path()));
+    let Some(mount) = Mount::new("256k") else { return };
+    let store = Store::new(&Paths::below(mount.path()));
     let mut writer = store.create(Some("a"), manifest()).unwrap();
     train(&mut writer, 1).unwrap();
-    let filler = mount.0.path().join("filler");
+    let filler = mount.path().join("filler");
     assert!(fs::write(&filler, vec![0; 1 << 20]).is_err());
 
     let error = writer.save_checkpoint(&checkpoint(2), None).unwrap_err().to_string();
@@ -272,10 +249,10 @@ fn a_full_disk_is_said_and_harms_nothing() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_read_only_directory_can_be_read_and_says_why_it_cannot_be_written() {
-    let Some(ro) = Mount::new() else { return };
-    let store = Store::new(&Paths::below(ro.0.path()));
+    let Some(ro) = Mount::new("256k") else { return };
+    let store = Store::new(&Paths::below(XX;
     train(&mut store.create(Some("a"), manifest()).unwrap(), 1).unwrap();
-    assert!(mount(&["-o", "remount,ro"], ro.0.path()));
+    assert!(mount(&["-o", "remount,ro"], XX;
     assert_eq!(store.open("a").unwrap().newest_whole().unwrap().checkpoint.step, 1);
     assert_eq!(store.list::<Value>().unwrap()[0].status, Status::Interrupted);
     for error in [store.open_to_write("a").unwrap_err(), store.create(Some("b"), manifest()).unwrap_err()] {

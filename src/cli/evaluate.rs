@@ -1,16 +1,14 @@
 //! `cleave evaluate`.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::context::Context;
 use super::error::Failure;
 use super::extract;
 use super::output::{self, Table, percent};
-use crate::backend::{Choice, Device};
-use crate::run::{Checkpoint, Module, ModuleManifest, Run};
-use crate::train::{self, Evaluation, evaluate_composed};
+use crate::backend::Choice;
+use crate::run::{Checkpoint, Run};
+use crate::train::{self, Evaluation};
 
 /// Measure a run, or a module against the whole network and random kernels, on the test split.
 #[derive(Debug, clap::Args)]
@@ -58,43 +56,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         return Report::new(&run, &checkpoint, &evaluation).print(args.json);
     }
     let path = context.store.resolve_module(&args.target)?;
-    let module = Module::load(&path)?;
-    if module.manifest.is_side_by_side() {
-        let manifest = composed(&module, args.controls, context, device)?;
-        manifest.update(&path)?;
-        return extract::print(&manifest, args.json);
-    }
-    let run = context.store.open(&module.manifest.run)?;
-    let loaded = extract::load(run, Some(module.manifest.step), context, device)?;
-    let manifest = loaded.evaluate_module(&module, args.controls, device)?;
-    manifest.update(&path)?;
+    let archives = context.archives();
+    let manifest = context.place(&archives, device).measure(&path, args.controls, extract::counting)?;
     extract::print(&manifest, args.json)
-}
-
-/// Measures a module of several networks, each class in the data of its run.
-fn composed(
-    module: &Module,
-    controls: usize,
-    context: &Context,
-    device: Device,
-) -> Result<ModuleManifest, Failure> {
-    if controls > 0 {
-        return Err(Failure::Usage(
-            "there are no random kernels for a composed module: leave --controls out".into(),
-        ));
-    }
-    let mut datasets = BTreeMap::new();
-    for run in module.manifest.class_runs() {
-        if !datasets.contains_key(run) {
-            datasets.insert(
-                run.to_owned(),
-                train::load_data(&context.store.open(run)?.manifest, &context.archives())?,
-            );
-        }
-    }
-    let labels = module.manifest.class_runs().zip(&module.manifest.class_indices);
-    let classes = labels.filter_map(|(run, &label)| Some((datasets.get(run)?, label))).collect::<Vec<_>>();
-    Ok(evaluate_composed(module, &classes, device)?)
 }
 
 impl Report {

@@ -12,9 +12,8 @@ use super::error::Failure;
 use super::output;
 use crate::backend::{Cpu, cpu_device};
 use crate::export::onnx::Preprocessing;
-use crate::export::{Form, Package};
+use crate::export::{Form, Package, Records};
 use crate::network::Cost;
-use crate::run::{self, Module, Run};
 
 /// Write a module, a whole network or a run's records, for use elsewhere.
 #[derive(Debug, clap::Args)]
@@ -102,7 +101,17 @@ struct Report {
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
-    let Some(form) = form(&args) else { return runs::export(&args, context) };
+    let form = match form(&args) {
+        Wanted::Network(form) => form,
+        Wanted::Records(records) => {
+            if args.without_masks || args.fold_bn || args.with_preprocessing.is_some() {
+                let why =
+                    "--without-masks, --fold-bn and --with-preprocessing are for networks, not for records";
+                return Err(Failure::Usage(why.into()));
+            }
+            return runs::export(&args, records, context);
+        }
+    };
     let package = prepared(&args, find(&args.target, context)?)?;
     let bytes = form.encode::<Cpu>(&package, &cpu_device())?.write(&args.to, args.force)?;
     let cost = Cost::of(&package.spec)?;
@@ -132,50 +141,31 @@ fn prepared(args: &Args, package: Package) -> Result<Package, Failure> {
     Ok(if args.fold_bn { package.fold_batch_norm()? } else { package })
 }
 
-/// The form of a network that is asked for; `None` for what only runs have.
-fn form(args: &Args) -> Option<Form> {
+/// What is to be written, and in which form.
+enum Wanted {
+    Network(Form),
+    Records(Records),
+}
+
+fn form(args: &Args) -> Wanted {
     let preprocessing = args.with_preprocessing.map(|order| match order {
         Order::Nhwc => Preprocessing::Nhwc,
         Order::Nchw => Preprocessing::Nchw,
     });
     match args.format {
-        Format::Safetensors => Some(Form::Safetensors),
-        Format::Onnx => Some(Form::Onnx(preprocessing)),
-        Format::Pytorch => Some(Form::Pytorch),
-        Format::Burn => Some(Form::Burn),
-        Format::Tensorboard | Format::Csv | Format::Json => None,
+        Format::Safetensors => Wanted::Network(Form::Safetensors),
+        Format::Onnx => Wanted::Network(Form::Onnx(preprocessing)),
+        Format::Pytorch => Wanted::Network(Form::Pytorch),
+        Format::Burn => Wanted::Network(Form::Burn),
+        Format::Tensorboard => Wanted::Records(Records::Tensorboard),
+        Format::Csv => Wanted::Records(Records::Csv),
+        Format::Json => Wanted::Records(Records::Json),
     }
 }
 
-/// The module that `target` means, or else the run: its whole network at the newest checkpoint. The exact name
-/// of a run comes before the beginning of a module's.
+/// The module or run that a user means; says which checkpoints were passed over.
 pub(super) fn find(target: &str, context: &Context) -> Result<Package, Failure> {
-    let (module, run) = (context.store.resolve_module(target), context.store.resolve(target));
-    let is_named = |path: &PathBuf| path.file_name().is_some_and(|name| name == target);
-    match (module, run) {
-        (Ok(module), Ok(run)) if is_named(&run) && !is_named(&module) => whole(&Run::open(&run)?),
-        (Ok(module), _) => Ok(Package::of_module(Module::load(&module)?)),
-        (Err(_), Ok(run)) => whole(&Run::open(&run)?),
-        (Err(module), Err(run)) => Err(neither(target, module, run)),
-    }
-}
-
-fn whole(run: &Run) -> Result<Package, Failure> {
-    let newest = run.newest_whole()?;
-    for problem in &newest.skipped {
-        eprintln!("warning: passed over a checkpoint: {problem}");
-    }
-    Ok(Package::of_run(&run.manifest, newest.checkpoint))
-}
-
-/// The error that says more: several names, or one that is nearly right.
-fn neither(target: &str, module: run::Error, run: run::Error) -> Failure {
-    let says_more = |error: &run::Error| !matches!(error, run::Error::Unknown { nearest: None, .. });
-    match (says_more(&module), says_more(&run)) {
-        (true, _) => module.into(),
-        (_, true) => run.into(),
-        _ => Failure::Failed(format!(
-            "there is no module or run `{target}`; `cleave runs` lists runs, `cleave runs show RUN` their modules"
-        )),
-    }
+    let (package, skipped) = Package::find(target, &context.store)?;
+    skipped.iter().for_each(|problem| eprintln!("warning: passed over a checkpoint: {problem}"));
+    Ok(package)
 }

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::Failure;
 use super::output::{self, Table, count, percent, percent_or_dash};
-use crate::backend::{Choice, Device};
-use crate::run::{ClassAccuracy, ModuleManifest, Origin, Run};
-use crate::train::{self, Loaded, Request};
+use crate::backend::Choice;
+use crate::run::{ClassAccuracy, ModuleManifest, Origin};
+use crate::train::{Loaded, Request};
 
 /// Take the module of some classes out of a run.
 #[derive(Debug, clap::Args)]
@@ -83,25 +83,17 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         name: run.free_module_name(&base),
         classes,
     };
-    let loaded = load(run, None, context, device)?;
+    let loaded = Loaded::read(run, None, &context.archives(), device, counting)?;
     let mut module = loaded.extract(&request, device)?;
-    if let (Some(card), Some(licence)) = (&mut module.manifest.card, args.licence) {
-        card.licence = licence;
-    }
+    module.manifest.state_licence(args.licence);
     let path = loaded.run.save_module(&module)?;
     eprintln!("module {} in {}", module.manifest.name, path.display());
     print(&module.manifest, args.json)
 }
 
-/// The run at a checkpoint, the newest whole one without a step; says when usage must be counted first.
-pub(super) fn load(
-    run: Run,
-    step: Option<u64>,
-    context: &Context,
-    device: Device,
-) -> Result<Loaded, train::Error> {
-    let counting = || eprintln!("counting which kernels each class uses");
-    Loaded::read(run, step, &context.archives(), device, counting)
+/// Says that usage must be counted first.
+pub(super) fn counting() {
+    eprintln!("counting which kernels each class uses");
 }
 
 /// Shows a module's figures.

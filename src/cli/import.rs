@@ -1,11 +1,10 @@
 //! `cleave import`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::board::Board;
 use super::context::Context;
@@ -15,14 +14,9 @@ use super::signals::Signals;
 use super::train::{Ending, follow};
 use crate::backend::Choice;
 use crate::data;
-use crate::disk;
-use crate::import::{self, Mapping};
-use crate::network::Spec;
+use crate::import::{self, File};
 use crate::preset::{Override, Preset};
-use crate::train::{Event, Prepared, Schedule, Summary};
-
-/// The longest file that is read: far above any network that is trained here.
-const LONGEST_FILE: u64 = 4 << 30;
+use crate::train::{Prepared, Schedule, Summary};
 
 /// Make a run of weights that another program has trained.
 #[derive(Debug, clap::Args)]
@@ -83,21 +77,16 @@ struct Report<'a> {
 
 pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let (device, _) = args.device.resolve()?;
-    let mut preset = Preset::find(&args.preset, &context.paths.presets(), &args.set)?;
-    let bytes = disk::read(&args.file, LONGEST_FILE)?;
-    let arrays = import::read(&bytes, format(&args))?;
+    let preset = Preset::find(&args.preset, &context.paths.presets(), &args.set)?;
+    let file = File::open(&args.file, args.format.map(import::Format::from))?;
     let dataset = data::load(&preset.data, preset.training.seed, &context.archives())?;
     let spec = preset.spec(dataset.train.shape, dataset.classes.len())?;
-    let weights = import::assign(&spec, arrays, &mapping(&args, &spec)?)?;
-    // The run has nothing left to train.
-    preset.training.epochs = 0;
+    let weights = file.weights(&spec, args.map.as_deref())?;
     let count = weights.0.len();
     let signals = Signals::watch()?;
-    let name = args.name.as_deref();
-    let device_name = device.to_string();
-    let mut prepared = Prepared::with_weights(preset, name, &device_name, &context.store, dataset, weights)?;
-    let file = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    prepared.writer.events.append(&Event::Imported { step: 0, file, sha256: digest(&bytes) })?;
+    let (name, source) = (args.name.as_deref(), (file.name.as_str(), file.sha256.as_str()));
+    let store = &context.store;
+    let prepared = Prepared::imported(preset, name, &device.to_string(), store, dataset, weights, source)?;
     let run = prepared.writer.run.clone();
     let id = run.manifest.id.clone();
     eprintln!("{count} arrays are in the run {id}; measuring it");
@@ -115,26 +104,11 @@ pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     }
 }
 
-fn format(args: &Args) -> import::Format {
-    let by_name = || args.file.extension().is_some_and(|extension| extension == "safetensors");
-    match args.format {
-        Some(Format::Safetensors) => import::Format::Safetensors,
-        None if by_name() => import::Format::Safetensors,
-        _ => import::Format::Pytorch,
+impl From<Format> for import::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Pytorch => import::Format::Pytorch,
+            Format::Safetensors => import::Format::Safetensors,
+        }
     }
-}
-
-fn mapping(args: &Args, spec: &Spec) -> Result<Mapping, Failure> {
-    let Some(path) = &args.map else { return Ok(Mapping::default()) };
-    let text = read_text(path)?;
-    Ok(Mapping::parse(&text, spec)?)
-}
-
-fn read_text(path: &Path) -> Result<String, Failure> {
-    let bytes = disk::read(path, 1 << 20)?;
-    String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{} is not UTF-8 text", path.display())))
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

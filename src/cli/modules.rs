@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::error::Failure;
-use super::extract::load;
+use super::extract::counting;
 use super::output::{self, Table, count, percent};
 use crate::backend::Choice;
 use crate::modular::{ClassModules, Fallback, Usage, module_cost};
 use crate::network::{Cost, Spec};
 use crate::run::Run;
-use crate::train::kept_usage;
+use crate::train::{Loaded, kept_usage};
 
 /// Show the module of every class of a run: kernels kept, retention, size.
 #[derive(Debug, clap::Args)]
@@ -87,7 +87,11 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let checkpoint = run.newest_whole()?.checkpoint;
     let usage = match kept_usage(&run, checkpoint.step)? {
         Some(usage) => usage,
-        None => load(run.clone(), Some(checkpoint.step), context, args.device.resolve()?.0)?.usage,
+        None => {
+            let (device, _) = args.device.resolve()?;
+            let step = Some(checkpoint.step);
+            Loaded::read(run.clone(), step, &context.archives(), device, counting)?.usage
+        }
     };
     let report = Report::new(&run, checkpoint.step, &checkpoint.spec, &usage, threshold, &args)?;
     match args.json {

@@ -10,6 +10,11 @@ use crate::{disk, modular, preset, run};
 /// Why nothing was exported.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// Nothing is called this.
+    #[error(
+        "there is no module or run `{0}`; `cleave runs` lists runs, `cleave runs show RUN` their modules"
+    )]
+    Unknown(String),
     /// The weights are not those of the network, or the format cannot hold them.
     #[error(transparent)]
     State(#[from] StateError),

@@ -1,14 +1,16 @@
-//! The forms in which a package can be written.
+//! The forms in which a package, or what was written down of a run, can be written.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::backend::Backend;
 
 use super::error::Error;
+use super::history::History;
 use super::onnx::Preprocessing;
 use super::package::Package;
+use super::tables::{self, Table};
 use super::target::{write, write_all};
-use super::{burn_model, onnx, pytorch, safetensors};
+use super::{burn_model, onnx, pytorch, safetensors, tensorboard};
 
 /// A form of a network for other programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,17 @@ pub enum Form {
     Pytorch,
     /// A directory for Burn.
     Burn,
+}
+
+/// A form of what was written down of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Records {
+    /// An event file for TensorBoard.
+    Tensorboard,
+    /// The tables as comma-separated values.
+    Csv,
+    /// The tables as arrays of objects.
+    Json,
 }
 
 /// A package in some form.
@@ -44,6 +57,34 @@ impl Form {
             Form::Onnx(preprocessing) => onnx::encode(package, preprocessing).map(Encoded::File),
             Form::Pytorch => pytorch::encode(package).map(Encoded::Directory),
             Form::Burn => burn_model::encode::<B>(package, device).map(Encoded::Directory),
+        }
+    }
+}
+
+impl Records {
+    /// The run in this form: names and contents of its files.
+    ///
+    /// # Errors
+    ///
+    /// When a class has no samples, or a value cannot be written.
+    pub fn encode(self, history: &History) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        let all = |extension: &str, encode: fn(&Table) -> String| {
+            let file = |table: Table| (format!("{}.{extension}", table.name), encode(&table).into_bytes());
+            Ok(tables::tables(history)?.into_iter().map(file).collect())
+        };
+        match self {
+            Records::Tensorboard => Ok(vec![tensorboard::file(history)?]),
+            Records::Csv => all("csv", Table::csv),
+            Records::Json => all("json", Table::json),
+        }
+    }
+
+    /// Where the files of a run go when a user names `directory`: TensorBoard takes a directory of a run's own in
+    /// it, so that runs are shown beside each other.
+    pub fn directory(self, directory: &Path, run: &str) -> PathBuf {
+        match self {
+            Records::Tensorboard => directory.join(run),
+            Records::Csv | Records::Json => directory.to_owned(),
         }
     }
 }

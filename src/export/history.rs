@@ -4,6 +4,7 @@
 pub(super) mod fixture;
 
 use super::error::Error;
+use crate::backend::Machine;
 use crate::modular::{ClassModules, Usage};
 use crate::run::{Manifest, ModuleManifest, Run};
 use crate::train::{EpochRecord, Event, StepRecord, Summary};
@@ -61,6 +62,27 @@ impl History {
             Event::Finished { summary, .. } => Some(summary),
             _ => None,
         })
+    }
+
+    /// Name and SHA-256 of the file whose weights the run began with, if another program had trained them.
+    pub fn imported(&self) -> Option<(&str, &str)> {
+        self.events.iter().find_map(|event| match event {
+            Event::Imported { file, sha256, .. } => Some((file.as_str(), sha256.as_str())),
+            _ => None,
+        })
+    }
+
+    /// What trained it: the versions of the program and the machines, each once, in their order.
+    pub fn machines(&self) -> Vec<(&str, &Machine)> {
+        let mut machines = Vec::new();
+        for event in &self.events {
+            if let Event::Machine { program, machine, .. } = event
+                && !machines.contains(&(program.as_str(), machine))
+            {
+                machines.push((program.as_str(), machine));
+            }
+        }
+        machines
     }
 
     /// The modules of all classes at the preset's threshold; none without usage.

@@ -1,11 +1,13 @@
 //! A network with everything that is needed to use it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::Error;
 use crate::network::{Spec, State};
-use crate::run::{Checkpoint, Manifest, Module};
+use crate::run::{self, Checkpoint, Manifest, Module, Run, Store};
 
 /// The version of the description's keys.
 const SCHEMA: u32 = 1;
@@ -51,6 +53,35 @@ pub struct Provenance {
 }
 
 impl Package {
+    /// What a user means by `query`: the module of that name, or else the run, with its whole network at the newest
+    /// whole checkpoint; and why newer checkpoints were passed over. The exact name of a run comes before the
+    /// beginning of a module's.
+    ///
+    /// # Errors
+    ///
+    /// When there is neither, or it cannot be read.
+    pub fn find(query: &str, store: &Store) -> Result<(Package, Vec<run::Error>), Error> {
+        let is_named = |path: &Path| path.file_name().is_some_and(|name| name == query);
+        match (store.resolve_module(query), store.resolve(query)) {
+            (Ok(module), Ok(run)) if is_named(&run) && !is_named(&module) => {
+                Package::whole(&Run::open(&run)?)
+            }
+            (Ok(module), _) => Ok((Package::of_module(Module::load(&module)?), Vec::new())),
+            (Err(_), Ok(run)) => Package::whole(&Run::open(&run)?),
+            (Err(module), Err(run)) => Err(neither(query, module, run)),
+        }
+    }
+
+    /// The whole network of a run at its newest whole checkpoint, and why newer ones were passed over.
+    ///
+    /// # Errors
+    ///
+    /// When no checkpoint is whole.
+    pub fn whole(run: &Run) -> Result<(Package, Vec<run::Error>), Error> {
+        let newest = run.newest_whole()?;
+        Ok((Package::of_run(&run.manifest, newest.checkpoint), newest.skipped))
+    }
+
     /// A module.
     pub fn of_module(module: Module) -> Package {
         let Module { manifest, weights } = module;
@@ -122,5 +153,15 @@ impl Package {
     pub fn name(&self) -> String {
         let Provenance { run, module, .. } = &self.provenance;
         module.as_ref().map_or_else(|| run.clone(), |module| format!("{run}/{module}"))
+    }
+}
+
+/// The error that says more: several names, or one that is nearly right.
+fn neither(query: &str, module: run::Error, run: run::Error) -> Error {
+    let says_more = |error: &run::Error| !matches!(error, run::Error::Unknown { nearest: None, .. });
+    match (says_more(&module), says_more(&run)) {
+        (true, _) => module.into(),
+        (_, true) => run.into(),
+        _ => Error::Unknown(query.into()),
     }
 }

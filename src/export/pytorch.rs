@@ -1,4 +1,4 @@
-//! A package as a directory for PyTorch: `model.safetensors` with the weights, and `model.py`, plain PyTorch
+//! A package as a directory for PyTorch: `module.safetensors` with the weights, and `module.py`, plain PyTorch
 //! that anyone can read, with the network that loads them.
 //!
 //! Modules of the network are named as [`crate::network::Layer`] names layers, so its `state_dict` has the
@@ -23,14 +23,14 @@ const RESIDUAL: &str = include_str!("pytorch/residual.py");
 /// When the weights are not those of the network, or the format cannot hold them.
 pub fn encode(package: &Package) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
     let weights = safetensors::encode(package)?;
-    Ok(vec![("model.py", source(package)?.into_bytes()), ("model.safetensors", weights)])
+    Ok(vec![("module.py", source(package)?.into_bytes()), ("module.safetensors", weights)])
 }
 
 fn source(package: &Package) -> Result<String, Error> {
     let spec = &package.spec;
     let model = Model::of(spec)?;
     let is_masked = spec.convs().any(|conv| conv.masked);
-    let has_sums = spec.stages.iter().any(|stage| matches!(stage, Stage::Residual(_)));
+    let has_sums = spec.stages.iter().any(has_sum);
     let mut parts = vec![head(package)?];
     parts.extend(is_masked.then(|| MASK_GENERATOR.to_owned()));
     parts.push(if is_masked { MASKED_CONV } else { CONV }.to_owned());
@@ -40,15 +40,24 @@ fn source(package: &Package) -> Result<String, Error> {
     Ok(parts.join("\n\n"))
 }
 
+/// Whether it is a residual sum or holds one.
+fn has_sum(stage: &Stage) -> bool {
+    match stage {
+        Stage::Residual(_) => true,
+        Stage::Parallel { branches } => branches.iter().flatten().any(has_sum),
+        _ => false,
+    }
+}
+
 fn head(package: &Package) -> Result<String, Error> {
     let cost = Cost::of(&package.spec)?;
     let [channels, height, width] = package.input;
     Ok(format!(
         r#""""{name}: {params} parameters, {macs} multiply-accumulates an image; written by Cleave {PROGRAM}.
 
-    from model import CLASSES, load, normalise
+    from module import CLASSES, load, normalise
 
-    model = load()                                # reads model.safetensors beside this file
+    model = load()                                # reads module.safetensors beside this file
     logits = model(normalise(images))             # images: bytes [batch, {channels}, {height}, {width}]
     names = [CLASSES[i] for i in logits.argmax(1)]
 """
@@ -82,7 +91,7 @@ fn tail(package: &Package) -> String {
     return (images.float() / 255 - mean) / std
 
 
-def load(path=Path(__file__).with_name("model.safetensors")):
+def load(path=Path(__file__).with_name("module.safetensors")):
     """The trained network, ready to classify."""
     model = Model()
     model.load_state_dict(load_file(path), strict=True)
@@ -98,12 +107,15 @@ struct Model {
     convs: usize,
     residuals: usize,
     linears: usize,
+    /// Parallel stages around the one that is being written.
+    level: usize,
 }
 
 impl Model {
     fn of(spec: &Spec) -> Result<Model, Error> {
         let shapes = spec.shapes()?;
-        let mut model = Model { modules: vec![], steps: vec![], convs: 0, residuals: 0, linears: 0 };
+        let mut model =
+            Model { modules: vec![], steps: vec![], convs: 0, residuals: 0, linears: 0, level: 0 };
         for (stage, input) in spec.stages.iter().zip(shapes) {
             model.stage(stage, input);
         }
@@ -122,17 +134,21 @@ impl Model {
     }
 
     fn parallel(&mut self, branches: &[Vec<Stage>], input: Shape) {
-        self.steps.push("whole, outputs = x, []".into());
+        // A branch may have branches of its own.
+        let level = if self.level == 0 { String::new() } else { self.level.to_string() };
+        self.level += 1;
+        self.steps.push(format!("whole{level}, outputs{level} = x, []"));
         for branch in branches {
-            self.steps.push("x = whole".into());
+            self.steps.push(format!("x = whole{level}"));
             branch.iter().fold(input, |input, stage| {
                 self.stage(stage, input);
                 // The whole network has been checked, so its branches fit together too.
                 stage.output(input).unwrap_or(input)
             });
-            self.steps.push("outputs.append(x)".into());
+            self.steps.push(format!("outputs{level}.append(x)"));
         }
-        self.steps.push("x = torch.cat(outputs, 1)".into());
+        self.steps.push(format!("x = torch.cat(outputs{level}, 1)"));
+        self.level -= 1;
     }
 
     fn stage(&mut self, stage: &Stage, input: Shape) {

@@ -59,7 +59,6 @@ fn page(histories: &[History]) -> Result<Document, Error> {
     }
     if let Some(figure) = charts::accuracy_against_size(histories) {
         page.heading(2, "Accuracy against size");
-        page.text("Every module that was taken out, as cut and fine-tuned, beside its whole network.");
         page.blocks.push(Block::Figure(figure));
     }
     Ok(page)
@@ -157,7 +156,7 @@ mod tests {
                 "paper-vgg16-cifar10",
                 "90.86 %",
                 "90.00 %",
-                "of the training images out for validation",
+                "held out for validation here",
                 "98.00 %",
                 "cleave train run-1.toml --name run-1",
                 "cleave extract run-1 --classes 0,1",

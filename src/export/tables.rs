@@ -16,7 +16,8 @@ pub struct Table {
     pub name: &'static str,
     /// Names of its columns.
     pub columns: Vec<String>,
-    /// Its rows, as many cells each as there are columns; null where there is no value.
+    /// Its rows, as many cells each as there are columns; null where there is no value. Lists and objects are text
+    /// of JSON in a CSV file.
     pub rows: Vec<Vec<Value>>,
 }
 
@@ -156,7 +157,7 @@ fn events(history: &History) -> Result<Table, Error> {
         let mut value = serde_json::to_value(event)?;
         let mut take = |key| value.as_object_mut().and_then(|object| object.remove(key)).unwrap_or_default();
         let (step, kind) = (take("step"), take("kind"));
-        table.rows.push(vec![step, kind, json!(value.to_string())]);
+        table.rows.push(vec![step, kind, value]);
     }
     Ok(table)
 }
@@ -189,7 +190,7 @@ fn modules(history: &History) -> Table {
         let after: Vec<Option<f64>> = module.controls.iter().map(|control| control.accuracy_after).collect();
         table.rows.push(vec![
             json!(module.name),
-            json!(json!(module.classes).to_string()),
+            json!(module.classes),
             json!(module.step),
             json!(module.threshold),
             json!(module.kernels),
@@ -203,8 +204,8 @@ fn modules(history: &History) -> Table {
             json!(module.whole_accuracy),
             json!(module.accuracy_before),
             json!(module.accuracy_after),
-            json!(json!(before).to_string()),
-            json!(json!(after).to_string()),
+            json!(before),
+            json!(after),
         ]);
     }
     table

@@ -30,7 +30,8 @@ pub fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// As [`write()`]. A directory that was absent appears with all files or not at all.
+/// As [`write()`]. A directory that was absent appears with all files or not at all; in one that was there nothing
+/// changes before all files are on the disk.
 pub fn write_all(directory: &Path, files: &[(&str, &[u8])], replace: bool) -> Result<(), Error> {
     if fs::symlink_metadata(directory).is_err() {
         if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -49,10 +50,7 @@ pub fn write_all(directory: &Path, files: &[(&str, &[u8])], replace: bool) -> Re
     if let Some(path) = taken {
         return Err(Error::Exists(path.clone()));
     }
-    for (path, (_, bytes)) in paths.iter().zip(files) {
-        disk::write(path, bytes)?;
-    }
-    Ok(())
+    Ok(disk::write_files(directory, files)?)
 }
 
 #[cfg(test)]

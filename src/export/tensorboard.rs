@@ -24,7 +24,6 @@ use self::proto::{SessionLog, What};
 use super::error::Error;
 use super::history::History;
 use crate::disk;
-use crate::modular::ClassModules;
 use crate::run::{Manifest, age};
 use crate::train::Event;
 
@@ -63,7 +62,7 @@ impl Live {
         &self.path
     }
 
-    /// Appends what an event has to show.
+    /// Appends what an event has to show; of usage, the overlap of every two modules as an image.
     ///
     /// # Errors
     ///
@@ -78,6 +77,11 @@ impl Live {
             }
             Event::Steps(record) => self.put(record.step, What::Summary(summary::step(record))),
             Event::Epoch(record) => self.put(record.step, What::Summary(summary::epoch(record))),
+            Event::Usage { step, usage } => match usage.modules(self.manifest.preset.modules.threshold) {
+                Ok(modules) => self.put(*step, What::Summary(summary::overlap(&modules)?)),
+                // The part of the split that is counted on the way may lack a class.
+                Err(_) => Ok(()),
+            },
             Event::Finished { step, summary } => {
                 self.put(*step, What::Summary(summary::finish(Some(summary), seconds(SystemTime::now()))))
             }
@@ -86,15 +90,6 @@ impl Live {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Appends the overlap of every two modules as an image.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be written.
-    pub fn overlap(&mut self, step: u64, modules: &ClassModules) -> Result<(), Error> {
-        self.put(step, What::Summary(summary::overlap(modules)?))
     }
 
     fn put(&mut self, step: u64, what: What) -> Result<(), Error> {

@@ -5,6 +5,7 @@ use std::fmt;
 use safetensors::SafeTensorError;
 use thiserror::Error;
 
+use crate::disk;
 use crate::network::SpecError;
 
 /// Why a file was not imported.
@@ -43,6 +44,9 @@ pub enum Error {
     /// The mapping file.
     #[error("the mapping of names: {0}")]
     Mapping(String),
+    /// The system refused.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
     /// The network itself does not fit together.
     #[error(transparent)]
     Spec(#[from] SpecError),

@@ -22,6 +22,8 @@ pub enum Stroke {
     Dashed,
     /// Single dots.
     Dotted,
+    /// No line: a dot at each point.
+    Points,
 }
 
 /// Something painted, with places in the panel: (0, 0) at the upper left, (1, 1) at the lower right.
@@ -135,7 +137,7 @@ impl Tagged<'_> {
             let to = (x * right, y * bottom);
             // A point without neighbours is a dot.
             pen.segment(painter, before.unwrap_or(to), to, (right, bottom));
-            before = Some(to);
+            before = (stroke != Stroke::Points).then_some(to);
         }
     }
 
@@ -173,7 +175,7 @@ struct Pen<'a> {
 impl Pen<'_> {
     fn step(&mut self, painter: &mut Painter<'_, '_>, x: i64, y: i64) {
         let on = match self.stroke {
-            Stroke::Solid => true,
+            Stroke::Solid | Stroke::Points => true,
             Stroke::Dashed => self.travelled % 8 < 5,
             Stroke::Dotted => self.travelled.is_multiple_of(4),
         };

@@ -49,6 +49,7 @@ const RULES: &str = "\
 .cleave-plot .faint{opacity:.3;stroke-width:1}\
 .cleave-plot .dashed{stroke-dasharray:7 4}\
 .cleave-plot .dotted{stroke-dasharray:1.5 4}\
+.cleave-plot .points{stroke-width:8;opacity:.8}\
 .cleave-plot .area{stroke:none;opacity:.75}\
 .cleave-plot .track{fill:@grid}\
 .cleave-plot text.light{fill:#fff;font-size:10px}\
@@ -186,7 +187,7 @@ fn style(ground: Ground) -> String {
         };
         format!(".cleave-plot{{{}}}", COLOURS.iter().map(one).collect::<String>())
     };
-    format!("{}@media(prefers-color-scheme:dark){{{}}}{rules}", set(false), set(true))
+    format!("{}@media screen and (prefers-color-scheme:dark){{{}}}{rules}", set(false), set(true))
 }
 
 /// A number with at most two decimals.

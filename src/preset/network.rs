@@ -24,10 +24,7 @@ pub struct NetworkConfig {
     pub stages: Option<Vec<Stage>>,
 }
 
-/// Bounds far beyond any sensible network, within which the arithmetic of shapes and costs cannot overflow.
-const MOST_KERNELS: usize = 1 << 13;
-const LARGEST_WINDOW: usize = 31;
-const MOST_OUTPUTS: usize = 1 << 20;
+/// Far beyond any sensible network.
 const LARGEST_WIDTH: f64 = 16.0;
 
 /// Classes of a network whose data have not been read: any number will do.
@@ -80,7 +77,7 @@ impl NetworkConfig {
         }
         let stages = self.stages.iter().flatten().enumerate();
         stages.into_iter().try_for_each(|(index, stage)| {
-            let fault = out_of_bounds(stage);
+            let fault = stage.out_of_bounds();
             fault.map_or(Ok(()), |allowed| {
                 let message = format!("stage {index} ({}): {allowed}", stage.kind());
                 Err(Error::value(&stage_key(index), &message, "this is far beyond what can be trained"))
@@ -121,28 +118,6 @@ fn own(input: [usize; 3], stages: Vec<Stage>, masks: bool) -> Spec {
 fn neither() -> Error {
     let help = "give it one of them, for example architecture = \"vgg16\"";
     Error::value("network", "`network` has neither architecture nor stages", help)
-}
-
-fn out_of_bounds(stage: &Stage) -> Option<String> {
-    for conv in stage.convs() {
-        if conv.kernels > MOST_KERNELS {
-            return Some(format!("{} kernels are more than {MOST_KERNELS}", conv.kernels));
-        }
-        if conv.size > LARGEST_WINDOW {
-            return Some(format!("a window of {} is larger than {LARGEST_WINDOW}", conv.size));
-        }
-    }
-    match stage {
-        Stage::Residual(residual) => {
-            let channels = residual.join.as_ref().map_or(0, |join| join.channels);
-            (channels > MOST_KERNELS).then(|| format!("{channels} channels are more than {MOST_KERNELS}"))
-        }
-        Stage::Parallel { branches } => branches.iter().flatten().find_map(out_of_bounds),
-        Stage::Linear { outputs } if *outputs > MOST_OUTPUTS => {
-            Some(format!("{outputs} outputs are more than {MOST_OUTPUTS}"))
-        }
-        _ => None,
-    }
 }
 
 fn stage_key(index: usize) -> String {

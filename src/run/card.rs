@@ -26,6 +26,9 @@ pub struct Card {
     /// For each class the run in whose data it has its label; empty where all are of the module's own run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_runs: Vec<String>,
+    /// The label of the class that a module decides, of a network in which one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<usize>,
     /// Accuracy class by class before and after it was put together; empty where that was not measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_accuracy: Vec<ClassAccuracy>,
@@ -145,6 +148,13 @@ impl ModuleManifest {
     /// Whether it is several networks side by side, which cannot be cut out of a run again.
     pub fn is_side_by_side(&self) -> bool {
         self.card.as_ref().is_some_and(|card| card.taxonomy.aggregation == Aggregation::Representation)
+    }
+
+    /// States terms of use on the card, where some are given.
+    pub fn state_licence(&mut self, licence: Option<String>) {
+        if let (Some(card), Some(licence)) = (&mut self.card, licence) {
+            card.licence = licence;
+        }
     }
 
     /// For each class the run in whose data it has its label.

@@ -110,7 +110,7 @@ pub(super) fn save(directory: &Path, checkpoint: &Checkpoint, usage: Option<&[u8
 pub(super) fn load(path: &Path) -> Result<Checkpoint, Error> {
     let document = read_document(path)?;
     let state = |name: &str| -> Result<State, Error> {
-        let bytes = document.file(path, name)?.read(&path.join(name))?;
+        let bytes = document.file(path, name)?.read(&path.join(name), u64::MAX)?;
         let state = State::from_safetensors(&bytes);
         state.map(|(state, _)| state).map_err(|error| damaged(&path.join(name), &error.to_string()))
     };
@@ -129,7 +129,7 @@ pub(super) fn load(path: &Path) -> Result<Checkpoint, Error> {
 /// Reads what usage was counted at this checkpoint, if it was.
 pub(super) fn load_usage(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     let document = read_document(path)?;
-    document.files.get(USAGE).map(|file| file.read(&path.join(USAGE))).transpose()
+    document.files.get(USAGE).map(|file| file.read(&path.join(USAGE), u64::MAX)).transpose()
 }
 
 /// Adds usage to a checkpoint, or replaces it. A crash half way leaves usage that is found to be damaged, and

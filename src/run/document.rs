@@ -30,8 +30,12 @@ pub(super) fn encode<T: Serialize>(path: &Path, document: &T) -> Result<String, 
 
 /// As [`encode`], with a first line that tells whether the rest is as it was written.
 pub(super) fn encode_sealed<T: Serialize>(path: &Path, document: &T) -> Result<String, Error> {
-    let text = encode(path, document)?;
-    Ok(format!("{SEAL}{}\n{text}", sha256(text.as_bytes())))
+    Ok(seal(&encode(path, document)?))
+}
+
+/// A text behind a line that tells whether it is as it was written.
+pub(super) fn seal(text: &str) -> String {
+    format!("{SEAL}{}\n{text}", sha256(text.as_bytes()))
 }
 
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
@@ -52,9 +56,12 @@ impl Checked {
         Checked { bytes: bytes.len() as u64, sha256: sha256(bytes) }
     }
 
-    /// Reads the file if it is what this says.
-    pub(super) fn read(&self, path: &Path) -> Result<Vec<u8>, Error> {
+    /// Reads the file, of at most `limit` bytes, if it is what this says.
+    pub(super) fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
         let (_, length) = disk::open(path)?;
+        if length > limit {
+            return Err(damaged(path, &format!("it has {length} bytes where at most {limit} make sense")));
+        }
         if length != self.bytes {
             return Err(damaged(path, &format!("it has {length} bytes where {} were written", self.bytes)));
         }

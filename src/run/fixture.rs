@@ -59,7 +59,7 @@ pub(super) fn module(name: &str) -> Module {
         step: 7,
         created: now(),
         program: PROGRAM.into(),
-        classes: vec!["one".into()],
+        classes: vec!["one".into(), "rest".into()],
         class_indices: vec![1],
         threshold: 0.9,
         head: true,

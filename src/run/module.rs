@@ -10,11 +10,16 @@ use super::document::{self, Checked, damaged};
 use super::error::Error;
 use super::manifest::SCHEMA;
 use crate::disk;
-use crate::network::{Spec, State, StateError};
+use crate::network::{Slot, Spec, State, StateError};
 
 pub(super) const DOCUMENT: &str = "module.toml";
 const WEIGHTS: &str = "weights.safetensors";
 const README: &str = "README.md";
+
+/// Bytes of a card at most: one of 1,000 classes takes some hundred kilobytes.
+const LONGEST_README: u64 = 16 << 20;
+/// Bytes of the names and shapes in a file of weights at most.
+const LONGEST_HEADER: u64 = 16 << 20;
 
 /// A module: a network of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,6 +153,9 @@ impl Document {
     fn read(directory: &Path) -> Result<Document, Error> {
         let path = directory.join(DOCUMENT);
         let document: Document = document::read_sealed(&path)?;
+        if let Some(fault) = document.module.fault() {
+            return Err(damaged(&path, &fault));
+        }
         // A name is joined to the directory, and must not lead out of it.
         match document.files.keys().find(|name| !matches!(name.as_str(), WEIGHTS | README)) {
             Some(name) => Err(damaged(&path, &format!("it names a file that no module has: {name:?}"))),
@@ -170,6 +178,13 @@ impl Document {
     }
 }
 
+/// Bytes that the weights of a network take at most.
+fn longest(network: &Spec) -> u64 {
+    let slots = network.slots().unwrap_or_default();
+    let values = |slot: &Slot| slot.shape.iter().fold(4u64, |bytes, n| bytes.saturating_mul(*n as u64));
+    slots.iter().map(values).fold(LONGEST_HEADER, u64::saturating_add)
+}
+
 impl Module {
     /// Reads the module in a directory, and nothing outside it.
     ///
@@ -179,9 +194,10 @@ impl Module {
     pub fn load(directory: &Path) -> Result<Self, Error> {
         let document = Document::read(directory)?;
         let path = directory.join(WEIGHTS);
+        let longest = longest(&document.module.network);
         let bytes = match document.sum(WEIGHTS) {
-            Some(sum) => sum.read(&path)?,
-            None => disk::read(&path, u64::MAX)?,
+            Some(sum) => sum.read(&path, longest)?,
+            None => disk::read(&path, longest)?,
         };
         let module = document.module;
         let read = |bytes| -> Result<State, StateError> {
@@ -204,7 +220,11 @@ impl Module {
         for name in [WEIGHTS, README] {
             let path = directory.join(name);
             let state = match document.sum(name) {
-                Some(sum) => sum.read(&path).map_or_else(FileState::Wrong, |_| FileState::Whole),
+                Some(sum) => {
+                    let limit =
+                        if name == README { LONGEST_README } else { longest(&document.module.network) };
+                    sum.read(&path, limit).map_or_else(FileState::Wrong, |_| FileState::Whole)
+                }
                 None if name == README && path.symlink_metadata().is_err() => continue,
                 None => FileState::NoSum,
             };
@@ -252,6 +272,29 @@ impl ModuleManifest {
         Ok(Document::read(directory)?.module)
     }
 
+    /// What cannot be, if anything: a file says what it likes, and its checksum only that it was written so.
+    fn fault(&self) -> Option<String> {
+        let ModuleManifest { network, input, mean, std, classes, .. } = self;
+        if let Some(fault) = network.out_of_bounds() {
+            return Some(format!("its network cannot be: {fault}"));
+        }
+        let outputs = match network.outputs() {
+            Ok(outputs) => outputs,
+            Err(error) => return Some(format!("its network cannot be: {error}")),
+        };
+        let constants = [mean, std].map(|values| values.len());
+        let finite = mean.iter().chain(std).all(|value| value.is_finite()) && !std.contains(&0.0);
+        if network.input != *input {
+            return Some(format!("it takes {input:?} images and its network {:?}", network.input));
+        }
+        if constants != [input[0]; 2] || !finite {
+            let channels = input[0];
+            return Some(format!("mean {mean:?} and std {std:?} do not normalise {channels} channels"));
+        }
+        let count = classes.len();
+        (count != outputs).then(|| format!("it has {count} classes and its network {outputs} logits"))
+    }
+
     /// Replaces what is said of the module in `directory`, whose weights stay.
     ///
     /// # Errors
@@ -263,14 +306,15 @@ impl ModuleManifest {
         let mut files = BTreeMap::from([(README.to_owned(), Checked::of(readme.as_bytes()))]);
         files.extend(old.sum(WEIGHTS).map(|sum| (WEIGHTS.to_owned(), sum.clone())));
         let text = Document::encode(directory, self, files)?;
-        disk::write(&directory.join(README), readme.as_bytes())?;
-        Ok(disk::write(&directory.join(DOCUMENT), text.as_bytes())?)
+        Ok(disk::write_files(directory, &[(README, readme.as_bytes()), (DOCUMENT, text.as_bytes())])?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use proptest::prelude::*;
 
     use super::super::fixture;
     use super::*;
@@ -355,6 +399,62 @@ mod tests {
             document.files.insert("../secret".into(), Checked::of(b""));
         });
         assert!(Module::load(&path).unwrap_err().to_string().contains("../secret"));
+    }
+
+    #[test]
+    fn weights_that_are_longer_than_their_network_are_not_read() {
+        let (_home, path, module) = saved();
+        let file = fs::File::create(path.join(WEIGHTS)).unwrap();
+        // Sparse: nobody's disk is filled.
+        file.set_len(1 << 33).unwrap();
+        assert_eq!(longest(&module.manifest.network) >> 20, 16);
+        let refused = Module::load(&path).unwrap_err().to_string();
+        assert!(refused.contains("where at most"), "{refused}");
+        rewrite(&path, |document| document.files.clear());
+        let refused = Module::load(&path).unwrap_err().to_string();
+        assert!(refused.contains("at most"), "{refused}");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_even_with_a_right_seal() {
+        let (_home, path, module) = saved();
+        let refused = |change: &dyn Fn(&mut ModuleManifest), says: &str| {
+            rewrite(&path, |document| {
+                document.module = module.manifest.clone();
+                change(&mut document.module);
+            });
+            let error = Module::load(&path).unwrap_err().to_string();
+            assert!(error.contains("module.toml") && error.contains(says), "{says}: {error}");
+        };
+        refused(&|module| module.input = [1, 1 << 40, 1 << 40], "images");
+        refused(
+            &|module| (module.input, module.network.input) = ([1, 1 << 40, 8], [1, 1 << 40, 8]),
+            "1099511627776",
+        );
+        refused(&|module| module.mean.clear(), "mean []");
+        refused(&|module| module.std[0] = f32::NAN, "std [NaN]");
+        refused(&|module| module.classes.push("more".into()), "classes and its network");
+        refused(&|module| module.network.stages.clear(), "end it with a linear stage");
+    }
+
+    proptest! {
+        /// An attacker can seal whatever they write: any number for any number.
+        #[test]
+        fn no_numbers_in_a_module_make_more_than_an_error(at: prop::sample::Index, number: i64, huge: bool) {
+            let (_home, path, _) = saved();
+            let text = fs::read_to_string(path.join(DOCUMENT)).unwrap();
+            let body = text.split_once('\n').unwrap().1;
+            let places: Vec<_> = body.match_indices(|c: char| c.is_ascii_digit()).collect();
+            let (place, _) = places[at.index(places.len())];
+            let number = if huge { number } else { number % 10 };
+            let changed = format!("{}{number}{}", &body[..place], &body[place + 1..]);
+            fs::write(path.join(DOCUMENT), document::seal(&changed)).unwrap();
+            let _ = Module::verify(&path);
+            if let Ok(module) = Module::load(&path) {
+                crate::network::Cost::of(&module.manifest.network).unwrap();
+                let _ = module.manifest.readme();
+            }
+        }
     }
 
     #[cfg(unix)]

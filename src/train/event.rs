@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::record::{EpochRecord, StepRecord, Summary};
+use crate::backend::Machine;
 use crate::modular::Usage;
 
 /// Something that happened in a session, at a step. Serialised as a line of the run's event log, but for
@@ -32,16 +33,25 @@ pub enum Event {
         /// Where it trains.
         device: String,
     },
+    /// What trains it from here on.
+    Machine {
+        /// Steps taken before.
+        step: u64,
+        /// Version of the program.
+        program: String,
+        /// The machine.
+        machine: Machine,
+    },
     /// Means over the last few steps.
     Steps(StepRecord),
     /// An epoch ended.
     Epoch(Box<EpochRecord>),
-    /// Which kernels each class uses, counted for the epoch's measures. Not logged.
+    /// Which kernels each class uses, counted for the epoch's measures and at the end. Not logged.
     #[serde(skip)]
     Usage {
         /// Steps taken.
         step: u64,
-        /// Of an evenly spaced part of the training split.
+        /// Of an evenly spaced part of the training split; at the end, of all of it.
         usage: Arc<Usage>,
     },
     /// A command or a scheduled change took effect.
@@ -126,6 +136,7 @@ impl Event {
             Event::Epoch(record) => record.step,
             Event::Imported { step, .. }
             | Event::Started { step, .. }
+            | Event::Machine { step, .. }
             | Event::Usage { step, .. }
             | Event::Applied { step, .. }
             | Event::Refused { step, .. }

@@ -85,6 +85,28 @@ impl Prepared {
         Ok(Prepared { writer, dataset: Arc::new(dataset), checkpoint, warnings: Vec::new() })
     }
 
+    /// A new run of weights that another program has trained, from a file of this name and SHA-256. Nothing is left
+    /// to train: a session only measures it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Prepared::with_weights`].
+    pub fn imported(
+        mut preset: Preset,
+        name: Option<&str>,
+        device: &str,
+        store: &Store,
+        dataset: Dataset,
+        weights: State,
+        (file, sha256): (&str, &str),
+    ) -> Result<Self, Error> {
+        preset.training.epochs = 0;
+        let mut prepared = Prepared::with_weights(preset, name, device, store, dataset, weights)?;
+        let event = Event::Imported { step: 0, file: file.into(), sha256: sha256.into() };
+        prepared.writer.events.append(&event)?;
+        Ok(prepared)
+    }
+
     /// A run from its newest whole checkpoint on, with everything later dropped; `None` if it has finished.
     ///
     /// # Errors

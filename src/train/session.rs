@@ -13,9 +13,9 @@ use super::event::Event;
 use super::launch::Prepared;
 use super::schedule::Schedule;
 use super::trainer::Trainer;
-use crate::backend::{Device, Task, Training};
+use crate::backend::{Device, Machine, Task, Training};
 use crate::data::Dataset;
-use crate::run::{Checkpoint, Writer};
+use crate::run::{Checkpoint, PROGRAM, Writer};
 
 /// What a session trains.
 pub struct Job {
@@ -184,6 +184,9 @@ fn train<B: Training>(
         device: job.device.to_string(),
     };
     events.log(&mut trainer, started)?;
+    let machine = Machine::of(job.device);
+    let step = trainer.step;
+    events.log(&mut trainer, Event::Machine { step, program: PROGRAM.into(), machine })?;
     while trainer.step < trainer.steps() {
         events.step = trainer.step;
         apply_schedule(&mut trainer, &job.schedule, events)?;
@@ -204,6 +207,9 @@ fn train<B: Training>(
     trainer.checkpoint(usage.as_ref())?;
     let step = trainer.step;
     events.log(&mut trainer, Event::Checkpointed { step })?;
+    if let Some(usage) = usage {
+        events.send(Event::Usage { step, usage: Arc::new(usage) });
+    }
     drop(evaluator);
     events.log(&mut trainer, Event::Finished { step, summary })
 }

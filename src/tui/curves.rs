@@ -252,6 +252,7 @@ impl Curves {
                 self.step = *step;
             }
             Event::Imported { .. }
+            | Event::Machine { .. }
             | Event::Usage { .. }
             | Event::Refused { .. }
             | Event::Warning { .. }

@@ -126,6 +126,7 @@ impl Live {
                 self.ended = Some(event.clone());
             }
             Event::Imported { .. }
+            | Event::Machine { .. }
             | Event::Warning { .. }
             | Event::Evaluated { .. }
             | Event::Extracted { .. } => {}

@@ -1,6 +1,7 @@
 //! A Burn directory in a program that uses Burn.
 //!
-//! `golden_model.rs` is the `model.rs` of [`golden`], compiled here as it is. After a change of what is written,
+//! `golden_model.rs` is the `model.rs` of [`nested`], compiled here as it is: batch norm, masks, projections, index
+//! maps, branches in branches, a convolution that normalises anew. After a change of what is written,
 //! `CLEAVE_WRITE_GOLDEN=1 cargo test --release --test export_peers` writes it anew.
 
 use std::fs;
@@ -8,31 +9,19 @@ use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
 use cleave::backend::{Cpu, cpu_device};
-use cleave::export::{Package, burn_model as export, write_all};
-use cleave::network::{Architecture, Array};
+use cleave::export::{burn_model as export, write_all};
+use cleave::network::Array;
 
-use crate::cases::{BATCH, cut, logits, normalised, whole};
+use crate::cases::{BATCH, logits, nested, normalised};
 
 #[allow(dead_code, missing_docs, clippy::let_and_return, reason = "written by the program")]
 #[rustfmt::skip]
 #[path = "golden_model.rs"]
 mod model;
 
-/// A network with batch norm, masks, projections and index maps.
-fn golden() -> Package {
-    let mut package = cut(&whole(Architecture::Resnet18, 0.0625, true));
-    let masked = package.spec.clone().with_masks();
-    let fresh = cleave::network::State::init(&masked, 5).unwrap();
-    for (name, array) in fresh.0 {
-        package.weights.0.entry(name).or_insert(array);
-    }
-    package.spec = masked;
-    package
-}
-
 #[test]
 fn the_golden_model_is_what_is_written() {
-    let files = export::encode::<Cpu>(&golden(), &cpu_device()).unwrap();
+    let files = export::encode::<Cpu>(&nested(), &cpu_device()).unwrap();
     let (name, source) = &files[1];
     assert_eq!(*name, "model.rs");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/export_peers/golden_model.rs");
@@ -44,7 +33,7 @@ fn the_golden_model_is_what_is_written() {
 
 #[test]
 fn a_burn_program_loads_the_record_and_computes_what_we_compute() {
-    let package = golden();
+    let package = nested();
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("burn");
     let files = export::encode::<Cpu>(&package, &cpu_device()).unwrap();
@@ -65,6 +54,6 @@ fn a_burn_program_loads_the_record_and_computes_what_we_compute() {
 
 #[test]
 fn the_same_weights_make_the_same_record() {
-    let record = || export::encode::<Cpu>(&golden(), &cpu_device()).unwrap().swap_remove(0).1;
+    let record = || export::encode::<Cpu>(&nested(), &cpu_device()).unwrap().swap_remove(0).1;
     assert!(record() == record());
 }

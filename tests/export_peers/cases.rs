@@ -6,7 +6,9 @@ use std::path::Path;
 use burn::tensor::{Tensor, TensorData};
 use cleave::backend::{Cpu, cpu_device};
 use cleave::export::{Package, Provenance};
-use cleave::modular::{Selection, slice};
+use cleave::modular::{
+    Affine, Selection, rescaled_input, side_by_side, slice, with_head, with_linear, with_logits,
+};
 use cleave::network::{Architecture, Array, Network, Role, Spec, State};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -45,6 +47,46 @@ pub fn cut(package: &Package) -> Package {
     }
     let (spec, state) = slice(&package.spec, &package.weights, &selection).unwrap();
     self::package(spec, state)
+}
+
+/// The same module with a head of its own behind its logits, as fine-tuned modules have.
+pub fn headed(package: &Package) -> Package {
+    let (spec, state) = with_head(&package.spec, &package.weights, package.classes.len(), 2).unwrap();
+    self::package(spec, state)
+}
+
+/// Networks side by side: a whole one with mask generators that gives three of its logits, and a module trained
+/// with other normalisation constants that gives two; a linear layer mixes them.
+pub fn composed() -> Package {
+    let weak = whole(Architecture::Rescnn, 0.125, true);
+    let rows: Vec<_> = [3, 0, 2].map(|logit| vec![(logit, 1.0)]).into();
+    let weak = with_logits(&weak.spec, &weak.weights, &rows).unwrap();
+    let module = cut(&whole(Architecture::Small, 0.25, false));
+    let rows = [vec![(1, 1.0)], vec![(2, 1.0), (0, -1.0)]];
+    let (spec, state) = with_logits(&module.spec, &module.weights, &rows).unwrap();
+    let (given, wanted) = ((&module.mean[..], &module.std[..]), (&[0.1, 0.5, 0.9][..], &[0.3, 0.2, 0.4][..]));
+    let module = rescaled_input(&spec, &state, given, wanted).unwrap();
+    calibrated(&[weak, module])
+}
+
+/// A composition of which one part is a composition itself, the other a module with index maps.
+pub fn nested() -> Package {
+    let inner = composed();
+    let rows: Vec<_> = [4, 1].map(|logit| vec![(logit, 1.0)]).into();
+    let inner = with_logits(&inner.spec, &inner.weights, &rows).unwrap();
+    let module = cut(&whole(Architecture::Resnet18, 0.125, true));
+    let rows: Vec<_> = [0, 3, 1].map(|logit| vec![(logit, 1.0)]).into();
+    calibrated(&[inner, with_logits(&module.spec, &module.weights, &rows).unwrap()])
+}
+
+fn calibrated(parts: &[(Spec, State)]) -> Package {
+    let (spec, state) = side_by_side(parts).unwrap();
+    let width = spec.outputs().unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(13);
+    let mut draw = |count: usize| (0..count).map(|_| rng.random_range(-1.0..1.0)).collect();
+    let layer = Affine { outputs: width, weight: draw(width * width), bias: draw(width) };
+    let (spec, state) = with_linear(&spec, &state, &layer).unwrap();
+    package(spec, state)
 }
 
 fn package(spec: Spec, weights: State) -> Package {

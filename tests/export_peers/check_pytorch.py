@@ -1,5 +1,5 @@
-"""Loads each case below a folder with its own model.py and prints, a JSON line a case, how far its logits are from
-what is expected. A case is a folder with model.py, model.safetensors, case.json, input.bin and expected.bin."""
+"""Loads each case below a folder with its own module.py and prints, a JSON line a case, how far its logits are from
+what is expected. A case is a folder with module.py, module.safetensors, case.json, input.bin and expected.bin."""
 
 import importlib.util
 import json
@@ -14,7 +14,7 @@ import torch
 
 for folder in sorted(path.parent for path in Path(sys.argv[1]).glob("*/case.json")):
     case = json.loads((folder / "case.json").read_text())
-    spec = importlib.util.spec_from_file_location("model", folder / "model.py")
+    spec = importlib.util.spec_from_file_location("module", folder / "module.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     network = module.load()

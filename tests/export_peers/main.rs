@@ -4,8 +4,10 @@
 mod burn_record;
 mod cases;
 mod onnx;
+#[path = "../common/python.rs"]
 mod python;
 mod pytorch;
+mod scripts;
 
 /// How far a peer's logits may be from ours, for logits of at most 1; larger ones in proportion.
 const TOLERANCE: f64 = 1e-4;

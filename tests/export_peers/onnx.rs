@@ -7,8 +7,11 @@ use cleave::export::Package;
 use cleave::export::onnx::{Preprocessing, encode};
 use cleave::network::Architecture;
 
-use crate::cases::{self, BATCH, bytes, cut, logits, normalised, pixels, probabilities, whole, write_case};
-use crate::{assert_close, python};
+use crate::cases::{
+    self, BATCH, bytes, composed, cut, headed, logits, nested, normalised, pixels, probabilities, whole,
+    write_case,
+};
+use crate::{assert_close, python, scripts};
 
 const ARCHITECTURES: [(&str, Architecture); 5] = [
     ("vgg16", Architecture::Vgg16),
@@ -38,6 +41,14 @@ fn with_preprocessing(home: &Path, name: &str, package: &Package, order: Preproc
     write_case(&folder, "uint8", shape, &input, &probabilities(package));
 }
 
+/// Writes two cases: as it is, and folded, which changes no result.
+fn both(home: &Path, name: &str, package: Package) -> usize {
+    let expected = logits(&package);
+    plain(home, name, &package, &expected.values);
+    plain(home, &format!("{name}-folded"), &package.fold_batch_norm().unwrap(), &expected.values);
+    2
+}
+
 fn channels_last(pixels: &[u8]) -> Vec<u8> {
     let image =
         |image: &[u8]| -> Vec<u8> { (0..32 * 32 * 3).map(|at| image[at % 3 * 32 * 32 + at / 3]).collect() };
@@ -46,22 +57,21 @@ fn channels_last(pixels: &[u8]) -> Vec<u8> {
 
 #[test]
 fn onnxruntime_computes_what_we_compute() {
-    let Some(python) = python::with(python::ONNX) else { return };
+    let Some(python) = python::with(&python::ONNX) else { return };
     let home = tempfile::tempdir().unwrap();
     let mut names = 0;
     for (name, architecture) in ARCHITECTURES {
         let masked = whole(architecture, 0.125, true);
         let module = cut(&masked);
+        let headed = headed(&module);
         let unmasked = masked.clone().without_masks();
-        for (kind, package) in [("masked", masked), ("unmasked", unmasked), ("module", module)] {
-            // Folding changes no result, so both are held against the network that is not folded.
-            let expected = logits(&package);
-            plain(home.path(), &format!("{name}-{kind}"), &package, &expected.values);
-            let folded = package.fold_batch_norm().unwrap();
-            plain(home.path(), &format!("{name}-{kind}-folded"), &folded, &expected.values);
-            names += 2;
+        let kinds = [("masked", masked), ("unmasked", unmasked), ("module", module), ("headed", headed)];
+        for (kind, package) in kinds {
+            names += both(home.path(), &format!("{name}-{kind}"), package);
         }
     }
+    names += both(home.path(), "composed", composed());
+    names += both(home.path(), "nested", nested());
     for (order, preprocessing) in [("nhwc", Preprocessing::Nhwc), ("nchw", Preprocessing::Nchw)] {
         let masked = whole(Architecture::Rescnn, 0.125, true);
         with_preprocessing(home.path(), &format!("bytes-{order}"), &masked, preprocessing);
@@ -71,7 +81,7 @@ fn onnxruntime_computes_what_we_compute() {
     }
     let full = whole(Architecture::Vgg16, 1.0, true);
     plain(home.path(), "full-vgg16", &full, &logits(&full).values);
-    let found = python::run(&python, &["check_onnx.py"], home.path());
+    let found = scripts::run(&python, &["check_onnx.py"], home.path());
     assert_eq!(found.len(), names + 1);
     found.iter().for_each(assert_close);
     let bytes = found.iter().find(|case| case["name"] == "bytes-nhwc").unwrap();

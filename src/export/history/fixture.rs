@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::History;
+use crate::backend::Machine;
 use crate::modular::{Usage, masked_layers};
 use crate::network::Architecture;
 use crate::preset::Preset;
@@ -20,12 +21,20 @@ pub(crate) fn history() -> History {
     let usage = Usage::from_counts(layers, vec![20; 3], (0..3).map(counts).collect()).unwrap();
     let finished = Event::Finished { step: 8, summary: summary() };
     let change = Event::Applied { step: 3, revision: Some(1), change: "beta 1.5 to 3".into() };
+    let machine = Machine {
+        processor: "An <old> processor".into(),
+        threads: 2,
+        memory: 8 << 30,
+        system: "Linux, x86_64".into(),
+        gpu: None,
+    };
     History {
         modules: vec![module(&manifest)],
         epochs: (1..=4).map(epoch).collect(),
         steps: (1..=8).map(step).collect(),
         events: vec![
             Event::Started { step: 0, steps_per_epoch: 2, steps: 8, device: "cpu".into() },
+            Event::Machine { step: 0, program: PROGRAM.into(), machine },
             change,
             finished,
         ],

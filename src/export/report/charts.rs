@@ -5,71 +5,94 @@ use crate::export::history::History;
 use crate::modular::ClassModules;
 use crate::network::Cost;
 use crate::plot::{Chart, HeatMap, Mark, Series, Stroke, Unit, XAxis, YRange};
-use crate::train::{EpochRecord, SplitRecord};
+use crate::train::{EpochRecord, MaskRecord, SplitRecord};
 
-/// A line of a chart: its name, whether it is of the training split, and its values.
-type Line = (String, bool, Vec<(f64, f64)>);
+/// A line of a chart.
+struct Line {
+    name: String,
+    /// Lines of one quantity have one colour.
+    colour: usize,
+    stroke: Stroke,
+    points: Vec<(f64, f64)>,
+}
+
+/// A picture of every two of more classes would be larger than the rest of the page.
+pub(super) const MOST_CLASSES: usize = 200;
+
+const MARKS: &str = "Dotted upright lines stand at the steps after which a setting was changed.";
+const SPLITS: &str = "Whole lines: validation split. Broken lines: training split.";
 
 /// Losses, accuracies and measures over the steps, with a mark at each change.
 pub(super) fn curves(history: &History) -> Vec<Figure> {
-    let accuracy = [split_line(history, "accuracy", &|split| Some(split.accuracy))].concat();
-    let masks = |pick: fn(&crate::train::MaskRecord) -> f64| {
-        move |epoch: &EpochRecord| epoch.valid.masks.as_ref().map(pick)
-    };
+    let accuracy = split_line(history, "accuracy", 0, &|split| Some(split.accuracy));
+    let masks =
+        |pick: fn(&MaskRecord) -> f64| move |epoch: &EpochRecord| epoch.valid.masks.as_ref().map(pick);
     let measures = [
-        line(history, "cohesion", false, masks(|masks| masks.cohesion)),
-        line(history, "coupling", false, masks(|masks| masks.coupling)),
-        line(history, "kernel retention", false, masks(|masks| masks.krr)),
+        line(history, "cohesion", (0, Stroke::Solid), masks(|masks| masks.cohesion)),
+        line(history, "coupling", (1, Stroke::Solid), masks(|masks| masks.coupling)),
+        line(history, "kernel retention", (2, Stroke::Solid), masks(|masks| masks.krr)),
     ];
+    let (number, fixed) = (Unit::Number, YRange::Fixed(0.0, 1.0));
     let charts = [
-        ("loss", "Weighted sum of the losses, and its terms", Unit::Number, YRange::Auto, losses(history)),
-        ("accuracy", "Accuracy", Unit::Percent, YRange::Auto, accuracy),
+        ("loss", "Loss: its terms, and their weighted sum", SPLITS, number, YRange::Auto, losses(history)),
+        ("accuracy", "Accuracy", SPLITS, Unit::Percent, YRange::Auto, accuracy),
         (
             "measures",
-            "Cohesion, coupling and kernel retention of single samples, validation",
-            Unit::Number,
-            YRange::Fixed(0.0, 1.0),
+            "Cohesion, coupling and kernel retention",
+            "Of single samples of the validation split.",
+            number,
+            fixed,
             measures.into(),
         ),
     ];
-    let charts =
-        charts.into_iter().filter(|(.., lines)| lines.iter().any(|(_, _, points)| !points.is_empty()));
-    charts
-        .map(|(name, title, unit, range, lines)| {
-            let marks = history.changes().into_iter().map(|(step, change)| Mark::new(step as f64, change));
-            let chart = Chart::new(title).unit(unit).y_range(range).marks(marks);
-            let chart = lines.into_iter().filter(|(_, _, points)| !points.is_empty()).fold(chart, add);
-            figure(history, name, title, chart.to_svg())
-        })
-        .collect()
+    let charts = charts.into_iter().filter(|(.., lines)| lines.iter().any(|line| !line.points.is_empty()));
+    let changes = history.changes();
+    let draw = |(name, title, caption, unit, range, lines): (_, _, &str, _, _, Vec<Line>)| {
+        let marks = changes.iter().map(|(step, change)| Mark::new(*step as f64, *change));
+        let chart = Chart::new(title).unit(unit).y_range(range).marks(marks);
+        let chart = lines.into_iter().filter(|line| !line.points.is_empty()).fold(chart, add);
+        let caption = if changes.is_empty() { caption.to_owned() } else { format!("{caption} {MARKS}") };
+        figure(history, name, title, &caption, chart.to_svg())
+    };
+    charts.map(draw).collect()
 }
 
-fn add(chart: Chart<'static>, (name, train, points): Line) -> Chart<'static> {
-    let stroke = if train { Stroke::Dashed } else { Stroke::Solid };
-    chart.series(Series::new(name, points).stroke(stroke))
+fn add(chart: Chart<'static>, line: Line) -> Chart<'static> {
+    chart.series(Series::new(line.name, line.points).colour(line.colour).stroke(line.stroke))
 }
 
-fn line(history: &History, name: &str, train: bool, value: impl Fn(&EpochRecord) -> Option<f64>) -> Line {
+fn line(
+    history: &History,
+    name: &str,
+    (colour, stroke): (usize, Stroke),
+    value: impl Fn(&EpochRecord) -> Option<f64>,
+) -> Line {
     let point = |epoch: &EpochRecord| Some((epoch.step as f64, value(epoch)?));
-    (name.to_owned(), train, history.epochs.iter().filter_map(point).collect())
+    Line { name: name.to_owned(), colour, stroke, points: history.epochs.iter().filter_map(point).collect() }
 }
 
 /// The same of both splits.
-fn split_line(history: &History, name: &str, value: &dyn Fn(&SplitRecord) -> Option<f64>) -> Vec<Line> {
+fn split_line(
+    history: &History,
+    name: &str,
+    colour: usize,
+    value: &dyn Fn(&SplitRecord) -> Option<f64>,
+) -> Vec<Line> {
+    let (valid, train) = (format!("{name}, validation"), format!("{name}, training"));
     vec![
-        line(history, &format!("{name}, validation"), false, |epoch| value(&epoch.valid)),
-        line(history, &format!("{name}, training"), true, |epoch| value(&epoch.train)),
+        line(history, &valid, (colour, Stroke::Solid), |epoch| value(&epoch.valid)),
+        line(history, &train, (colour, Stroke::Dashed), |epoch| value(&epoch.train)),
     ]
 }
 
 fn losses(history: &History) -> Vec<Line> {
     let names: Vec<String> =
         history.epochs.last().map_or_else(Vec::new, |e| e.valid.losses.keys().cloned().collect());
-    let lines = names.iter().map(|name| {
+    let lines = names.iter().enumerate().map(|(colour, name)| {
         let shown = name.replace('_', "-");
-        split_line(history, &shown, &|split: &SplitRecord| split.losses.get(name).copied())
+        split_line(history, &shown, colour, &|split: &SplitRecord| split.losses.get(name).copied())
     });
-    lines.collect::<Vec<_>>().concat()
+    lines.flatten().collect()
 }
 
 /// Kernels kept, class by layer.
@@ -83,43 +106,56 @@ pub(super) fn retention(history: &History, modules: &ClassModules) -> Option<Fig
     let values: Vec<f64> = (0..modules.masks.len()).flat_map(share).collect();
     let title = "Kernels kept, by class and layer";
     let map = HeatMap::new(title, history.manifest.classes.clone(), layers, values).unit(Unit::Percent);
-    (!modules.layers.is_empty()).then(|| figure(history, "retention", title, map.to_svg()))
+    let caption = "In %: kernels of the layer that the class's module keeps.";
+    (!modules.layers.is_empty()).then(|| figure(history, "retention", title, caption, map.to_svg()))
 }
 
-/// Jaccard index of every two modules.
+/// Jaccard index of every two modules; of more classes than [`MOST_CLASSES`] no picture.
 pub(super) fn overlap(history: &History, modules: &ClassModules) -> Option<Figure> {
     let names = &history.manifest.classes;
-    let title = "Overlap of the kernels of every two classes (Jaccard index)";
+    if names.len() > MOST_CLASSES {
+        return None;
+    }
+    let title = "Overlap of the kernels of every two classes";
     let map = HeatMap::new(title, names.clone(), names.clone(), modules.coupling_matrix().concat());
-    (names.len() > 1).then(|| figure(history, "overlap", title, map.to_svg()))
+    let caption = "Jaccard index of their kernel sets: 0 nothing shared, 1 the same.";
+    (names.len() > 1).then(|| figure(history, "overlap", title, caption, map.to_svg()))
 }
 
 /// Modules of all runs: accuracy over the part of the whole network's work.
 pub(super) fn accuracy_against_size(histories: &[History]) -> Option<Figure> {
-    let mut lines: [(&str, Vec<(f64, f64)>); 3] =
+    let mut kinds: [(&str, Vec<(f64, f64)>); 3] =
         [("whole network", Vec::new()), ("as cut", Vec::new()), ("fine-tuned", Vec::new())];
     for history in histories {
         let whole = Cost::of(&history.manifest.network).ok()?.macs().max(1) as f64;
         for module in &history.modules {
-            let share = 100.0 * module.macs as f64 / whole;
+            let share = module.macs as f64 / whole;
             let accuracies = [module.whole_accuracy, module.accuracy_before, module.accuracy_after];
-            for ((_, points), accuracy) in lines.iter_mut().zip(accuracies) {
-                points.extend(accuracy.map(|accuracy| (share, accuracy)));
+            for ((_, points), accuracy) in kinds.iter_mut().zip(accuracies) {
+                points.extend(accuracy.map(|accuracy| (100.0 * share, accuracy)));
             }
         }
     }
     let title = "Test accuracy of modules over their part of the whole network's MACs, in %";
     let mut chart = Chart::new(title).x_axis(XAxis::Number).unit(Unit::Percent);
     let mut shown = false;
-    for (name, mut points) in lines {
+    for (name, mut points) in kinds {
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         shown |= points.len() > 1;
-        chart = chart.series(Series::new(name, points));
+        chart = chart.series(Series::new(name, points).stroke(Stroke::Points));
     }
-    // A single point is no curve; the table of modules has it.
-    shown.then(|| Figure { name: "accuracy-against-size".into(), caption: title.into(), svg: chart.to_svg() })
+    let caption = "A module has a point of each kind at its size: what the whole network reaches on the module's \
+                   classes, the module as it was cut, and fine-tuned.";
+    // A single point is no picture; the table of modules has it.
+    shown.then(|| picture("accuracy-against-size".into(), title, caption, chart.to_svg()))
 }
 
-fn figure(history: &History, name: &str, caption: &str, svg: String) -> Figure {
-    Figure { name: format!("{}-{name}", history.manifest.id), caption: caption.into(), svg }
+fn figure(history: &History, name: &str, title: &str, caption: &str, svg: String) -> Figure {
+    picture(format!("{}-{name}", history.manifest.id), title, caption, svg)
+}
+
+fn picture(name: String, title: &str, caption: &str, svg: String) -> Figure {
+    let width = svg.split_once("width=\"").and_then(|(_, rest)| rest.split(['"', '.']).next());
+    let width = width.and_then(|text| text.parse().ok()).unwrap_or(720);
+    Figure { name, title: title.into(), caption: caption.into(), width, svg }
 }

@@ -10,7 +10,7 @@ pub(super) struct Document {
 /// A part of a page. All text is plain and becomes safe where it is written.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Block {
-    /// Of level 2 or 3; the title is level 1.
+    /// Of level 2 to 4; the title is level 1.
     Heading(u8, String),
     Text(String),
     Table(Table),
@@ -19,7 +19,7 @@ pub(super) enum Block {
     Figure(Figure),
 }
 
-/// A table; a cell that begins with a digit is a figure.
+/// A table; a cell of digits, signs and units is a figure.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Table {
     /// Empty for a list of facts, whose first column is the name.
@@ -32,9 +32,13 @@ pub(super) struct Table {
 pub(super) struct Figure {
     /// Unique on the page; safe as a file name.
     pub name: String,
-    /// What it shows, for who cannot see it.
+    /// What it shows.
+    pub title: String,
+    /// How to read it.
     pub caption: String,
-    /// The elements of the picture.
+    /// Pixels that it is wide.
+    pub width: u32,
+    /// The elements of the picture; its title is among them.
     pub svg: String,
 }
 
@@ -72,7 +76,7 @@ impl Table {
 
     /// Whether this column holds figures, which are set flush right.
     pub(super) fn is_of_figures(&self, column: usize) -> bool {
-        let figure = |cell: &String| cell == "-" || cell.starts_with(|c: char| c.is_ascii_digit());
+        let figure = |cell: &String| cell.chars().all(|c| c.is_ascii_digit() || "+-./ %kMG".contains(c));
         !self.columns.is_empty()
             && column > 0
             && self.rows.iter().all(|row| row.get(column).is_some_and(figure))

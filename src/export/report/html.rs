@@ -8,11 +8,15 @@ use crate::markup::html as safe;
 /// Light and dark follow the reader's system; tables scroll on their own on a narrow screen.
 const STYLE: &str = include_str!("style.css");
 
+/// What the page may ask for: nothing. A browser that obeys it says so on its console if the page does.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
 pub(super) fn page(page: &Document) -> String {
     let title = safe(&page.title);
     let mut text = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n\
+         content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<meta http-equiv=\"Content-Security-Policy\" \
+         content=\"{POLICY}\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
     );
     let headings = page.blocks.iter().filter(|block| matches!(block, Block::Heading(2, _))).count();
@@ -45,8 +49,9 @@ fn contents(page: &Document, text: &mut String) {
 fn put(block: &Block, number: usize, text: &mut String) {
     let _ = match block {
         Block::Heading(2, title) => writeln!(text, "<h2 id=\"part-{number}\">{}</h2>", safe(title)),
-        Block::Heading(_, title) => writeln!(text, "<h3>{}</h3>", safe(title)),
-        Block::Text(words) => writeln!(text, "<p>{}</p>", safe(words)),
+        Block::Heading(level, title) => writeln!(text, "<h{level}>{}</h{level}>", safe(title)),
+        // A figure and its unit stay on one line.
+        Block::Text(words) => writeln!(text, "<p>{}</p>", safe(words).replace(" %", "\u{a0}%")),
         Block::Table(table) => {
             put_table(table, text);
             Ok(())
@@ -59,9 +64,11 @@ fn put(block: &Block, number: usize, text: &mut String) {
             safe(caption),
             safe(code)
         ),
-        Block::Figure(Figure { caption, svg, .. }) => {
-            writeln!(text, "<figure>{}<figcaption>{}</figcaption></figure>", svg, safe(caption))
-        }
+        Block::Figure(Figure { caption, svg, width, .. }) => writeln!(
+            text,
+            "<figure style=\"--width: {width}px\">{svg}<figcaption>{}</figcaption></figure>",
+            safe(caption)
+        ),
     };
 }
 

@@ -26,7 +26,9 @@ fn put(block: &Block, text: &mut String) {
             let fence = fence(code);
             writeln!(text, "{}:\n\n{fence}\n{}\n{fence}", safe(caption), code.trim_end())
         }
-        Block::Figure(figure) => writeln!(text, "![{}]({})", safe(&figure.caption), figure.file()),
+        Block::Figure(figure) => {
+            writeln!(text, "![{}]({})\n\n{}", safe(&figure.title), figure.file(), safe(&figure.caption))
+        }
     };
 }
 

@@ -6,7 +6,7 @@ use super::{count, percent, percent_or_dash};
 use crate::export::error::Error;
 use crate::export::history::History;
 use crate::modular::{ClassModules, module_cost};
-use crate::run::{Control, ModuleManifest};
+use crate::run::{Ancestor, ClassAccuracy, Control, ModuleManifest, Origin};
 
 pub(super) fn sections(history: &History, page: &mut Document) -> Result<(), Error> {
     if let Some(modules) = history.class_modules()? {
@@ -20,6 +20,12 @@ pub(super) fn sections(history: &History, page: &mut Document) -> Result<(), Err
         page.blocks.push(Block::Table(classes(history, &modules)?));
         page.blocks.extend(charts::retention(history, &modules).map(Block::Figure));
         page.blocks.extend(charts::overlap(history, &modules).map(Block::Figure));
+        if history.manifest.classes.len() > charts::MOST_CLASSES {
+            page.text(format!(
+                "The overlap of every two of so many classes makes no picture; `cleave export {} --format csv` has it.",
+                history.manifest.id
+            ));
+        }
     }
     if !history.modules.is_empty() {
         page.heading(3, "Modules taken out");
@@ -28,8 +34,46 @@ pub(super) fn sections(history: &History, page: &mut Document) -> Result<(), Err
             "Accuracies are on the test images of the module's classes. Random kernels: networks with as many kernels \
              a layer, drawn at random and fine-tuned alike; lowest, median and highest.",
         );
+        history.modules.iter().for_each(|module| put_together(module, page));
     }
     Ok(())
+}
+
+/// Of a module of several networks: what it is made of, and how each class fares.
+fn put_together(module: &ModuleManifest, page: &mut Document) {
+    let Some(card) = module.card.as_ref().filter(|card| !card.class_accuracy.is_empty()) else { return };
+    let parent = |parent: &Ancestor| match &parent.module {
+        Some(module) => format!("{}/{module}", parent.run),
+        None => format!("the network of {}", parent.run),
+    };
+    let parents: Vec<String> = card.parents.iter().map(parent).collect();
+    let title = match card.origin {
+        Origin::Replaced => "class by class, before and after a module took one over",
+        _ => "class by class, before and after calibration",
+    };
+    page.heading(4, format!("{}: {title}", module.name));
+    page.text(format!("Made of {}. {}", parents.join(" and "), card.protocol));
+    let mut table = Table::new(&["class", "before", "after", "change in points"]);
+    let mut row = |class: String, before: f64, after: f64| {
+        table.row([class, percent(before), percent(after), points(after - before)]);
+    };
+    for (label, class) in card.class_accuracy.iter().enumerate() {
+        let mark = if card.replaced == Some(label) { " (decided by the module)" } else { "" };
+        row(format!("{}{mark}", class.class), class.before, class.after);
+    }
+    let others = || card.class_accuracy.iter().enumerate().filter(|(label, _)| card.replaced != Some(*label));
+    if card.replaced.is_some() && others().count() > 0 {
+        let mean = |pick: fn(&ClassAccuracy) -> f64| {
+            others().map(|(_, class)| pick(class)).sum::<f64>() / others().count() as f64
+        };
+        row("mean of the others".into(), mean(|class| class.before), mean(|class| class.after));
+    }
+    page.blocks.push(Block::Table(table));
+}
+
+/// A difference of fractions in percentage points, with its sign.
+fn points(difference: f64) -> String {
+    format!("{:+.2}", 100.0 * difference)
 }
 
 fn classes(history: &History, modules: &ClassModules) -> Result<Table, Error> {

@@ -3,9 +3,13 @@
 use super::charts;
 use super::document::{Block, Document, Table};
 use super::{count, percent, percent_or_dash, ratio_or_dash};
+use crate::backend::Machine;
+use crate::data::Augmentation;
 use crate::export::error::Error;
 use crate::export::history::History;
 use crate::network::Cost;
+use crate::preset::Preset;
+use crate::run::Manifest;
 use crate::train::{Comparison, Event};
 
 /// A row a run.
@@ -87,7 +91,6 @@ fn facts(history: &History) -> Result<Table, Error> {
         None => format!("{} stages of the preset's own", manifest.network.stages.len()),
     };
     let training = &preset.training;
-    let parent = manifest.parent.as_ref();
     let facts = [
         ("preset", preset.name.clone()),
         (
@@ -124,16 +127,50 @@ fn facts(history: &History) -> Result<Table, Error> {
                 training.cosine_period()
             ),
         ),
+        ("augmentation", augmentation(preset)),
         ("validation", format!("{} of the training images", percent(preset.data.valid_fraction))),
         ("seed", manifest.seed.to_string()),
-        (
-            "branched from",
-            parent.map_or("-".into(), |parent| format!("{} after step {}", parent.run, parent.step)),
-        ),
-        ("environment", format!("cleave {}, device {}", manifest.program, manifest.device)),
-        ("begun", manifest.created.clone()),
+        ("environment", environment(history)),
+        ("begun", begun(&manifest.created)),
     ];
-    Ok(Table::facts(facts))
+    let branched = manifest.parent.as_ref();
+    let branched =
+        branched.map(|parent| ("branched from", format!("{} after step {}", parent.run, parent.step)));
+    let imported = history.imported().map(|(file, _)| ("weights", format!("of the file {file}")));
+    Ok(Table::facts(facts.into_iter().chain(branched).chain(imported)))
+}
+
+/// How training images are varied.
+fn augmentation(preset: &Preset) -> String {
+    let Augmentation { crop_padding, flip } = preset.data.augmentation();
+    let crops = match crop_padding {
+        0 => "no crops".to_owned(),
+        pixels => format!("random crops after padding by {pixels} pixels"),
+    };
+    format!("{crops}, {}", if flip { "random flips" } else { "no flips" })
+}
+
+/// A time to the second.
+fn begun(created: &str) -> String {
+    let (date, time) = created.split_once('T').unwrap_or((created, ""));
+    format!("{date} {} UTC", time.split(['.', 'Z']).next().unwrap_or_default())
+}
+
+/// Program, device and machine; several where the run went on elsewhere.
+fn environment(history: &History) -> String {
+    let Manifest { program, device, .. } = &history.manifest;
+    let machine = |(program, machine): (&str, &Machine)| {
+        let Machine { processor, threads, memory, system, gpu } = machine;
+        let gpu = gpu.as_ref().map_or_else(String::new, |gpu| format!("{gpu}, "));
+        let memory = *memory as f64 / (1u64 << 30) as f64;
+        format!(
+            "cleave {program}, device {device}: {gpu}{processor}, {threads} threads, {memory:.1} GiB of memory, {system}"
+        )
+    };
+    match history.machines().into_iter().map(machine).collect::<Vec<_>>() {
+        machines if machines.is_empty() => format!("cleave {program}, device {device}"),
+        machines => machines.join("; then "),
+    }
 }
 
 /// First and last epoch and at most eight between, evenly spaced.

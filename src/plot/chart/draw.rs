@@ -356,5 +356,6 @@ pub(super) fn sample(canvas: &Canvas, line: &Trace<'_>, stacked: bool) -> String
         (_, _, Stroke::Solid) => "──".into(),
         (_, _, Stroke::Dashed) => "╌╌".into(),
         (_, _, Stroke::Dotted) => "┈┈".into(),
+        (_, _, Stroke::Points) => " •".into(),
     }
 }

@@ -109,6 +109,7 @@ fn classes(line: &Trace<'_>) -> String {
         Stroke::Solid => "",
         Stroke::Dashed => " dashed",
         Stroke::Dotted => " dotted",
+        Stroke::Points => " points",
     };
     format!("line {}{stroke}{}", series_class(line.colour), if line.faint { " faint" } else { "" })
 }
@@ -117,7 +118,9 @@ fn sample(svg: &mut Svg, chart: &Chart<'_>, line: &Trace<'_>, (x, y): (f64, f64)
     if chart.stacked {
         svg.rectangle(&format!("area fill {}", series_class(line.colour)), (x + 4.0, y - 9.0), (14.0, 10.0));
     } else {
-        svg.line(&classes(line), (x, y - 4.0), (x + 20.0, y - 4.0));
+        // A line without length is a dot.
+        let (from, to) = if line.stroke == Stroke::Points { (13.0, 13.0) } else { (0.0, 20.0) };
+        svg.line(&classes(line), (x + from, y - 4.0), (x + to, y - 4.0));
     }
 }
 
@@ -147,6 +150,10 @@ fn trace(svg: &mut Svg, chart: &Chart<'_>, scene: &Scene<'_>, line: &Trace<'_>, 
         let [px, py] = [place.x(px.clamp(-1e3, 1e3)), place.y(py.clamp(-1e3, 1e3))].map(short);
         let _ = write!(data, "{pen}{px} {py}");
         (pen, run) = ('L', run + 1);
+        if line.stroke == Stroke::Points {
+            end_run(&mut data, run);
+            (pen, run) = ('M', 0);
+        }
     }
     end_run(&mut data, run);
     svg.path(&classes(line), &data, "");

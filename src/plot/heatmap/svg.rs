@@ -12,6 +12,8 @@ use super::HeatMap;
 
 /// Mean width of a character.
 const CHARACTER: f64 = 6.6;
+/// The same in the heading.
+const HEADING: f64 = 8.3;
 /// Columns of a name that are shown.
 const LONGEST: usize = 24;
 /// Steps of colour; cells of one step are one path.
@@ -28,7 +30,8 @@ pub(super) fn svg(map: &HeatMap<'_>, ground: Ground) -> String {
     let (gutter, head) = if named { (longest(&map.rows), longest(&map.columns)) } else { (0.0, 0.0) };
     let (left, top) = (gutter + 22.0, head + 44.0);
     let size = (columns as f64 * side, rows as f64 * side);
-    let mut svg = Svg::new((left + size.0 + 16.0).max(260.0), top + size.1 + 40.0, &map.title);
+    let heading = 32.0 + width(&map.title) as f64 * HEADING;
+    let mut svg = Svg::new((left + size.0 + 16.0).max(heading).max(260.0), top + size.1 + 40.0, &map.title);
     svg.text("heading", (16.0, 20.0), Anchor::Start, 0.0, &map.title);
     if named {
         for (index, name) in map.rows.iter().enumerate() {

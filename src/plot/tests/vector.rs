@@ -47,7 +47,7 @@ fn a_chart_as_svg_has_lines_marks_ticks_and_values() {
         assert!(texts.iter().any(|one| one == text), "{text} in {texts:?}");
     }
     assert_eq!(svg.matches("<path class=\"line ").count(), 2);
-    assert!(svg.contains("prefers-color-scheme:dark") && svg.contains("var(--plot-0,"));
+    assert!(svg.contains("screen and (prefers-color-scheme:dark)") && svg.contains("var(--plot-0,"));
 }
 
 #[test]

@@ -29,7 +29,9 @@ impl App {
     fn tell(&mut self, event: &Event, told: bool) -> Option<Effect> {
         let run = self.shared.live.as_ref().map(|live| live.run().to_owned()).unwrap_or_default();
         let (tone, text) = match event {
-            Event::Steps(_) | Event::Usage { .. } | Event::Imported { .. } => return None,
+            Event::Steps(_) | Event::Usage { .. } | Event::Imported { .. } | Event::Machine { .. } => {
+                return None;
+            }
             Event::Epoch(record) => {
                 let accuracy = 100.0 * record.valid.accuracy;
                 (Tone::Quiet, format!("epoch {}: validation accuracy {accuracy:.1} %", record.epoch))

@@ -1,4 +1,4 @@
-"""The part of PyTorch that an exported model.py uses, in NumPy: for tests where PyTorch itself is not installed.
+"""The part of PyTorch that an exported module.py uses, in NumPy: for tests where PyTorch itself is not installed.
 
 It computes with the definitions of PyTorch's documentation and checks names and shapes as strictly.
 """
@@ -64,6 +64,10 @@ def tensor(values):
 
 def from_numpy(values):
     return Tensor(values)
+
+
+def cat(tensors, axis):
+    return Tensor(numpy.concatenate([tensor.values for tensor in tensors], axis))
 
 
 def relu(x):
