@@ -24,6 +24,8 @@ pub mod evaluate;
 mod evaluator;
 mod event;
 mod extract;
+#[cfg(test)]
+pub(crate) mod fault;
 pub mod input;
 mod launch;
 pub mod learner;

@@ -44,6 +44,8 @@ pub mod say;
 pub mod settings;
 pub mod shared;
 pub mod signals;
+#[cfg(test)]
+mod snapshot;
 pub mod terminal;
 pub mod theme;
 pub mod view;

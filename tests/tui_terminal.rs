@@ -79,6 +79,31 @@ fn a_terminal_that_goes_away_is_noticed_without_a_signal() {
 }
 
 #[test]
+fn the_death_of_the_shell_ends_training_with_a_checkpoint() {
+    let mut pty = Pty::shell(80, 24, "set -m; \"$CLEAVE\"; true");
+    pty.train();
+    let program = pty.trainer();
+    pty.signal(Signal::KILL);
+    let begun = Instant::now();
+    while rustix::process::test_kill_process(program).is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "it lives on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(pty.stopped_whole());
+}
+
+#[test]
+fn the_first_ctrl_c_asks_and_the_second_saves_a_checkpoint_and_leaves() {
+    let mut pty = Pty::workbench(80, 24);
+    pty.train();
+    pty.send("\x03");
+    pty.wait_for("save a checkpoint and quit");
+    pty.send("\x03");
+    assert_eq!(pty.exit_code(PATIENCE), 130);
+    assert!(pty.stopped_whole() && pty.has_its_modes());
+}
+
+#[test]
 fn it_sleeps_and_wakes_as_other_programs_do() {
     let mut pty = Pty::shell(80, 24, "set -m; \"$CLEAVE\"; echo asleep; read line; fg; echo code $?");
     pty.wait_for("3 modules");
@@ -102,9 +127,22 @@ fn any_size_at_any_moment_is_drawn() {
     }
     pty.resize(40, 10);
     pty.wait_for("60x16");
-    pty.resize(1, 1);
+    for (columns, rows) in [(1, 1), (500, 200), (1, 200), (500, 1)] {
+        pty.resize(columns, rows);
+    }
+    pty.resize(500, 200);
+    pty.wait_for("Press n to start one");
     pty.resize(100, 30);
     pty.wait_for("3 modules");
+    pty.quit();
+}
+
+#[test]
+fn the_smallest_terminal_is_one_to_start_in() {
+    let mut pty = Pty::workbench(1, 1);
+    pty.wait_for("T");
+    pty.resize(60, 16);
+    pty.wait_for("No runs yet");
     pty.quit();
 }
 

@@ -19,8 +19,39 @@ pub enum Setting {
         /// Its value from then on.
         value: f64,
     },
-    /// Learning rate in place of the cosine's; `None` goes back to the cosine.
-    LearningRate(Option<f64>),
+    /// Learning rate in place of the cosine's; `None`, in a file `"scheduled"`, goes back to the cosine.
+    LearningRate(#[serde(with = "rate")] Option<f64>),
+}
+
+/// A learning rate in a file, which has no sign for nothing.
+mod rate {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    const SCHEDULED: &str = "scheduled";
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number, or \"scheduled\" to go back to the preset's learning rate")]
+    enum Written {
+        Rate(f64),
+        Word(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(rate: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+        match rate {
+            Some(rate) => to.serialize_f64(*rate),
+            None => to.serialize_str(SCHEDULED),
+        }
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Option<f64>, D::Error> {
+        match Written::deserialize(from)? {
+            Written::Rate(rate) => Ok(Some(rate)),
+            Written::Word(word) if word == SCHEDULED => Ok(None),
+            Written::Word(word) => {
+                Err(de::Error::custom(format!("`{word}` is no learning rate: a number or \"{SCHEDULED}\"")))
+            }
+        }
+    }
 }
 
 /// A change that takes effect before the step with this number (steps count from 0).
@@ -97,5 +128,17 @@ mod tests {
         let schedule: Schedule = toml::from_str(text).unwrap();
         assert_eq!(schedule.change[0].set, Setting::Weight { name: "beta".into(), value: 2.5 });
         assert_eq!(schedule.change[1].set, Setting::LearningRate(Some(0.01)));
+    }
+
+    #[test]
+    fn a_schedule_is_read_back_from_its_file() {
+        let weight = Setting::Weight { name: "beta".into(), value: 0.1 + 0.2 };
+        let rates = [Some(1e-9), Some(1.0), None].map(Setting::LearningRate);
+        let change = rates.into_iter().chain([weight]).map(|set| Change { step: 40, set }).collect();
+        let schedule = Schedule { change };
+        let text = toml::to_string(&schedule).unwrap();
+        assert_eq!(toml::from_str::<Schedule>(&text).unwrap(), schedule, "{text}");
+        let wrong = toml::from_str::<Schedule>(&text.replace("scheduled", "fast")).unwrap_err();
+        assert!(wrong.to_string().contains("`fast` is no learning rate"), "{wrong}");
     }
 }

@@ -136,6 +136,8 @@ impl<B: Training> Trainer<B> {
 
     /// Makes the next step.
     pub fn train_step(&mut self) {
+        #[cfg(test)]
+        super::fault::strike(self.step);
         let begun = Instant::now();
         let size = self.preset.training.batch;
         let position = (self.step % self.steps_per_epoch()) as usize * size;

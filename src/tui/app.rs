@@ -57,6 +57,15 @@ pub enum Overlay {
     Message(Dialog),
 }
 
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Banner {
+    /// What happened, and what is left.
+    pub text: String,
+    /// The file that says more.
+    pub log: String,
+}
+
 /// The whole state.
 #[derive(Debug)]
 pub struct App {
@@ -81,7 +90,7 @@ pub struct App {
     /// Whether the log pane is open.
     pub log_open: bool,
     /// Why the last run failed, until the person has seen it.
-    pub banner: Option<String>,
+    pub banner: Option<Banner>,
     /// What is being prepared for training.
     pub launching: Option<String>,
     /// Set once the program is on its way out.

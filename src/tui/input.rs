@@ -2,6 +2,7 @@
 //! terminal goes away.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use crossterm::event::{self, Event, KeyEventKind};
@@ -15,13 +16,15 @@ use super::message::Msg;
 /// When the system gives no thread.
 pub fn start(send: impl Fn(Msg) -> bool + Send + 'static) -> io::Result<()> {
     let body = move || {
-        while let Ok(event) = event::read() {
-            if let Some(msg) = message(event)
-                && !send(msg)
-            {
-                return;
+        let read = || {
+            while let Ok(event) = event::read() {
+                if message(event).is_some_and(|msg| !send(msg)) {
+                    return;
+                }
             }
-        }
+        };
+        // However it ends: a program that no longer hears its keys must not stay.
+        let _ = catch_unwind(AssertUnwindSafe(read));
         send(Msg::EndAsked { why: "the terminal cannot be read", code: 129 });
     };
     thread::Builder::new().name("input".into()).spawn(body).map(drop)

@@ -29,7 +29,7 @@ mod shelf;
 mod sizes;
 mod subject;
 #[cfg(test)]
-mod testing;
+pub(in crate::tui) mod testing;
 #[cfg(test)]
 mod tests;
 mod trial;

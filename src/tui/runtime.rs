@@ -86,7 +86,7 @@ pub fn run(options: &Options) -> Result<u8, Error> {
     let (start, depth) = start(options)?;
     let log = Log::open(&start.log);
     let panics = log.clone();
-    terminal::set_panic_hook(move |panic| panics.line(panic));
+    terminal::set_panic_hook(move |panic| panics.line(panic), start.log.display().to_string());
     let context =
         Context { store: Store::new(&options.paths), paths: options.paths.clone(), device: options.device };
     let (outbox, inbox) = channel();
@@ -235,6 +235,8 @@ impl Desk {
     }
 
     fn take(&mut self, msg: Msg) {
+        #[cfg(test)]
+        tests::fault(&msg);
         self.prompt |= matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_));
         if let Msg::Woken = msg {
             self.asleep = false;
@@ -368,3 +370,6 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The terminal: taken with all its modes, and given back whatever happens.
 
+use std::backtrace::Backtrace;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -180,17 +181,21 @@ pub(super) fn give_back() {
     let _ = disable_raw_mode();
 }
 
-/// A panic of this thread gives the terminal back before it is reported. A panic of another thread leaves the
-/// terminal alone and goes to `log`: what catches it reports it.
-pub fn set_panic_hook(log: impl Fn(&str) + Send + Sync + 'static) {
+/// Every panic goes to `log`, with the way that led to it. One of this thread also gives the terminal back,
+/// and is reported there with the name of the log; one of another thread leaves the terminal alone: what
+/// catches it reports it.
+pub fn set_panic_hook(log: impl Fn(&str) + Send + Sync + 'static, name: String) {
     let (ui, before) = (thread::current().id(), std::panic::take_hook());
     std::panic::set_hook(Box::new(move |panic| {
-        let name = thread::current().name().unwrap_or("a thread").to_owned();
-        log(&format!("{name}: {panic}"));
-        if thread::current().id() == ui {
+        let thread = thread::current();
+        if thread.id() == ui {
             give_back();
             before(panic);
+            // The terminal may be gone.
+            let _ = writeln!(io::stderr(), "more is in {name}");
         }
+        let way = Backtrace::force_capture();
+        log(&format!("{}: {panic}\n{way}", thread.name().unwrap_or("a thread")));
     }));
 }
 

@@ -160,6 +160,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_fault_in_a_job_is_an_answer_and_the_thread_goes_on() {
+        let home = std::path::Path::new("/nowhere");
+        let paths = Paths::below(home);
+        let context = Context { store: Store::new(&paths), paths, device: Choice::Cpu };
+        let answer = guarded(&context, Job::RemoveRun("r".into()), |_, _| panic!("a fault of a worker"));
+        let Reply::Done(Err(why)) = answer else { panic!("{answer:?}") };
+        assert_eq!(why, "a fault in the program stopped this work: RemoveRun");
+    }
+
+    #[test]
     fn a_newer_job_takes_the_place_of_a_waiting_one_of_its_lane() {
         let queue = Queue::default();
         let preset = |name: &str| Job::Preset { name: name.into(), set: Vec::new() };

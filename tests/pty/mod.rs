@@ -1,8 +1,12 @@
 //! A pseudo terminal with the workbench in it.
 
+#![allow(dead_code, reason = "every program that uses it uses a part of it")]
+
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::fd::{BorrowedFd, RawFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -23,7 +27,7 @@ pub struct Pty {
     child: Box<dyn Child + Send + Sync>,
     seen: Arc<Mutex<Seen>>,
     modes: String,
-    home: tempfile::TempDir,
+    home: Rc<tempfile::TempDir>,
 }
 
 struct Reader {
@@ -44,26 +48,34 @@ impl Pty {
 
     /// The workbench with more in its environment.
     pub fn with(columns: u16, rows: u16, variables: &[(&str, &str)]) -> Pty {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_cleave"));
-        command.env("TERM", "xterm-256color");
-        command.env("COLORTERM", "truecolor");
+        let mut command = workbench();
         variables.iter().for_each(|(name, value)| command.env(name, value));
-        Pty::start(columns, rows, command)
+        Pty::of(columns, rows, command)
+    }
+
+    /// The workbench with a home that has something in it.
+    pub fn at(columns: u16, rows: u16, home: tempfile::TempDir) -> Pty {
+        Pty::start(columns, rows, workbench(), Rc::new(home))
     }
 
     /// A shell script in which `$CLEAVE` is the program.
     pub fn shell(columns: u16, rows: u16, script: &str) -> Pty {
-        let mut command = CommandBuilder::new("bash");
-        command.args(["--norc", "-c", script]);
-        command.env("TERM", "xterm-256color");
-        command.env("CLEAVE", env!("CARGO_BIN_EXE_cleave"));
-        Pty::start(columns, rows, command)
+        Pty::of(columns, rows, shell(script))
     }
 
-    fn start(columns: u16, rows: u16, mut command: CommandBuilder) -> Pty {
-        let home = tempfile::tempdir().unwrap();
+    /// Another terminal with a shell script, and the same home.
+    pub fn again(&self, columns: u16, rows: u16, script: &str) -> Pty {
+        Pty::start(columns, rows, shell(script), self.home.clone())
+    }
+
+    /// Any command, with an empty home.
+    pub fn of(columns: u16, rows: u16, command: CommandBuilder) -> Pty {
+        Pty::start(columns, rows, command, Rc::new(tempfile::tempdir().unwrap()))
+    }
+
+    fn start(columns: u16, rows: u16, mut command: CommandBuilder, home: Rc<tempfile::TempDir>) -> Pty {
         command.env("CLEAVE_HOME", home.path());
-        command.env("LC_ALL", "C.UTF-8");
+        command.cwd(home.path());
         let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
         let mut reader = pair.master.try_clone_reader().unwrap();
         let writer = pair.master.take_writer().unwrap();
@@ -118,14 +130,20 @@ impl Pty {
         self.wait("its absence", |screen| !screen.contains(text));
     }
 
-    fn wait(&mut self, what: &str, is_there: impl Fn(&str) -> bool) {
+    /// Waits until the screen is as wanted.
+    pub fn wait(&mut self, what: &str, is_there: impl Fn(&str) -> bool) {
+        self.wait_within(PATIENCE, what, is_there);
+    }
+
+    /// Waits so long until the screen is as wanted.
+    pub fn wait_within(&mut self, patience: Duration, what: &str, is_there: impl Fn(&str) -> bool) {
         let begun = Instant::now();
         loop {
             let screen = self.screen();
             if is_there(&screen) {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "no {what:?} on the screen:\n{screen}");
+            assert!(begun.elapsed() < patience, "no {what:?} on the screen:\n{screen}");
             thread::sleep(Duration::from_millis(2));
         }
     }
@@ -153,9 +171,9 @@ impl Pty {
         });
     }
 
-    /// Whether the run ended with a checkpoint of its last step.
+    /// Whether a run ended with a checkpoint of its last step.
     pub fn stopped_whole(&self) -> bool {
-        let runs = std::fs::read_dir(self.home.path().join("data/runs")).unwrap();
+        let runs = std::fs::read_dir(self.home().join("data/runs")).unwrap();
         let mut logs =
             runs.filter_map(|run| std::fs::read_to_string(run.unwrap().path().join("events.jsonl")).ok());
         logs.any(|log| {
@@ -164,10 +182,22 @@ impl Pty {
         })
     }
 
+    /// The process that trains, as the lock of its run says.
+    pub fn trainer(&self) -> Pid {
+        let mut runs = std::fs::read_dir(self.home().join("data/runs")).unwrap();
+        let lock = std::fs::read_to_string(runs.next().unwrap().unwrap().path().join("lock")).unwrap();
+        let number = lock.lines().find_map(|line| line.strip_prefix("pid = ")).unwrap();
+        Pid::from_raw(number.parse().unwrap()).unwrap()
+    }
+
+    /// The process that was started in the terminal.
+    pub fn process(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.process_id().unwrap()).unwrap()).unwrap()
+    }
+
     /// Sends a signal to the program.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.process_id().unwrap()).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+        kill_process(self.process(), signal).unwrap();
     }
 
     /// Closes the terminal.
@@ -216,8 +246,8 @@ impl Pty {
     }
 
     /// Where its files are.
-    pub fn home(&self) -> PathBuf {
-        Path::new(self.home.path()).into()
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 }
 
@@ -235,6 +265,34 @@ fn is_readable(fd: RawFd) -> bool {
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     let wait = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
     poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], Some(&wait)).is_ok_and(|ready| ready > 0)
+}
+
+/// The program, where cargo says it to whoever uses this file.
+fn program() -> &'static str {
+    option_env!("CARGO_BIN_EXE_cleave").expect("cargo names the program to tests and benchmarks")
+}
+
+/// A command that finds a terminal of 256 colours, whatever this program runs in.
+pub fn command(program: impl AsRef<OsStr>) -> CommandBuilder {
+    let mut command = CommandBuilder::new(program);
+    command.env("TERM", "xterm-256color");
+    command.env("LC_ALL", "C.UTF-8");
+    ["NO_COLOR", "COLORTERM"].iter().for_each(|name| command.env_remove(name));
+    command
+}
+
+fn workbench() -> CommandBuilder {
+    let mut command = command(program());
+    command.args(["--device", "cpu"]);
+    command.env("COLORTERM", "truecolor");
+    command
+}
+
+fn shell(script: &str) -> CommandBuilder {
+    let mut command = command("bash");
+    command.args(["--norc", "-c", script]);
+    command.env("CLEAVE", program());
+    command
 }
 
 fn size(cols: u16, rows: u16) -> PtySize {

@@ -70,7 +70,7 @@ impl App {
     }
 
     /// Something was chosen in the palette. An action of another screen goes there first.
-    fn chosen(&mut self, choice: Choice) -> Vec<Effect> {
+    pub(super) fn chosen(&mut self, choice: Choice) -> Vec<Effect> {
         match choice {
             Choice::Open => Vec::new(),
             Choice::Closed => {

@@ -1,6 +1,6 @@
 //! What the session and the workers say: into the shared state, to the screens, and to the person.
 
-use super::{App, Overlay};
+use super::{App, Banner, Overlay};
 use crate::run::Status;
 use crate::train::Event;
 use crate::tui::message::{Effect, Job, Launch, Reply, RunRow};
@@ -76,8 +76,10 @@ impl App {
             Some(step) => format!("the checkpoint of step {step} is whole"),
             None => "there is no checkpoint".into(),
         };
-        let log = self.start.log.display();
-        self.banner = Some(format!("{run} failed at step {step}: {message}; {kept}; log: {log}"));
+        // What is left comes before the message, which may be long and have many lines.
+        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = format!("{run} failed at step {step}; {kept}: {message}");
+        self.banner = Some(Banner { text, log: format!("log: {}", self.start.log.display()) });
         Effect::Notify(format!("{run} failed: {message}"))
     }
 

@@ -1,9 +1,8 @@
-use std::collections::BTreeMap;
+mod mash;
+mod pictures;
+mod scene;
 
-use crossterm::event::{
-    KeyCode, KeyEvent, KeyEventKind, KeyEventState, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
-};
-use proptest::prelude::*;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
@@ -12,7 +11,7 @@ use super::*;
 use crate::network::{Init, Spec, Stage};
 use crate::preset::Preset;
 use crate::run::{Manifest, PROGRAM, SCHEMA, now};
-use crate::train::{Command, Event, StepRecord, Summary};
+use crate::train::{Command, Event, Summary};
 use crate::tui::message::{Launch, Reply};
 use crate::tui::view;
 
@@ -314,106 +313,6 @@ fn the_theme_without_colours_draws_none() {
     view::draw(&app, area, &mut buffer);
     assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
     assert!(buffer.content.iter().any(|cell| cell.modifier.contains(Modifier::REVERSED)));
-}
-
-fn any_key() -> impl Strategy<Value = Msg> {
-    let named = prop::sample::select(vec![
-        KeyCode::Enter,
-        KeyCode::Esc,
-        KeyCode::Tab,
-        KeyCode::BackTab,
-        KeyCode::Backspace,
-        KeyCode::Delete,
-        KeyCode::Up,
-        KeyCode::Down,
-        KeyCode::Left,
-        KeyCode::Right,
-        KeyCode::PageUp,
-        KeyCode::PageDown,
-        KeyCode::Home,
-        KeyCode::End,
-        KeyCode::F(1),
-        KeyCode::Null,
-    ]);
-    let code = prop_oneof![
-        3 => prop::char::range(' ', '~').prop_map(KeyCode::Char),
-        2 => named,
-        1 => any::<char>().prop_map(KeyCode::Char),
-    ];
-    let modifiers = prop_oneof![
-        4 => Just(KeyModifiers::NONE),
-        1 => (0u8..8).prop_map(KeyModifiers::from_bits_truncate),
-    ];
-    (code, modifiers, any::<bool>()).prop_map(|(code, modifiers, press)| {
-        let kind = if press { KeyEventKind::Press } else { KeyEventKind::Repeat };
-        Msg::Key(KeyEvent { code, modifiers, kind, state: KeyEventState::NONE })
-    })
-}
-
-fn any_mouse() -> impl Strategy<Value = Msg> {
-    let kinds = vec![
-        MouseEventKind::Down(MouseButton::Left),
-        MouseEventKind::Down(MouseButton::Right),
-        MouseEventKind::Drag(MouseButton::Left),
-        MouseEventKind::Up(MouseButton::Left),
-        MouseEventKind::Moved,
-        MouseEventKind::ScrollUp,
-        MouseEventKind::ScrollDown,
-    ];
-    (prop::sample::select(kinds), 0u16..130, 0u16..45).prop_map(|(kind, column, row)| {
-        Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
-    })
-}
-
-fn any_event() -> impl Strategy<Value = Msg> {
-    let steps = (0u64..1000, any::<f64>()).prop_map(|(step, loss)| {
-        let train = BTreeMap::from([("cross_entropy".to_owned(), loss), ("accuracy".to_owned(), loss)]);
-        let (seconds, learning_rate, images_per_second) = (1.0, loss, loss);
-        Event::Steps(StepRecord { step, seconds, train, learning_rate, images_per_second })
-    });
-    let event = prop_oneof![
-        steps,
-        (0u64..5, 0u64..9).prop_map(|(revision, step)| {
-            Event::Applied { step, revision: Some(revision), change: "alpha = 2".into() }
-        }),
-        (0u64..5).prop_map(|revision| Event::Refused { step: 1, revision, why: "no".into() }),
-        (0u64..900).prop_map(|step| Event::Checkpointed { step }),
-        Just(Event::Finished { step: 300, summary: Summary::default() }),
-        Just(Event::Stopped { step: 3 }),
-        Just(Event::Failed { step: 3, message: "飛行機\u{7}".into(), diverged: true, checkpoint: None }),
-    ];
-    event.prop_map(Msg::Session)
-}
-
-fn any_message() -> impl Strategy<Value = Msg> {
-    prop_oneof![
-        12 => any_key(),
-        4 => any_mouse(),
-        2 => any_event(),
-        1 => (1u16..130, 1u16..45).prop_map(|(width, height)| Msg::Resize(width, height)),
-        1 => ".{0,12}".prop_map(Msg::Paste),
-        1 => (0u64..100).prop_map(at),
-        1 => Just(()).prop_map(|()| Msg::SessionStarted(Box::new(manifest()))),
-        1 => Just(()).prop_map(|()| Msg::Reply(Box::new(Reply::Launch("no".into())))),
-        1 => Just(()).prop_map(|()| Msg::Reply(Box::new(Reply::Runs(Ok(Vec::new()))))),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
-
-    #[test]
-    fn nothing_that_happens_panics_and_one_can_always_leave(messages in prop::collection::vec(any_message(), 1..120)) {
-        let mut app = app();
-        for msg in messages {
-            app.update(msg);
-            let (width, height) = app.shared.size;
-            screen(&mut app, width, height);
-        }
-        let left = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Quit(_) | Effect::Abort(_)));
-        let first = ctrl_c(&mut app);
-        prop_assert!(left(&first) || left(&ctrl_c(&mut app)));
-    }
 }
 
 #[test]

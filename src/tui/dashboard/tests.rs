@@ -147,22 +147,12 @@ impl Bench {
     }
 
     fn text(&mut self, width: u16, height: u16) -> String {
-        text_of(&self.draw(width, height))
+        crate::tui::snapshot::text(&self.draw(width, height))
     }
 
     fn curves(&self) -> &Curves {
         self.dashboard.shown(&self.shared).unwrap()
     }
-}
-
-/// The rows of a buffer, without the spaces behind them.
-fn text_of(buffer: &Buffer) -> String {
-    let width = usize::from(buffer.area.width.max(1));
-    let rows = buffer.content.chunks(width).map(|row| {
-        let row: String = row.iter().map(|cell| cell.symbol()).collect();
-        row.trim_end().to_owned()
-    });
-    rows.collect::<Vec<_>>().join("\n")
 }
 
 /// A finished run's logs.

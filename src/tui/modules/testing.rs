@@ -30,7 +30,7 @@ pub(super) fn names(classes: usize) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn manifest(architecture: Architecture, classes: usize, masked: bool) -> Manifest {
+pub(in crate::tui) fn manifest(architecture: Architecture, classes: usize, masked: bool) -> Manifest {
     let preset = Preset::find("digits", std::path::Path::new("/"), &[]).unwrap();
     let side = if architecture == Architecture::Tiny { 16 } else { 32 };
     Manifest {
@@ -51,7 +51,7 @@ pub(super) fn manifest(architecture: Architecture, classes: usize, masked: bool)
 }
 
 /// Usage in which a class fires some kernels always, some at times and some never.
-pub(super) fn usage(manifest: &Manifest) -> Usage {
+pub(in crate::tui) fn usage(manifest: &Manifest) -> Usage {
     use rand::RngExt;
     let layers = masked_layers(&manifest.network).unwrap();
     let kernels: usize = layers.iter().map(|layer| layer.kernels).sum();
@@ -62,7 +62,7 @@ pub(super) fn usage(manifest: &Manifest) -> Usage {
     Usage::from_counts(layers, vec![40; manifest.classes.len()], counts).unwrap()
 }
 
-pub(super) fn epoch(epoch: u64, usage: &Usage) -> EpochRecord {
+pub(in crate::tui) fn epoch(epoch: u64, usage: &Usage) -> EpochRecord {
     let share = 1.0 / epoch as f64;
     let rows = usage.layers().iter().enumerate();
     let rates = rows.map(|(layer, _)| {
@@ -83,7 +83,7 @@ pub(super) fn epoch(epoch: u64, usage: &Usage) -> EpochRecord {
     }
 }
 
-pub(super) fn module(manifest: &Manifest, name: &str, classes: &[usize]) -> ModuleManifest {
+pub(in crate::tui) fn module(manifest: &Manifest, name: &str, classes: &[usize]) -> ModuleManifest {
     let control =
         |draw| Control { draw, accuracy_before: 0.5 + 0.02 * draw as f64, accuracy_after: Some(0.8) };
     ModuleManifest {
@@ -259,7 +259,7 @@ impl Stage {
     /// The screen as text.
     pub fn text(&mut self, width: u16, height: u16) -> String {
         let buffer = self.draw(width, height);
-        crate::tui::modules::tests::text(&buffer)
+        crate::tui::snapshot::text(&buffer)
     }
 
     /// The jobs wanted since the last call.

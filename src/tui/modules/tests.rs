@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
-use ratatui::buffer::Buffer;
 
 use super::testing::{Stage, epoch, history, manifest, module, usage};
 use super::*;
@@ -13,17 +12,8 @@ use crate::network::Architecture;
 use crate::train::{Command, Request};
 use crate::tui::action::TABLE;
 use crate::tui::message::Examination;
+use crate::tui::snapshot::{SIZES, compare, styled};
 use crate::tui::theme::{Charset, Theme};
-
-/// The characters of a buffer, line by line.
-pub(super) fn text(buffer: &Buffer) -> String {
-    let area = buffer.area;
-    let line = |y| {
-        let cells = (0..area.width).map(|x| buffer[(x, y)].symbol());
-        cells.collect::<String>().trim_end().to_owned()
-    };
-    (0..area.height).map(line).collect::<Vec<_>>().join("\n")
-}
 
 #[test]
 fn the_module_in_sight_has_the_numbers_that_the_counts_give() {
@@ -392,50 +382,9 @@ fn a_new_epoch_changes_the_numbers_while_the_screen_is_open() {
     assert!(stage.text(120, 40).contains("step 300"));
 }
 
-/// Characters, and below them the styles: runs of a style's number and its columns, and what the numbers mean.
-fn styled(buffer: &Buffer) -> String {
-    let mut styles: Vec<ratatui::style::Style> = Vec::new();
-    let area = buffer.area;
-    let mut rows = Vec::new();
-    for y in 0..area.height {
-        let mut row: Vec<(usize, usize)> = Vec::new();
-        for x in 0..area.width {
-            let style = buffer[(x, y)].style();
-            let at = styles.iter().position(|known| *known == style).unwrap_or_else(|| {
-                styles.push(style);
-                styles.len() - 1
-            });
-            match row.last_mut() {
-                Some((last, length)) if *last == at => *length += 1,
-                _ => row.push((at, 1)),
-            }
-        }
-        let runs = row.iter().map(|(at, length)| format!("{at}x{length}"));
-        rows.push(runs.collect::<Vec<_>>().join(" "));
-    }
-    let legend = styles.iter().enumerate().map(|(at, style)| {
-        let colour =
-            |colour: Option<ratatui::style::Color>| colour.map_or_else(|| "-".into(), |c| c.to_string());
-        format!("{at} {} {} {:?}", colour(style.fg), colour(style.bg), style.add_modifier)
-    });
-    format!("{}\n\n{}\n\n{}\n", text(buffer), rows.join("\n"), legend.collect::<Vec<_>>().join("\n"))
-}
-
-/// Compares with a file beside the tests; with UPDATE_SNAPSHOTS set it writes the file instead.
-fn snapshot(name: &str, found: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(format!("src/tui/modules/snapshots/{name}.txt"));
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, found).unwrap();
-    }
-    let wanted = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(wanted == found, "{name} looks otherwise than {}:\n{found}", path.display());
-}
-
 #[test]
 fn the_screen_looks_as_it_did() {
-    for (width, height) in [(80, 24), (120, 40), (60, 16)] {
+    for (width, height) in SIZES {
         let mut stage = Stage::live(Architecture::Small, 10);
         stage.act(&[Action::ToggleClass, Action::Down, Action::Down, Action::ToggleClass]);
         for view in ["sizes", "overlap", "retention", "kernels", "card"] {
@@ -448,10 +397,10 @@ fn the_screen_looks_as_it_did() {
             };
             stage.shared.theme = Theme::Mono;
             stage.shared.charset = Charset::Ascii;
-            snapshot(&format!("{view}-{width}x{height}-mono"), &styled(&stage.draw(width, height)));
+            compare("modules", &format!("{view}-{width}x{height}-mono"), &styled(&stage.draw(width, height)));
             stage.shared.theme = Theme::Dark;
             stage.shared.charset = Charset::Braille;
-            snapshot(&format!("{view}-{width}x{height}"), &styled(&stage.draw(width, height)));
+            compare("modules", &format!("{view}-{width}x{height}"), &styled(&stage.draw(width, height)));
         }
     }
 }

@@ -5,27 +5,32 @@ use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 
 use crate::tui::action::Action;
-use crate::tui::app::{App, Overlay};
+use crate::tui::app::{App, Banner, Overlay};
 use crate::tui::hits::{Hits, Target};
 use crate::tui::theme::Role;
 use crate::tui::widget::text;
 
-/// Most rows of a banner.
-const BANNER: usize = 4;
+/// Most rows of what a banner says; those that name the log come on top.
+const BANNER: usize = 3;
 
-fn banner_lines(app: &App, banner: &str, width: u16) -> Vec<String> {
-    let mut lines = text::wrap(banner, usize::from(width.saturating_sub(4)), app.shared.charset);
-    lines.truncate(BANNER);
+fn banner_lines(app: &App, banner: &Banner, width: u16) -> Vec<String> {
+    let (columns, charset) = (usize::from(width.saturating_sub(4)), app.shared.charset);
+    let mut lines = text::wrap(&banner.text, columns, charset);
+    if lines.len() > BANNER {
+        let rest = lines.split_off(BANNER - 1).join(" ");
+        lines.push(text::cut(&rest, columns, charset));
+    }
+    lines.extend(text::wrap(&banner.log, columns, charset));
     lines
 }
 
 /// Rows that a banner takes.
-pub(super) fn banner_height(app: &App, banner: &str, area: Rect) -> u16 {
+pub(super) fn banner_height(app: &App, banner: &Banner, area: Rect) -> u16 {
     u16::try_from(banner_lines(app, banner, area.width).len()).unwrap_or(1)
 }
 
 /// Why the last run failed; a click or esc closes it.
-pub(super) fn banner(app: &App, banner: &str, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
+pub(super) fn banner(app: &App, banner: &Banner, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let look = app.shared.look();
     for (row, line) in (0..area.height).zip(banner_lines(app, banner, area.width)) {
         let sign = if row == 0 { "x" } else { " " };

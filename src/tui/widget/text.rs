@@ -65,16 +65,17 @@ pub fn wrap(text: &str, columns: usize, charset: Charset) -> Vec<String> {
     for paragraph in text.lines() {
         let mut line = String::new();
         for word in paragraph.split_whitespace() {
+            let word = cut(word, usize::MAX, charset);
             let space = usize::from(!line.is_empty());
-            if width(&line) + space + width(word) <= columns {
+            if width(&line) + space + width(&word) <= columns {
                 line.push_str(&" "[..space]);
-                line.push_str(word);
+                line.push_str(&word);
                 continue;
             }
             if !line.is_empty() {
                 lines.push(std::mem::take(&mut line));
             }
-            line = break_word(word, columns, charset, &mut lines);
+            line = break_word(&word, columns, &mut lines);
         }
         lines.push(line);
     }
@@ -82,13 +83,13 @@ pub fn wrap(text: &str, columns: usize, charset: Charset) -> Vec<String> {
 }
 
 /// Puts whole lines of a word too long for one into `lines`; gives the rest.
-fn break_word(word: &str, columns: usize, charset: Charset, lines: &mut Vec<String>) -> String {
+fn break_word(word: &str, columns: usize, lines: &mut Vec<String>) -> String {
     let mut line = String::new();
     for grapheme in Span::raw(word).styled_graphemes(Style::new()) {
         if !line.is_empty() && width(&line) + grapheme.symbol.width() > columns {
             lines.push(std::mem::take(&mut line));
         }
-        line.push_str(&readable(grapheme.symbol, charset));
+        line.push_str(grapheme.symbol);
     }
     line
 }
@@ -131,6 +132,7 @@ mod tests {
                 prop_assert_eq!(width(&fit(&text, columns, true, charset)), columns);
                 let lines = wrap(&text, columns, charset);
                 prop_assert!(lines.iter().all(|line| width(line) <= columns.max(2)));
+                prop_assert!(charset.is_unicode() || lines.iter().all(|line| line.is_ascii()));
             }
         }
     }

@@ -1,20 +1,7 @@
 //! How the screen looks, at three sizes, with and without colours.
 
-use std::path::Path;
-
 use super::*;
-
-/// Compares with a file beside the tests; with UPDATE_SNAPSHOTS set it writes the file instead.
-fn snapshot(name: &str, found: &str) {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tui/dashboard/snapshots");
-    let path = directory.join(format!("{name}.txt"));
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::create_dir_all(&directory).unwrap();
-        std::fs::write(&path, found).unwrap();
-    }
-    let wanted = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(wanted == found, "{name} looks otherwise than {}:\n{found}", path.display());
-}
+use crate::tui::snapshot::{SIZES, compare, styled};
 
 /// A run in training with a change in force, one on its way and the cursor set.
 fn scene() -> Bench {
@@ -29,18 +16,16 @@ fn scene() -> Bench {
     bench
 }
 
-const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (60, 16)];
-
 #[test]
 fn the_screen_looks_as_it_did() {
     let mut bench = scene();
     for (width, height) in SIZES {
         bench.shared.theme = Theme::Dark;
         bench.shared.charset = Charset::Braille;
-        snapshot(&format!("{width}x{height}"), &bench.text(width, height));
+        compare("dashboard", &format!("{width}x{height}"), &styled(&bench.draw(width, height)));
         bench.shared.theme = Theme::Mono;
         bench.shared.charset = Charset::Ascii;
-        snapshot(&format!("{width}x{height}-mono"), &bench.text(width, height));
+        compare("dashboard", &format!("{width}x{height}-mono"), &styled(&bench.draw(width, height)));
     }
 }
 
