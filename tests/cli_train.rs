@@ -215,9 +215,19 @@ fn a_branch_goes_on_from_its_parent_with_a_weight_of_its_own() {
 fn a_branch_keeps_its_parents_network_images_and_batch() {
     let branch = |change| ["--branch", "done", "--name", "other", "--set", change];
     for change in ["method.name=plain", "training.batch=7", "data.valid_fraction=0.3"] {
-        DONE.train(&branch(change)).exits(1).says(&["a branch keeps its parent's"]);
+        DONE.train(&branch(change)).exits(2).says(&["a branch keeps its parent's"]);
     }
     assert!(!DONE.path().join("data/runs/other").exists());
+}
+
+#[test]
+fn a_schedule_that_cannot_be_followed_is_refused_before_anything_is_begun() {
+    let home = Home::new();
+    let schedule = home.path().join("schedule.toml");
+    fs::write(&schedule, "[[change]]\nstep = 9\nset.weight = { name = \"gamma\", value = 1.0 }\n").unwrap();
+    let ended = home.train(&["trial", "--name", "other", "--schedule", schedule.to_str().unwrap()]);
+    ended.exits(2).says(&["change at step 9", "no loss weight gamma"]);
+    assert!(!home.path().join("data/runs/other").exists());
 }
 
 #[test]

@@ -108,7 +108,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         disk::make_dir(directory)?;
     }
     let signals = Signals::watch()?;
-    let Some(prepared) = prepare(&args, context, device)? else {
+    let Some(prepared) = prepare(&args, &schedule, context, device)? else {
         return Ok(ExitCode::SUCCESS);
     };
     for warning in &prepared.warnings {
@@ -153,12 +153,18 @@ fn report(args: &Args, run: &crate::run::Run, summary: &Summary) -> Result<(), F
 }
 
 /// The new, resumed or branched run that is asked for; `None` when one to resume has nothing left to do.
-fn prepare(args: &Args, context: &Context, device: Device) -> Result<Option<Prepared>, Failure> {
+fn prepare(
+    args: &Args,
+    schedule: &Schedule,
+    context: &Context,
+    device: Device,
+) -> Result<Option<Prepared>, Failure> {
     let (store, archives) = (&context.store, context.archives());
     if let Some(query) = &args.resume {
         let prepared = Prepared::resume(query, store, &archives)?;
-        if prepared.is_none() {
-            eprintln!("run {query} has finished; nothing is left to do");
+        match &prepared {
+            Some(prepared) => schedule.check(&prepared.writer.run.manifest.preset.method)?,
+            None => eprintln!("run {query} has finished; nothing is left to do"),
         }
         return Ok(prepared);
     }
@@ -166,10 +172,12 @@ fn prepare(args: &Args, context: &Context, device: Device) -> Result<Option<Prep
     if let Some(query) = &args.branch {
         let parent = store.open(query)?;
         let preset = changed(&parent.manifest.preset, &overrides(args)?)?;
+        schedule.check(&preset.method)?;
         return Ok(Some(Prepared::branch(&parent, None, name, Some(preset), &archives)?));
     }
     let preset = args.preset.as_deref().unwrap_or_default();
     let preset = Preset::find(preset, &context.paths.presets(), &overrides(args)?)?;
+    schedule.check(&preset.method)?;
     Ok(Some(Prepared::new(preset, name, &device.to_string(), store, &archives)?))
 }
 

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::Error;
+use crate::method::MethodConfig;
+
 /// Cosine annealing: the rate of epoch `epoch` (from 0) is base (1 + cos(pi epoch / period)) / 2, constant
 /// within an epoch.
 pub fn cosine(base: f64, epoch: u64, period: usize) -> f64 {
@@ -71,6 +74,41 @@ pub struct Schedule {
     /// In any order; of two at one step the later in the list wins.
     #[serde(default)]
     pub change: Vec<Change>,
+}
+
+impl Schedule {
+    /// Whether a run of this method can make all its changes.
+    ///
+    /// # Errors
+    ///
+    /// Names the first change that it cannot make.
+    pub fn check(&self, method: &MethodConfig) -> Result<(), Error> {
+        self.change.iter().try_for_each(|Change { step, set }| {
+            let refused =
+                |why| Error::Refused(format!("the schedule's change at step {step} cannot be: {why}"));
+            set.put(&mut method.clone(), &mut None).map_err(refused)
+        })
+    }
+}
+
+impl Setting {
+    /// Puts it in force: in the method's loss weights, or as the learning rate in place of the cosine's.
+    ///
+    /// # Errors
+    ///
+    /// When the method has no such weight or the value makes no sense.
+    pub fn put(&self, method: &mut MethodConfig, learning_rate: &mut Option<f64>) -> Result<(), String> {
+        match self {
+            Setting::Weight { name, value } => method.set_weight(name, *value),
+            Setting::LearningRate(Some(rate)) if !rate.is_finite() || *rate < 0.0 => {
+                Err(format!("a learning rate must be a number of at least 0, not {rate}"))
+            }
+            Setting::LearningRate(rate) => {
+                *learning_rate = *rate;
+                Ok(())
+            }
+        }
+    }
 }
 
 impl std::fmt::Display for Setting {

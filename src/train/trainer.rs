@@ -161,16 +161,7 @@ impl<B: Training> Trainer<B> {
     ///
     /// When the method has no such weight or the value makes no sense.
     pub fn set(&mut self, setting: &Setting) -> Result<(), String> {
-        match setting {
-            Setting::Weight { name, value } => self.method.set_weight(name, *value),
-            Setting::LearningRate(Some(rate)) if !rate.is_finite() || *rate < 0.0 => {
-                Err(format!("a learning rate must be a number of at least 0, not {rate}"))
-            }
-            Setting::LearningRate(rate) => {
-                self.learning_rate = *rate;
-                Ok(())
-            }
-        }
+        setting.put(&mut self.method, &mut self.learning_rate)
     }
 
     /// Means over the steps since the last call, if the last one was long enough ago.
