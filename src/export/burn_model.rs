@@ -138,7 +138,7 @@ use std::path::Path;
 use burn::record::{{FullPrecisionSettings, NamedMpkFileRecorder, Recorder, RecorderError}};
 
 {LAYERS}
-/// What the logits stand for, in their order.
+{licence}/// What the logits stand for, in their order.
 pub const CLASSES: [&str; {count}] = {classes:?};
 /// Mean of each channel, for pixels in 0..1: an input value is (pixel - mean) / std.
 pub const MEAN: [f32; {channels}] = {mean:?};
@@ -165,6 +165,10 @@ impl<B: Backend> Model<B> {{
 }}
 "#,
         name = package.name(),
+        licence = match &package.provenance.licence {
+            Some(licence) => format!("/// The terms of use.\npub const LICENCE: &str = {licence:?};\n"),
+            None => String::new(),
+        },
         count = package.classes.len(),
         classes = package.classes,
         steps = steps.lines,

@@ -22,6 +22,8 @@ pub(super) fn package() -> Package {
             threshold: Some(0.9),
             fine_tune_epochs: 1,
             one_vs_rest: false,
+            parents: Vec::new(),
+            licence: Some("MIT".into()),
         },
     }
 }

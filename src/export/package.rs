@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use crate::network::{Spec, State};
-use crate::run::{self, Checkpoint, Manifest, Module, Run, Store};
+use crate::run::{self, Ancestor, Checkpoint, Manifest, Module, Run, Store};
 
 /// The version of the description's keys.
 const SCHEMA: u32 = 1;
@@ -50,6 +50,12 @@ pub struct Provenance {
     pub fine_tune_epochs: u64,
     /// Whether it tells its one class from all others.
     pub one_vs_rest: bool,
+    /// The networks that a module was made from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<Ancestor>,
+    /// The terms of use that were stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
 }
 
 impl Package {
@@ -85,6 +91,7 @@ impl Package {
     /// A module.
     pub fn of_module(module: Module) -> Package {
         let Module { manifest, weights } = module;
+        let card = manifest.card.unwrap_or_default();
         Package {
             spec: manifest.network,
             weights,
@@ -101,6 +108,8 @@ impl Package {
                 threshold: Some(manifest.threshold),
                 fine_tune_epochs: manifest.fine_tune_epochs,
                 one_vs_rest: manifest.one_vs_rest,
+                parents: card.parents,
+                licence: Some(card.licence).filter(|licence| !licence.is_empty()),
             },
         }
     }
@@ -123,6 +132,8 @@ impl Package {
                 threshold: None,
                 fine_tune_epochs: 0,
                 one_vs_rest: false,
+                parents: Vec::new(),
+                licence: None,
             },
         }
     }

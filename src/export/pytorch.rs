@@ -68,10 +68,14 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-CLASSES = {classes}
+{licence}CLASSES = {classes}
 MEAN = {mean}
 STD = {std}
 "#,
+        licence = match &package.provenance.licence {
+            Some(licence) => format!("LICENCE = {}\n", serde_json::to_string(licence)?),
+            None => String::new(),
+        },
         name = package.name(),
         params = cost.params(),
         macs = cost.macs(),
@@ -240,6 +244,7 @@ mod tests {
             "        self.linear0 = nn.Linear(64, 2)",
             "        x = x.mean((2, 3))",
             "CLASSES = [\"cat\", \"dög \\\"x\\\"\"]",
+            "LICENCE = \"MIT\"",
         ] {
             assert!(source.lines().any(|found| found == line), "{line}\n{source}");
         }

@@ -393,6 +393,14 @@ mod tests {
     }
 
     #[test]
+    fn a_module_of_a_newer_program_is_refused_as_such() {
+        let (_home, path, _) = saved();
+        rewrite(&path, |document| document.schema = SCHEMA + 1);
+        assert!(matches!(Module::load(&path), Err(Error::Newer { .. })));
+        assert!(matches!(Module::verify(&path), Err(Error::Newer { .. })));
+    }
+
+    #[test]
     fn a_file_name_that_leads_out_of_the_directory_is_refused() {
         let (_home, path, _) = saved();
         rewrite(&path, |document| {

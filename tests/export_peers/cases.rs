@@ -106,6 +106,8 @@ fn package(spec: Spec, weights: State) -> Package {
             threshold: Some(0.9),
             fine_tune_epochs: 0,
             one_vs_rest: false,
+            parents: Vec::new(),
+            licence: None,
         },
     }
 }

@@ -45,7 +45,8 @@ pub(super) fn curves(history: &History) -> Vec<Figure> {
             measures.into(),
         ),
     ];
-    let charts = charts.into_iter().filter(|(.., lines)| lines.iter().any(|line| !line.points.is_empty()));
+    // A single point is no curve; the table of epochs has it.
+    let charts = charts.into_iter().filter(|(.., lines)| lines.iter().any(|line| line.points.len() > 1));
     let changes = history.changes();
     let draw = |(name, title, caption, unit, range, lines): (_, _, &str, _, _, Vec<Line>)| {
         let marks = changes.iter().map(|(step, change)| Mark::new(*step as f64, *change));

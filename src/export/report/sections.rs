@@ -105,9 +105,12 @@ fn facts(history: &History) -> Result<Table, Error> {
         (
             "size",
             format!(
-                "{} parameters (of them {} in mask generators), {} MACs, {} kernels",
+                "{} parameters{}, {} MACs, {} kernels",
                 count(cost.params()),
-                count(cost.generator_params),
+                match cost.generator_params {
+                    0 => String::new(),
+                    params => format!(" (of them {} in mask generators)", count(params)),
+                },
                 count(cost.macs()),
                 cost.kernels
             ),
@@ -119,12 +122,12 @@ fn facts(history: &History) -> Result<Table, Error> {
         (
             "training",
             format!(
-                "{} epochs of batches of {}, SGD with Nesterov momentum {}, learning rate {} on a cosine over {} epochs",
-                training.epochs,
+                "{} of batches of {}, SGD with Nesterov momentum {}, learning rate {} on a cosine over {}",
+                counted(training.epochs, "epoch"),
                 training.batch,
                 training.momentum,
                 training.learning_rate,
-                training.cosine_period()
+                counted(training.cosine_period(), "epoch")
             ),
         ),
         ("augmentation", augmentation(preset)),
@@ -140,12 +143,17 @@ fn facts(history: &History) -> Result<Table, Error> {
     Ok(Table::facts(facts.into_iter().chain(branched).chain(imported)))
 }
 
+/// A number of things.
+fn counted(n: usize, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+}
+
 /// How training images are varied.
 fn augmentation(preset: &Preset) -> String {
     let Augmentation { crop_padding, flip } = preset.data.augmentation();
     let crops = match crop_padding {
         0 => "no crops".to_owned(),
-        pixels => format!("random crops after padding by {pixels} pixels"),
+        pixels => format!("random crops after padding by {}", counted(pixels, "pixel")),
     };
     format!("{crops}, {}", if flip { "random flips" } else { "no flips" })
 }
@@ -227,14 +235,17 @@ fn results(history: &History, page: &mut Document) {
     }
     page.heading(3, "Results");
     if let Some(summary) = summary {
-        page.blocks.push(Block::Table(Table::facts([
-            ("test accuracy", percent(summary.test_accuracy)),
-            ("validation accuracy", percent(summary.valid_accuracy)),
-            ("cohesion of the modules", ratio_or_dash(summary.cohesion)),
-            ("coupling of the modules", ratio_or_dash(summary.coupling)),
-            ("kernel retention rate", percent_or_dash(summary.krr)),
-            ("time", format!("{:.0} s, {:.0} images/s", summary.seconds, summary.images_per_second)),
-        ])));
+        let time = format!("{:.0} s, {:.0} images/s", summary.seconds, summary.images_per_second);
+        let facts = [
+            ("test accuracy", Some(percent(summary.test_accuracy))),
+            ("validation accuracy", Some(percent(summary.valid_accuracy))),
+            ("cohesion of the modules", summary.cohesion.map(|value| format!("{value:.3}"))),
+            ("coupling of the modules", summary.coupling.map(|value| format!("{value:.3}"))),
+            ("kernel retention rate", summary.krr.map(percent)),
+            ("time", Some(time)),
+        ];
+        let facts = facts.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        page.blocks.push(Block::Table(Table::facts(facts)));
     }
     if let Some(comparison) = comparison {
         let mut table = Table::new(&[&format!("MwT paper, {}", comparison.source), "paper", "here"]);

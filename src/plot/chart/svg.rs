@@ -88,7 +88,9 @@ fn legend<'a>(chart: &Chart<'_>, scene: &'a Scene<'_>) -> (Vec<Entry<'a>>, f64) 
     let texts: Vec<String> = shown
         .iter()
         .map(|line| {
-            let value = line.value.map(|point| format!(" {}", readout(point.1, chart.unit)));
+            // The last of points that no line joins says nothing.
+            let value = line.value.filter(|_| line.stroke != Stroke::Points);
+            let value = value.map(|point| format!(" {}", readout(point.1, chart.unit)));
             format!("{}{}", line.name, value.unwrap_or_default())
         })
         .collect();
