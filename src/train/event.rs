@@ -32,6 +32,21 @@ pub enum Event {
         /// Where it trains.
         device: String,
     },
+    /// The first step is under way on a device whose kernels are compiled and tuned when they are first
+    /// needed. Not logged.
+    #[serde(skip)]
+    Tuning {
+        /// Steps taken before.
+        step: u64,
+    },
+    /// The first step of this process is done.
+    Ready {
+        /// Steps taken.
+        step: u64,
+        /// Seconds from the trainer's start to the step's end: weights and images brought to the device,
+        /// kernels compiled and tuned.
+        seconds: f64,
+    },
     /// Means over the last few steps.
     Steps(StepRecord),
     /// An epoch ended.
@@ -126,6 +141,8 @@ impl Event {
             Event::Epoch(record) => record.step,
             Event::Imported { step, .. }
             | Event::Started { step, .. }
+            | Event::Tuning { step }
+            | Event::Ready { step, .. }
             | Event::Usage { step, .. }
             | Event::Applied { step, .. }
             | Event::Refused { step, .. }

@@ -252,6 +252,8 @@ impl Curves {
                 self.step = *step;
             }
             Event::Imported { .. }
+            | Event::Tuning { .. }
+            | Event::Ready { .. }
             | Event::Usage { .. }
             | Event::Refused { .. }
             | Event::Warning { .. }

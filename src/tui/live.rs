@@ -126,6 +126,8 @@ impl Live {
                 self.ended = Some(event.clone());
             }
             Event::Imported { .. }
+            | Event::Tuning { .. }
+            | Event::Ready { .. }
             | Event::Warning { .. }
             | Event::Evaluated { .. }
             | Event::Extracted { .. } => {}
