@@ -9,18 +9,26 @@
 //! | `stack` | the CPU's engine: whole networks, forward and back, without Burn |
 //! | `kernels` | its convolutions |
 //! | `update` | its optimiser step |
+//! | `product`, `precision` | products, and in what arithmetic they are computed |
+//! | `fault` | what went wrong on a device |
+//! | `ordinals` | numbers of devices |
 //! | `cuda` | NVIDIA GPUs |
 //! | `machine` | what a computation ran on |
 
 mod compute;
 #[cfg(all(feature = "cuda", not(test)))]
 mod cuda;
+pub mod fault;
 pub mod kernels;
 mod machine;
+mod ordinals;
+mod precision;
+mod product;
 pub mod stack;
 mod update;
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,6 +38,9 @@ use thiserror::Error;
 
 pub use compute::{Compute, Training};
 pub use machine::Machine;
+pub use ordinals::Ordinals;
+pub use precision::{Arithmetic, Precision};
+pub use product::Product;
 pub use update::nesterov;
 
 /// Training on the CPU.
@@ -51,8 +62,8 @@ pub fn threads() -> usize {
     }
 }
 
-/// Limits the threads of what is computed on the CPU from now on. Burn's own operations keep the limit that they
-/// had when the first of them ran.
+/// Limits the threads of what is computed on the CPU from now on. Burn's own operations keep the limit that
+/// they had when the first of them ran.
 pub fn limit_threads(limit: usize) {
     THREADS.store(limit, Ordering::Relaxed);
     // Too late only when the pool is already there.
@@ -67,22 +78,22 @@ pub enum Choice {
     Auto,
     /// The CPU.
     Cpu,
-    /// The CUDA device of this number.
-    Cuda(usize),
+    /// The CUDA devices of these numbers.
+    Cuda(Ordinals),
 }
 
-/// A device that can be used.
+/// A device, or several of a kind, that can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
     /// The CPU.
     Cpu,
-    /// The CUDA device of this number.
+    /// The CUDA devices of these numbers: training goes on on all of them, everything else on the first.
     #[cfg(all(feature = "cuda", not(test)))]
-    Cuda(usize),
+    Cuda(Ordinals),
 }
 
 /// A device in the list that `cleave devices` prints.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Listed {
     /// What `--device` takes.
     pub device: String,
@@ -90,6 +101,12 @@ pub struct Listed {
     pub name: String,
     /// Bytes of memory, where known.
     pub memory: Option<u64>,
+    /// CUDA's compute capability, as `9.0`.
+    pub compute_capability: Option<String>,
+    /// Version of the driver, and the CUDA that it knows.
+    pub driver: Option<String>,
+    /// Version of NVRTC, which compiles the kernels.
+    pub nvrtc: Option<String>,
     /// Why it cannot be used, if it cannot.
     pub problem: Option<String>,
 }
@@ -98,7 +115,7 @@ pub struct Listed {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum DeviceError {
     /// Not a device's name.
-    #[error("`{0}` is no device; use auto, cpu, cuda or cuda:N")]
+    #[error("`{0}` is no device; use auto, cpu, cuda, cuda:N or cuda:N,M")]
     Unknown(String),
     /// No CUDA.
     #[error("CUDA cannot be used: {0}")]
@@ -111,15 +128,34 @@ pub enum DeviceError {
         /// How many there are.
         found: usize,
     },
+    /// An arithmetic that the device does not have.
+    #[error("{device} does not compute in {precision}: {why}")]
+    Precision {
+        /// The device.
+        device: String,
+        /// What was asked for.
+        precision: Precision,
+        /// What would be needed.
+        why: &'static str,
+    },
 }
 
 /// Work that runs on whatever backend a [`Device`] has.
-pub trait Task {
+pub trait Task: Sized {
     /// What it gives.
     type Output;
 
     /// Does the work.
     fn run<B: Training>(self, device: B::Device) -> Self::Output;
+
+    /// Does the work on several devices; on the first, if it is not work that can be shared. There is
+    /// always one.
+    fn run_on<B: Training>(self, devices: Vec<B::Device>) -> Self::Output {
+        match devices.into_iter().next() {
+            Some(device) => self.run::<B>(device),
+            None => unreachable!("a set of devices is never empty"),
+        }
+    }
 }
 
 impl Device {
@@ -128,9 +164,54 @@ impl Device {
         match self {
             Device::Cpu => task.run::<Cpu>(cpu_device()),
             #[cfg(all(feature = "cuda", not(test)))]
-            Device::Cuda(index) => task.run::<cuda::Cuda>(cuda::device(index)),
+            Device::Cuda(ordinals) => task.run_on::<cuda::Cuda>(ordinals.iter().map(cuda::device).collect()),
         }
     }
+
+    /// The memory of this device, of several that of the first; `None` for the CPU, and where the driver
+    /// does not tell.
+    pub fn memory(self) -> Option<Memory> {
+        match self {
+            Device::Cpu => None,
+            #[cfg(all(feature = "cuda", not(test)))]
+            Device::Cuda(ordinals) => ordinals.iter().next().and_then(cuda::memory),
+        }
+    }
+
+    /// Whether products can be computed with this precision.
+    ///
+    /// # Errors
+    ///
+    /// When the device has no such arithmetic.
+    pub fn check(self, precision: Precision) -> Result<(), DeviceError> {
+        struct Check(Precision);
+        impl Task for Check {
+            type Output = Result<Arithmetic, &'static str>;
+            fn run<B: Training>(self, device: B::Device) -> Self::Output {
+                B::arithmetic(self.0, &device)
+            }
+        }
+        let refused = |why| DeviceError::Precision { device: self.to_string(), precision, why };
+        self.run(Check(precision)).map(drop).map_err(refused)
+    }
+}
+
+/// Memory of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes that are free.
+    pub free: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+/// Where what is learnt about a device (which of its kernels are the fastest) is kept from now on. Takes
+/// effect once, before a device is first used.
+pub fn keep_tuning(directory: &Path) {
+    #[cfg(all(feature = "cuda", not(test)))]
+    cuda::keep_tuning(directory);
+    #[cfg(any(not(feature = "cuda"), test))]
+    let _ = directory;
 }
 
 impl Choice {
@@ -142,8 +223,8 @@ impl Choice {
     pub fn resolve(self) -> Result<(Device, Option<String>), DeviceError> {
         match self {
             Choice::Cpu => Ok((Device::Cpu, None)),
-            Choice::Cuda(index) => cuda_device(index).map(|device| (device, None)),
-            Choice::Auto => match cuda_device(0) {
+            Choice::Cuda(ordinals) => cuda_device(ordinals).map(|device| (device, None)),
+            Choice::Auto => match cuda_device(Ordinals::FIRST) {
                 Ok(device) => Ok((device, None)),
                 Err(why) => Ok((Device::Cpu, Some(format!("using the CPU: {why}")))),
             },
@@ -152,33 +233,31 @@ impl Choice {
 }
 
 #[cfg(all(feature = "cuda", not(test)))]
-fn cuda_device(index: usize) -> Result<Device, DeviceError> {
-    match cuda::count().map_err(DeviceError::NoCuda)? {
-        found if index < found => Ok(Device::Cuda(index)),
-        0 => Err(DeviceError::NoCuda("the driver finds no device".into())),
-        found => Err(DeviceError::NoSuchDevice { asked: index, found }),
-    }
+fn cuda_device(ordinals: Ordinals) -> Result<Device, DeviceError> {
+    cuda::check(ordinals).map(|()| Device::Cuda(ordinals))
 }
 
 #[cfg(any(not(feature = "cuda"), test))]
-fn cuda_device(_index: usize) -> Result<Device, DeviceError> {
+fn cuda_device(_ordinals: Ordinals) -> Result<Device, DeviceError> {
     Err(DeviceError::NoCuda("this program was built without the feature `cuda`".into()))
 }
 
 /// Every device, and what keeps CUDA from working if it does not.
 pub fn list() -> Vec<Listed> {
     let name = format!("CPU, {} thread(s)", threads());
-    let mut devices = vec![Listed { device: "cpu".into(), name, memory: None, problem: None }];
+    let cpu = Listed { device: "cpu".into(), name, ..Listed::default() };
     #[cfg(all(feature = "cuda", not(test)))]
-    devices.extend(cuda::list());
+    let cuda = cuda::list();
     #[cfg(any(not(feature = "cuda"), test))]
-    devices.extend(cuda_device(0).err().map(|why| Listed {
-        device: "cuda".into(),
-        name: String::new(),
-        memory: None,
-        problem: Some(why.to_string()),
-    }));
-    devices
+    let cuda = cuda_device(Ordinals::FIRST).err().map(|why| Listed::absent(why.to_string()));
+    std::iter::once(cpu).chain(cuda).collect()
+}
+
+impl Listed {
+    /// No CUDA device, because of this.
+    fn absent(problem: String) -> Listed {
+        Listed { device: "cuda".into(), problem: Some(problem), ..Listed::default() }
+    }
 }
 
 impl FromStr for Choice {
@@ -188,10 +267,10 @@ impl FromStr for Choice {
         match text {
             "auto" => Ok(Choice::Auto),
             "cpu" => Ok(Choice::Cpu),
-            "cuda" => Ok(Choice::Cuda(0)),
+            "cuda" => Ok(Choice::Cuda(Ordinals::FIRST)),
             other => other
                 .strip_prefix("cuda:")
-                .and_then(|index| index.parse().ok())
+                .and_then(|numbers| numbers.parse().ok())
                 .map(Choice::Cuda)
                 .ok_or_else(|| DeviceError::Unknown(other.into())),
         }
@@ -203,7 +282,7 @@ impl fmt::Display for Device {
         match self {
             Device::Cpu => f.pad("cpu"),
             #[cfg(all(feature = "cuda", not(test)))]
-            Device::Cuda(index) => f.pad(&format!("cuda:{index}")),
+            Device::Cuda(ordinals) => f.pad(&format!("cuda:{ordinals}")),
         }
     }
 }
@@ -214,10 +293,13 @@ mod tests {
 
     #[test]
     fn devices_are_asked_for_by_name_and_number() {
-        assert_eq!("cuda:3".parse(), Ok(Choice::Cuda(3)));
-        assert_eq!("cuda".parse(), Ok(Choice::Cuda(0)));
-        let error = "gpu".parse::<Choice>().unwrap_err();
-        assert_eq!(error.to_string(), "`gpu` is no device; use auto, cpu, cuda or cuda:N");
+        assert_eq!("cuda:3".parse(), Ok(Choice::Cuda("3".parse().unwrap())));
+        assert_eq!("cuda:0,1".parse(), Ok(Choice::Cuda("0,1".parse().unwrap())));
+        assert_eq!("cuda".parse(), Ok(Choice::Cuda(Ordinals::FIRST)));
+        for wrong in ["gpu", "cuda:", "cuda:x", "cuda:0,0", "cuda:64"] {
+            let error = wrong.parse::<Choice>().unwrap_err().to_string();
+            assert_eq!(error, format!("`{wrong}` is no device; use auto, cpu, cuda, cuda:N or cuda:N,M"));
+        }
     }
 
     #[test]

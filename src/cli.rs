@@ -38,6 +38,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use context::Context;
 use error::Failure;
 
+use crate::backend;
+
 /// Train convolutional networks that come apart into modules.
 #[derive(Debug, Parser)]
 #[command(name = "cleave", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
@@ -107,6 +109,7 @@ fn command() -> clap::Command {
 fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     let context = Context::find()?;
+    backend::keep_tuning(&context.paths.tuning());
     let Some(command) = cli.command else { return workbench::run(cli.workbench, &context) };
     match command {
         Command::Train(args) => train::run(args, &context),

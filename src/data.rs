@@ -30,7 +30,7 @@ mod svhn;
 
 use std::path::Path;
 
-pub use augment::{Augmentation, Batch, batch, crop_and_flip, epoch_order};
+pub use augment::{Augmentation, Batch, Draw, batch, crop_and_flip, draws, epoch_order, vary};
 pub use catalog::{Archive, Entry, Member, SETS, Set, catalog, find_set};
 pub use config::{DataConfig, Source};
 pub use decode::read_image;

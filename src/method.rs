@@ -11,6 +11,7 @@ use burn::tensor::backend::Backend;
 
 pub use config::{Average, MethodConfig};
 
+use crate::backend::Compute;
 use crate::network::Output;
 
 /// One loss term of a batch.
@@ -34,12 +35,12 @@ impl MethodConfig {
     }
 
     /// The terms added to cross-entropy for a batch with these classes.
-    pub fn terms<B: Backend>(&self, output: &Output<B>, labels: &[u32]) -> Vec<Term<B>> {
+    pub fn terms<B: Compute>(&self, output: &Output<B>, labels: &[u32]) -> Vec<Term<B>> {
         match *self {
             MethodConfig::Plain {} => Vec::new(),
             MethodConfig::Mwt { alpha, beta, average } => {
                 let device = output.logits.device();
-                let losses = mwt::modular_losses(&output.masks, labels, average, &device);
+                let losses = mwt::modular_losses(&output.masks, labels, average, output.arithmetic, &device);
                 vec![
                     Term { name: "cohesion", weight: alpha, value: losses.cohesion.mean() },
                     Term { name: "coupling", weight: beta, value: losses.coupling.mean() },

@@ -9,6 +9,7 @@
 //! | `state` | weights on the host, their initial values, safetensors |
 //! | `weights` | weights on a device |
 //! | `forward` | the way of a batch through the stages, in Burn's operations |
+//! | `product` | products in a chosen arithmetic |
 //! | `engine` | the same on a backend's own engine |
 //! | `model` | a spec with weights on a device |
 
@@ -18,6 +19,7 @@ pub mod cost;
 mod engine;
 mod forward;
 mod model;
+mod product;
 pub mod spec;
 pub mod state;
 pub mod weights;
@@ -26,5 +28,6 @@ pub use architecture::Architecture;
 pub use cost::Cost;
 pub use forward::Output;
 pub use model::{Gradients, Network};
+pub use product::matmul;
 pub use spec::{Conv, Init, Join, Layer, LayerKind, Residual, Spec, SpecError, Stage};
 pub use state::{Array, Role, Slot, State, StateError};

@@ -82,6 +82,11 @@ impl Paths {
     pub fn archives(&self) -> PathBuf {
         self.cache.join("archives")
     }
+
+    /// Which kernels are the fastest on the devices of this machine.
+    pub fn tuning(&self) -> PathBuf {
+        self.cache.join("tuning")
+    }
 }
 
 #[cfg(test)]
@@ -94,5 +99,6 @@ mod tests {
         assert_eq!(paths.runs(), Path::new("/h/data/runs"));
         assert_eq!(paths.presets(), Path::new("/h/config/presets"));
         assert_eq!(paths.archives(), Path::new("/h/cache/archives"));
+        assert_eq!(paths.tuning(), Path::new("/h/cache/tuning"));
     }
 }

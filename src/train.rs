@@ -5,7 +5,8 @@
 //! | `session` | the trainer thread and its two channels |
 //! | `command`, `event` | what goes through them |
 //! | `trainer` | a run's state and its way through steps and epochs |
-//! | `learner`, `loss`, `optimiser`, `input` | the training step |
+//! | `learner`, `loss`, `optimiser`, `input`, `feed` | the training step |
+//! | `footprint` | what a step needs of a device's memory |
 //! | `schedule` | the learning rate, and changes at given steps |
 //! | `evaluate`, `record` | measuring a split, and what is written down |
 //! | `extract`, `task`, `tune`, `evaluator` | taking modules out, fine-tuning and comparing them |
@@ -26,6 +27,8 @@ mod event;
 mod extract;
 #[cfg(test)]
 pub(crate) mod fault;
+mod feed;
+mod footprint;
 pub mod input;
 mod launch;
 pub mod learner;
@@ -48,9 +51,10 @@ pub use error::Error;
 pub use evaluate::{Evaluation, Pass};
 pub use event::Event;
 pub use extract::{Request, Whole};
+pub use feed::Feed;
 pub use input::Normaliser;
 pub use launch::{Prepared, load_data};
-pub use learner::Learner;
+pub use learner::{Learner, Replica, Share};
 pub use loaded::{Examination, Loaded, examine, kept_usage, predict, test};
 pub use loss::cross_entropy;
 pub use optimiser::Sgd;

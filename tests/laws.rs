@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
-use cleave::backend::{Cpu, cpu_device};
+use cleave::backend::{Arithmetic, Cpu, cpu_device};
 use cleave::method::Average;
 use cleave::method::mwt::modular_losses;
 use cleave::modular::{Selection, slice};
@@ -371,7 +371,7 @@ fn tensor<B: Backend>(rows: &[Vec<f64>], device: &B::Device) -> Tensor<B, 2> {
 fn losses(layers: &[Vec<Vec<f64>>], labels: &[u32], average: Average) -> (Vec<f32>, Vec<f32>) {
     let device = cpu_device();
     let masks: Vec<Tensor<Inner, 2>> = layers.iter().map(|rows| tensor(rows, &device)).collect();
-    let losses = modular_losses(&masks, labels, average, &device);
+    let losses = modular_losses(&masks, labels, average, Arithmetic::Plain, &device);
     (Array::from_tensor(losses.cohesion).values, Array::from_tensor(losses.coupling).values)
 }
 
@@ -428,7 +428,7 @@ fn the_average_over_classes_is_that_of_the_papers_equations_4_and_5() {
 fn loss_and_gradient(rows: &[Vec<f64>], labels: &[u32], average: Average) -> (f32, f32, Vec<f32>) {
     let device = cpu_device();
     let masks = tensor::<Cpu>(rows, &device).require_grad();
-    let losses = modular_losses(std::slice::from_ref(&masks), labels, average, &device);
+    let losses = modular_losses(std::slice::from_ref(&masks), labels, average, Arithmetic::Plain, &device);
     let gradients = (losses.cohesion.clone() + losses.coupling.clone()).sum().backward();
     let gradient = Array::from_tensor(masks.grad(&gradients).unwrap()).values;
     let first = |loss: Tensor<Cpu, 1>| Array::from_tensor(loss).values[0];

@@ -11,13 +11,13 @@ use serde::Serialize;
 use self::masks::ClassMasks;
 use super::error::Failure;
 use super::output;
-use crate::backend::{self, Choice, Task, Training};
-use crate::data::Batch;
+use crate::backend::{self, Choice, Precision, Task, Training};
+use crate::data::{Augmentation, Images};
 use crate::method::MethodConfig;
 use crate::modular::{self, Selection};
 use crate::network::{Architecture, Array, Cost, Network, Spec, State};
 use crate::random::{Stream, generator};
-use crate::train::{Learner, Normaliser, Sgd};
+use crate::train::{Feed, Learner, Normaliser, Sgd, Share};
 
 /// Every bench uses this seed.
 const SEED: u64 = 0;
@@ -77,6 +77,9 @@ struct Settings {
     /// Where to work: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
+    /// Arithmetic of products: f32, tf32 or bf16
+    #[arg(long, value_name = "P", default_value = "f32")]
+    precision: Precision,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -98,6 +101,7 @@ struct Report {
     model: String,
     batch: u16,
     device: String,
+    precision: Precision,
     plain: bool,
     density: Option<f64>,
     module_classes: Option<u8>,
@@ -131,6 +135,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         model: format!("{:?}", settings.model).to_lowercase(),
         batch: settings.batch,
         device: device.to_string(),
+        precision: settings.precision,
         plain: settings.plain,
         density: settings.density,
         module_classes: settings.module_classes,
@@ -142,9 +147,10 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     match settings.json {
         true => output::json(&report)?,
         false => output::line(&format!(
-            "{} {mode}, batch {}, {device}: {:.1} images/s, median step {:.1} ms",
+            "{} {mode}, batch {}, {device}, {}: {:.1} images/s, median step {:.1} ms",
             report.model,
             report.batch,
+            report.precision,
             report.img_per_s,
             1e3 * median_s
         ))?,
@@ -173,22 +179,36 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn batch(&self) -> Batch {
+    fn images(&self) -> Images {
         let mut rng = generator(SEED, Stream::Augment, 0);
         let count = usize::from(self.settings.batch);
         let mut pixels = vec![0; count * INPUT.iter().product::<usize>()];
         rng.fill_bytes(&mut pixels);
-        Batch { pixels, labels: (0..count).map(|_| rng.random_range(0..CLASSES as u32)).collect() }
+        let labels = (0..count).map(|_| rng.random_range(0..CLASSES as u32)).collect();
+        Images { shape: INPUT, pixels, labels }
     }
 
-    fn time(&self, mut step: impl FnMut()) -> Vec<Duration> {
+    /// A runtime that profiles sums up at each synchronisation: once before the steps that are timed, once
+    /// behind.
+    fn time<B: Training>(
+        &self,
+        device: &B::Device,
+        mut step: impl FnMut(),
+    ) -> Result<Vec<Duration>, Failure> {
         let Settings { warmup, steps, .. } = *self.settings;
-        let once = || {
+        let mut once = || {
             let begun = Instant::now();
             step();
             begun.elapsed()
         };
-        std::iter::repeat_with(once).take((warmup + steps).into()).skip(warmup.into()).collect()
+        let synchronise = || B::sync(device).map_err(|error| Failure::Failed(error.to_string()));
+        for _ in 0..warmup {
+            once();
+        }
+        synchronise()?;
+        let times = (0..steps).map(|_| once()).collect();
+        synchronise()?;
+        Ok(times)
     }
 }
 
@@ -196,29 +216,41 @@ impl Task for Bench<'_> {
     type Output = Result<Vec<Duration>, Failure>;
 
     fn run<B: Training>(self, device: B::Device) -> Self::Output {
-        let batch = self.batch();
+        let images = self.images();
+        let labels = &images.labels;
+        let indices: Vec<usize> = (0..images.len()).collect();
+        let arithmetic =
+            B::arithmetic(self.settings.precision, &device).map_err(|why| Failure::Usage(why.into()))?;
         let normaliser = Normaliser::new(INPUT, &[0.5; 3], &[0.25; 3]);
         let imposed = match (self.settings.density, self.settings.module_classes) {
-            (Some(density), None) => ClassMasks::new(&self.spec, CLASSES, density)?.of_samples(&batch.labels),
+            (Some(density), None) => ClassMasks::new(&self.spec, CLASSES, density)?.of_samples(labels),
             _ => Vec::new(),
         };
         if !self.trains {
-            let mut network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, &device)?;
+            let network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, &device)?;
+            let mut network = network.with_arithmetic(arithmetic);
             network.impose_masks(&imposed, &device);
-            let images = normaliser.tensor(&batch.pixels, &device);
-            return Ok(self.time(|| drop(Array::from_tensor(network.forward(images.clone()).logits))));
+            let images = normaliser.tensor(&images.pixels, &device);
+            return self.time::<B>(&device, || {
+                drop(Array::from_tensor(network.forward(images.clone()).logits));
+            });
         }
-        let mut network = Network::<B>::new(self.spec.clone(), &self.state, &device)?;
+        let network = Network::<B>::new(self.spec.clone(), &self.state, &device)?;
+        let mut network = network.with_arithmetic(arithmetic);
         network.impose_masks(&imposed, &device);
         let is_masked = self.spec.convs().any(|conv| conv.masked);
-        let mut learner = Learner { network, optimiser: Sgd::new(0.9), normaliser, device };
+        let mut learner = Learner::new(network, Sgd::new(0.9), device.clone());
         let method = match is_masked {
             true => MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Default::default() },
             false => MethodConfig::Plain {},
         };
         let mut dropout = generator(SEED, Stream::Dropout, 0);
+        let feed = Feed::<B>::new(&images, Augmentation::NONE, SEED, &normaliser, &device);
         // Reading the sums waits for the device.
-        Ok(self.time(|| drop(Array::from_tensor(learner.step(&batch, &method, 0.05, &mut dropout)))))
+        self.time::<B>(&device, || {
+            let share = Share { images: feed.batch(&images, &indices, 0, 0), labels: labels.clone() };
+            drop(Array::from_tensor(learner.step(vec![share], &method, 0.05, &mut dropout)));
+        })
     }
 }
 

@@ -29,12 +29,18 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     if args.json {
         return Ok(output::json(&report)?);
     }
-    let mut table = Table::new(&["device", "memory", "name", "state"]);
-    for Listed { device, name, memory, problem } in report.devices {
-        let memory = memory.map_or_else(|| "-".into(), |bytes| BinaryBytes(bytes).to_string());
-        let name = if name.is_empty() { "-".into() } else { name };
-        let state = problem.unwrap_or_else(|| "ready".into());
-        table.row([device, memory, name, state]);
+    let mut table = Table::new(&["device", "memory", "capability", "driver", "NVRTC", "name", "state"]);
+    let or_dash = |text: Option<String>| text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".into());
+    for listed in report.devices {
+        table.row([
+            listed.device,
+            or_dash(listed.memory.map(|bytes| BinaryBytes(bytes).to_string())),
+            or_dash(listed.compute_capability),
+            or_dash(listed.driver),
+            or_dash(listed.nvrtc),
+            or_dash(Some(listed.name)),
+            listed.problem.unwrap_or_else(|| "ready".into()),
+        ]);
     }
     Ok(table.print()?)
 }

@@ -38,6 +38,15 @@ impl Progress {
         }
     }
 
+    /// The first step is done. What it took is said where it is worth a word.
+    pub(super) fn ready(&self, seconds: f64) {
+        if seconds >= 2.0 {
+            self.say(&format!("first step after {seconds:.1} s"));
+        }
+        // What the first step took says nothing of those to come.
+        self.bar.iter().for_each(ProgressBar::reset_eta);
+    }
+
     pub(super) fn steps(&self, record: &StepRecord) {
         let Some(bar) = &self.bar else { return };
         bar.set_position(record.step);

@@ -13,7 +13,7 @@ use super::modules::print_modules;
 use super::output;
 use super::progress::Progress;
 use super::signals::Signals;
-use crate::backend::{Choice, Device};
+use crate::backend::{Choice, Device, Precision};
 use crate::disk;
 use crate::preset::{Override, Preset};
 use crate::train::{Command, Event, Job, Prepared, Schedule, Session, Summary};
@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(required_unless_present_any = ["resume", "branch"])]
     preset: Option<String>,
     /// Go on with a stopped or killed run from its newest checkpoint
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "set", "epochs", "seed", "name", "branch"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "set", "epochs", "seed", "precision", "name", "branch"])]
     resume: Option<String>,
     /// Start a new run from the newest checkpoint of another
     #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "seed"])]
@@ -46,9 +46,12 @@ pub(super) struct Args {
     /// Seed of every random draw, in place of the preset's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Where to train: auto, cpu, cuda or cuda:N
+    /// Where to train: auto, cpu, cuda, cuda:N, or several GPUs that share each batch, cuda:N,M
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
+    /// Arithmetic of products while training, in place of the preset's: f32, tf32 or bf16
+    #[arg(long, value_name = "P")]
+    precision: Option<Precision>,
     /// What to call the run
     #[arg(long)]
     name: Option<String>,
@@ -74,6 +77,7 @@ impl Args {
             epochs: None,
             seed: None,
             device,
+            precision: None,
             name: None,
             schedule: None,
             tensorboard: None,
@@ -173,18 +177,21 @@ fn prepare(
         let parent = store.open(query)?;
         let preset = changed(&parent.manifest.preset, &overrides(args)?)?;
         schedule.check(&preset.method)?;
+        device.check(preset.training.precision)?;
         return Ok(Some(Prepared::branch(&parent, None, name, Some(preset), &archives)?));
     }
     let preset = args.preset.as_deref().unwrap_or_default();
     let preset = Preset::find(preset, &context.paths.presets(), &overrides(args)?)?;
     schedule.check(&preset.method)?;
+    device.check(preset.training.precision)?;
     Ok(Some(Prepared::new(preset, name, &device.to_string(), store, &archives)?))
 }
 
 fn overrides(args: &Args) -> Result<Vec<Override>, Failure> {
     let epochs = args.epochs.map(|n| format!("training.epochs={n}"));
     let seed = args.seed.map(|n| format!("training.seed={n}"));
-    let flags = epochs.into_iter().chain(seed).map(|text| text.parse::<Override>());
+    let precision = args.precision.map(|precision| format!("training.precision={precision}"));
+    let flags = epochs.into_iter().chain(seed).chain(precision).map(|text| text.parse::<Override>());
     Ok(args.set.iter().cloned().map(Ok).chain(flags).collect::<Result<_, _>>()?)
 }
 
@@ -238,6 +245,8 @@ fn show(progress: &Progress, event: &Event) {
         Event::Steps(record) => progress.steps(record),
         Event::Epoch(record) => progress.epoch(record),
         Event::Applied { step, revision: None, change } => progress.say(&format!("step {step}: {change}")),
+        Event::Tuning { .. } => progress.say("tuning kernels: the first steps take longer"),
+        Event::Ready { seconds, .. } => progress.ready(*seconds),
         Event::Warning { message, .. } => progress.say(&format!("warning: {message}")),
         _ => {}
     }

@@ -32,6 +32,15 @@ pub struct Batch {
     pub labels: Vec<u32>,
 }
 
+/// How one image of a batch is varied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// Row and column of the window in the padded image, each from 0 to `2 * crop_padding`.
+    pub top_left: (usize, usize),
+    /// Whether the window is mirrored left to right.
+    pub flip: bool,
+}
+
 /// The order in which an epoch takes `n` samples: a shuffle that follows from the seed and the epoch.
 pub fn epoch_order(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
@@ -42,20 +51,38 @@ pub fn epoch_order(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
 /// The images at `indices`, each cropped and flipped by draws that follow from `seed`, `step` and its
 /// position in the batch.
 pub fn batch(images: &Images, indices: &[usize], augmentation: Augmentation, seed: u64, step: u64) -> Batch {
+    let pixels = vary(images, indices, augmentation, draws(augmentation, seed, step));
+    Batch { pixels, labels: images.labels_of(indices) }
+}
+
+/// The pixels of the images at `indices`, each varied by a draw: `[batch, channels, height, width]`.
+pub fn vary(
+    images: &Images,
+    indices: &[usize],
+    augmentation: Augmentation,
+    draws: impl Iterator<Item = Draw>,
+) -> Vec<u8> {
     if augmentation == Augmentation::NONE {
-        let Images { pixels, labels, .. } = images.select(indices);
-        return Batch { pixels, labels };
+        return images.select(indices).pixels;
     }
-    let mut generator = generator(seed, Stream::Augment, step);
-    let places = 2 * augmentation.crop_padding + 1;
     let mut pixels = vec![0; indices.len() * images.image_len()];
-    for (&i, out) in indices.iter().zip(pixels.chunks_exact_mut(images.image_len().max(1))) {
-        // Three draws an image whatever is switched on, so that a setting never moves another's draws.
-        let top_left = (draw::below(&mut generator, places), draw::below(&mut generator, places));
-        let flip = generator.next_u64() >> 63 == 1 && augmentation.flip;
+    for ((&i, draw), out) in indices.iter().zip(draws).zip(pixels.chunks_exact_mut(images.image_len().max(1)))
+    {
+        let Draw { top_left, flip } = draw;
         crop_and_flip(images.image(i), images.shape, augmentation.crop_padding, top_left, flip, out);
     }
-    Batch { pixels, labels: indices.iter().map(|&i| images.labels[i]).collect() }
+    pixels
+}
+
+/// How the images of the batch of `step` are varied, in their order: as many as are asked for.
+pub fn draws(augmentation: Augmentation, seed: u64, step: u64) -> impl Iterator<Item = Draw> {
+    let mut generator = generator(seed, Stream::Augment, step);
+    let places = 2 * augmentation.crop_padding + 1;
+    std::iter::repeat_with(move || {
+        // Three draws an image whatever is switched on, so that a setting never moves another's draws.
+        let top_left = (draw::below(&mut generator, places), draw::below(&mut generator, places));
+        Draw { top_left, flip: generator.next_u64() >> 63 == 1 && augmentation.flip }
+    })
 }
 
 /// Cuts a window of the image's own size out of the image with `padding` zero pixels on every side.

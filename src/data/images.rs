@@ -44,7 +44,12 @@ impl Images {
         for &i in indices {
             pixels.extend_from_slice(self.image(i));
         }
-        Images { shape: self.shape, pixels, labels: indices.iter().map(|&i| self.labels[i]).collect() }
+        Images { shape: self.shape, pixels, labels: self.labels_of(indices) }
+    }
+
+    /// The labels at `indices`, in that order.
+    pub fn labels_of(&self, indices: &[usize]) -> Vec<u32> {
+        indices.iter().map(|&i| self.labels[i]).collect()
     }
 
     /// The indices of the images of one class, ascending.

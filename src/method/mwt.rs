@@ -4,6 +4,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
 use super::Average;
+use crate::backend::{Arithmetic, Compute};
+use crate::network::matmul;
 
 /// Smallest norm that a mask row is divided by; an all-zero row is similar to nothing.
 const MIN_NORM: f64 = 1e-12;
@@ -23,10 +25,11 @@ pub struct ModularLosses<B: Backend> {
 /// pairs of one class (paper equation 4) and coupling mean(S) over pairs of two classes (equation 5).
 /// `average` says whether the mean is over pairs, as the published code has it, or over classes and pairs of
 /// classes, as the equations do. A batch without such a pair has the loss 0 and no gradient.
-pub fn modular_losses<B: Backend>(
+pub fn modular_losses<B: Compute>(
     masks: &[Tensor<B, 2>],
     labels: &[u32],
     average: Average,
+    arithmetic: Arithmetic,
     device: &B::Device,
 ) -> ModularLosses<B> {
     let pairs = PairWeights::new(labels, average);
@@ -37,7 +40,7 @@ pub fn modular_losses<B: Backend>(
     let (same, different) = (tensor(&pairs.same), tensor(&pairs.different));
     let (mut alike, mut crossed) = (Vec::new(), Vec::new());
     for mask in masks {
-        let similarity = cosine_similarities(mask.clone());
+        let similarity = cosine_similarities(mask.clone(), arithmetic);
         alike.push((similarity.clone() * same.clone()).sum());
         crossed.push((similarity * different.clone()).sum());
     }
@@ -53,10 +56,10 @@ pub fn modular_losses<B: Backend>(
 ///
 /// The root is taken of a clamped sum of squares: clamping the root instead would send NaN back through an
 /// all-zero row.
-fn cosine_similarities<B: Backend>(mask: Tensor<B, 2>) -> Tensor<B, 2> {
+fn cosine_similarities<B: Compute>(mask: Tensor<B, 2>, arithmetic: Arithmetic) -> Tensor<B, 2> {
     let squares = mask.clone().square().sum_dim(1);
     let rows = mask / squares.clamp_min(MIN_NORM * MIN_NORM).sqrt();
-    rows.clone().matmul(rows.transpose())
+    matmul(rows.clone(), rows.transpose(), arithmetic)
 }
 
 /// How much each pair i < j counts in the mean, row-major `[batch, batch]`; both sum to 1 or hold only zeros.

@@ -10,8 +10,8 @@ use burn::tensor::{Tensor, TensorData};
 use super::forward::{BatchStatistics, Output};
 use super::spec::{self, Conv, Spec, Stage};
 use super::state::Array;
-use crate::backend::Compute;
 use crate::backend::stack::{self, Engine, Outcome, Piece, Plan, Statistics};
+use crate::backend::{Arithmetic, Compute};
 
 /// An engine and what it needs to come back from the loss.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ impl<B: Compute> Runner<B> {
         let engine = self.engine.get_mut().unwrap_or_else(PoisonError::into_inner);
         let outcome = with_parameters(weights, |parameters| engine.train(&images, batch, parameters, draw));
         let (output, statistics) = tensors(outcome, batch, &device);
-        let masks = output.masks.into_iter().map(Tensor::require_grad).collect();
-        let output = Output { logits: output.logits.require_grad(), masks };
+        let masks = output.masks.iter().cloned().map(Tensor::require_grad).collect();
+        let output = Output { logits: output.logits.require_grad(), masks, ..output };
         self.leaves = Some(output.clone());
         (output, statistics)
     }
@@ -122,7 +122,8 @@ fn tensors<B: Backend>(
     let seen = |seen: Statistics| BatchStatistics { mean: vector(seen.mean), var: vector(seen.var) };
     let statistics = outcome.statistics.into_iter().map(|statistics| statistics.map(seen)).collect();
     let masks = outcome.masks.into_iter().map(matrix).collect();
-    (Output { logits: matrix(outcome.outputs), masks }, statistics)
+    // The engine is where the backend's own arithmetic is f32.
+    (Output { logits: matrix(outcome.outputs), masks, arithmetic: Arithmetic::Plain }, statistics)
 }
 
 impl Spec {

@@ -4,14 +4,16 @@ use std::slice::Iter;
 
 use burn::tensor::activation::{relu, tanh};
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::module::{conv2d, max_pool2d};
+use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+use super::product::{conv2d, linear, matmul};
 use super::spec::{Conv, Join, NORM_EPSILON, Residual, Stage};
 use super::weights::{BatchNorm, ConvWeights, LinearWeights, MaskGenerator};
+use crate::backend::{Arithmetic, Compute, Precision};
 
 /// What a batch gives.
 #[derive(Clone, Debug)]
@@ -20,13 +22,15 @@ pub struct Output<B: Backend> {
     pub logits: Tensor<B, 2>,
     /// One `[batch, kernels]` tensor for each masked convolution, in mask order; values in `[0, 1)`.
     pub masks: Vec<Tensor<B, 2>>,
+    /// How products were computed, and those of the losses are to be.
+    pub arithmetic: Arithmetic,
 }
 
 impl<B: AutodiffBackend> Output<B> {
     /// The same numbers without gradient tracking.
     pub fn valid(&self) -> Output<B::InnerBackend> {
         let masks = self.masks.iter().map(|mask| mask.clone().inner());
-        Output { logits: self.logits.clone().inner(), masks: masks.collect() }
+        Output { logits: self.logits.clone().inner(), masks: masks.collect(), arithmetic: self.arithmetic }
     }
 }
 
@@ -51,6 +55,7 @@ pub(super) struct Pass<'a, B: Backend> {
     /// Masks to use in place of the generators' own, if any.
     imposed: Iter<'a, Tensor<B, 2>>,
     mode: Mode<'a>,
+    arithmetic: Arithmetic,
     masks: Vec<Tensor<B, 2>>,
     statistics: Vec<Option<BatchStatistics<B>>>,
 }
@@ -64,18 +69,20 @@ enum Signal<B: Backend> {
     Flat(Tensor<B, 2>),
 }
 
-impl<'a, B: Backend> Pass<'a, B> {
+impl<'a, B: Compute> Pass<'a, B> {
     pub(super) fn new(
         convs: &'a [ConvWeights<B>],
         linears: &'a [LinearWeights<B>],
         imposed: &'a [Tensor<B, 2>],
         mode: Mode<'a>,
+        arithmetic: Arithmetic,
     ) -> Self {
         Pass {
             convs: convs.iter(),
             linears: linears.iter(),
             imposed: imposed.iter(),
             mode,
+            arithmetic,
             masks: Vec::new(),
             statistics: Vec::with_capacity(convs.len()),
         }
@@ -88,7 +95,8 @@ impl<'a, B: Backend> Pass<'a, B> {
         images: Tensor<B, 4>,
     ) -> (Output<B>, Vec<Option<BatchStatistics<B>>>) {
         let last = stages.iter().fold(Signal::Map(images), |signal, stage| self.stage(stage, signal));
-        (Output { logits: last.flat(), masks: self.masks }, self.statistics)
+        let output = Output { logits: last.flat(), masks: self.masks, arithmetic: self.arithmetic };
+        (output, self.statistics)
     }
 
     fn stage(&mut self, stage: &Stage, signal: Signal<B>) -> Signal<B> {
@@ -125,7 +133,7 @@ impl<'a, B: Backend> Pass<'a, B> {
         let mask = weights.generator.as_ref().map(|generator| self.mask(generator, x.clone()));
         let bias = weights.bias.as_ref().map(|bias| bias.val());
         let options = ConvOptions::new([conv.stride; 2], [conv.padding(); 2], [1; 2], 1);
-        let y = conv2d(x, weights.weight.val(), bias, options);
+        let y = conv2d(x, weights.weight.val(), bias, options, self.arithmetic);
         let (y, statistics) = match (&weights.norm, &self.mode) {
             (Some(norm), Mode::Train(_)) => {
                 let (y, statistics) = norm.normalise_batch(y, mask.clone());
@@ -144,7 +152,7 @@ impl<'a, B: Backend> Pass<'a, B> {
 
     /// The generator's mask, or the imposed one with the generator's gradient.
     fn mask(&mut self, generator: &MaskGenerator<B>, x: Tensor<B, 4>) -> Tensor<B, 2> {
-        let mask = generator.mask(x);
+        let mask = generator.mask_by(x, self.arithmetic);
         match self.imposed.next() {
             Some(imposed) => mask.clone() - mask.detach() + imposed.clone(),
             None => mask,
@@ -168,7 +176,7 @@ impl<'a, B: Backend> Pass<'a, B> {
 
     fn linear(&mut self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let weights = next(&mut self.linears);
-        burn::tensor::module::linear(x, weights.weight.val().transpose(), Some(weights.bias.val()))
+        linear(x, weights.weight.val().transpose(), weights.bias.val(), self.arithmetic)
     }
 
     /// The mask is drawn on the host, so that a seed drops the same activations on every device.
@@ -203,18 +211,32 @@ impl<B: Backend> Signal<B> {
     }
 }
 
-impl<B: Backend> MaskGenerator<B> {
+impl<B: Compute> MaskGenerator<B> {
     /// relu(tanh(z)): `[batch, channels, height, width]` to `[batch, kernels]`.
     pub fn mask(&self, x: Tensor<B, 4>) -> Tensor<B, 2> {
-        relu(tanh(self.logits(x)))
+        let arithmetic = f32_products::<B>(&x.device());
+        self.mask_by(x, arithmetic)
+    }
+
+    fn mask_by(&self, x: Tensor<B, 4>, arithmetic: Arithmetic) -> Tensor<B, 2> {
+        relu(tanh(self.logits_by(x, arithmetic)))
     }
 
     /// z = W2 relu(W1 g) + b2 with g the mean of each input channel over height and width.
     pub fn logits(&self, x: Tensor<B, 4>) -> Tensor<B, 2> {
-        let pooled = global_average(x);
-        let hidden = relu(pooled.matmul(self.hidden.val().transpose()));
-        hidden.matmul(self.output.val().transpose()) + self.bias.val().unsqueeze()
+        let arithmetic = f32_products::<B>(&x.device());
+        self.logits_by(x, arithmetic)
     }
+
+    fn logits_by(&self, x: Tensor<B, 4>, arithmetic: Arithmetic) -> Tensor<B, 2> {
+        let pooled = global_average(x);
+        let hidden = relu(matmul(pooled, self.hidden.val().transpose(), arithmetic));
+        matmul(hidden, self.output.val().transpose(), arithmetic) + self.bias.val().unsqueeze()
+    }
+}
+
+fn f32_products<B: Compute>(device: &B::Device) -> Arithmetic {
+    B::arithmetic(Precision::F32, device).unwrap_or_default()
 }
 
 impl<B: Backend> BatchNorm<B> {

@@ -12,7 +12,7 @@ use super::forward::{BatchStatistics, Mode, Output, Pass};
 use super::spec::{LayerKind, Spec};
 use super::state::{Array, Slot, State, StateError};
 use super::weights::{BatchNorm, ConvWeights, LinearWeights, Loader};
-use crate::backend::{Compute, Training};
+use crate::backend::{Arithmetic, Compute, Precision, Training};
 
 /// Weight of a new batch in the running statistics of batch norm.
 const NORM_MOMENTUM: f64 = 0.1;
@@ -27,6 +27,7 @@ pub struct Network<B: Backend> {
     slots: Vec<Slot>,
     weights: Weights<B>,
     runner: Option<Runner<B>>,
+    arithmetic: Arithmetic,
     /// Masks in place of the generators' own, for Burn's operations.
     imposed: Vec<Tensor<B, 2>>,
 }
@@ -47,7 +48,7 @@ struct Weights<B: Backend> {
 }
 
 impl<B: Compute> Network<B> {
-    /// Builds the network on a device.
+    /// Builds the network on a device. Its products are f32.
     ///
     /// # Errors
     ///
@@ -63,12 +64,18 @@ impl<B: Compute> Network<B> {
                 LayerKind::Linear { .. } => linears.push(loader.linear(&layer.name)?),
             }
         }
-        Ok(Network::assemble(spec, slots, Weights { convs, linears }))
+        let arithmetic = B::arithmetic(Precision::F32, device).unwrap_or_default();
+        Ok(Network::assemble(spec, slots, Weights { convs, linears }, arithmetic))
     }
 
-    fn assemble(spec: Spec, slots: Vec<Slot>, weights: Weights<B>) -> Self {
+    fn assemble(spec: Spec, slots: Vec<Slot>, weights: Weights<B>, arithmetic: Arithmetic) -> Self {
         let runner = Runner::new(&spec);
-        Network { spec, slots, weights, runner, imposed: Vec::new() }
+        Network { spec, slots, weights, runner, arithmetic, imposed: Vec::new() }
+    }
+
+    /// The same network, with products computed in this way by Burn's operations.
+    pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
+        Network { arithmetic, ..self }
     }
 
     /// The same network, run by Burn's operations on every backend.
@@ -116,7 +123,7 @@ impl<B: Compute> Network<B> {
     }
 
     fn pass<'a>(&'a self, mode: Mode<'a>) -> Pass<'a, B> {
-        Pass::new(&self.weights.convs, &self.weights.linears, &self.imposed, mode)
+        Pass::new(&self.weights.convs, &self.weights.linears, &self.imposed, mode, self.arithmetic)
     }
 
     /// Logits and masks of a training batch: batch norm uses and records the batch's statistics, dropout
@@ -155,7 +162,7 @@ impl<B: Compute> Network<B> {
 impl<B: Training> Network<B> {
     /// The same network without gradient tracking.
     pub fn valid(&self) -> Network<B::InnerBackend> {
-        Network::assemble(self.spec.clone(), self.slots.clone(), self.weights.valid())
+        Network::assemble(self.spec.clone(), self.slots.clone(), self.weights.valid(), self.arithmetic)
     }
 
     /// The gradients of this network's parameters, from those of a loss of the last training pass.
@@ -172,6 +179,27 @@ impl<B: Training> Network<B> {
         let mut reader = GradientReader { slots: &self.slots, gradients, state: State::default() };
         self.weights.visit(&mut reader);
         reader.state
+    }
+
+    /// The gradients on the host, by parameter id. From a device they come in one reading.
+    pub fn on_host(&self, gradients: Gradients) -> Vec<Vec<f32>> {
+        let gradients = match gradients {
+            Gradients::Host(gradients) => return gradients,
+            Gradients::Device(gradients) => gradients,
+        };
+        let mut collector = Collector::<B> { gradients: &gradients, flat: Vec::new() };
+        self.weights.visit(&mut collector);
+        let (ids, flat): (Vec<usize>, Vec<_>) = collector.flat.into_iter().unzip();
+        let mut arrays = vec![Vec::new(); self.slots.len()];
+        if flat.is_empty() {
+            return arrays;
+        }
+        let lengths: Vec<usize> = flat.iter().map(|flat| flat.dims()[0]).collect();
+        let mut values = Array::from_tensor(Tensor::cat(flat, 0)).values.into_iter();
+        for (id, length) in ids.into_iter().zip(lengths) {
+            arrays[id] = values.by_ref().take(length).collect();
+        }
+        arrays
     }
 
     /// Takes back the memory of gradients that were used.
@@ -203,6 +231,20 @@ impl<B: Backend> ModuleVisitor<B> for Reader<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
         let slot = &self.slots[param.id.val() as usize];
         self.state.0.insert(slot.name.clone(), Array::from_tensor(param.val()));
+    }
+}
+
+/// Gradients on a device, as rows of numbers by parameter id.
+struct Collector<'a, B: Training> {
+    gradients: &'a GradientsParams,
+    flat: Vec<(usize, Tensor<B::InnerBackend, 1>)>,
+}
+
+impl<B: Training> ModuleVisitor<B> for Collector<'_, B> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(param.id) {
+            self.flat.push((param.id.val() as usize, gradient.reshape([-1])));
+        }
     }
 }
 

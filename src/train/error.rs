@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::backend::fault::Fault;
 use crate::{data, modular, network, preset, run};
 
 /// Why training, evaluation or extraction did not go on.
@@ -26,6 +27,27 @@ pub enum Error {
     /// A request that cannot be carried out.
     #[error("{0}")]
     Refused(String),
+    /// The device has too little memory.
+    #[error("the device ran out of memory at batch {batch}{}{}", held(.free), advice(.fits))]
+    OutOfMemory {
+        /// Samples a step.
+        batch: usize,
+        /// Bytes that were free when training began.
+        free: Option<u64>,
+        /// Samples that would fit, as far as can be told.
+        fits: Option<usize>,
+    },
+    /// The device is gone.
+    #[error(
+        "the device was lost: {0}; see `nvidia-smi` and `dmesg`, start the program again, and resume the run"
+    )]
+    Lost(String),
+    /// A kernel could not be compiled or started.
+    #[error("a kernel does not run on the device: {0}; `cleave devices` says what may be missing")]
+    Kernel(String),
+    /// Something that the device's runtime reported, before it is explained.
+    #[error("the device failed: {1}")]
+    Device(Fault, String),
     /// The trainer thread panicked.
     #[error("training stopped by a fault in the program: {0}")]
     Panic(String),
@@ -47,4 +69,15 @@ pub enum Error {
     /// The preset.
     #[error(transparent)]
     Preset(#[from] preset::Error),
+}
+
+fn held(free: &Option<u64>) -> String {
+    free.map_or_else(String::new, |bytes| format!(" ({:.1} GiB were free)", bytes as f64 / 1_073_741_824.0))
+}
+
+fn advice(fits: &Option<usize>) -> String {
+    match fits {
+        Some(fits) => format!("; about {fits} would fit: --set training.batch={fits}"),
+        None => "; even a batch of one may not fit: choose a smaller network or another device".into(),
+    }
 }

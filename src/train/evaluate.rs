@@ -3,10 +3,11 @@
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use super::feed::Feed;
 use super::input::Normaliser;
 use super::loss::cross_entropy;
 use crate::backend::Compute;
-use crate::data::{Augmentation, Images, batch};
+use crate::data::{Augmentation, Images};
 use crate::method::MethodConfig;
 use crate::modular::{Error, Usage};
 use crate::network::{Array, Network, Output};
@@ -67,10 +68,10 @@ impl<'a> Pass<'a> {
         mut each: impl FnMut(&[u32], Output<B>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let order: Vec<usize> = (0..self.images.len()).collect();
+        let feed = Feed::new(self.images, self.augmentation, self.seed, normaliser, device);
         for (step, indices) in order.chunks(self.batch).enumerate() {
-            let batch = batch(self.images, indices, self.augmentation, self.seed, step as u64);
-            let images = normaliser.tensor(&batch.pixels, device);
-            each(&batch.labels, network.forward(images))?;
+            let images = feed.batch(self.images, indices, step as u64, 0);
+            each(&self.images.labels_of(indices), network.forward(images))?;
         }
         Ok(())
     }
@@ -94,8 +95,10 @@ impl<'a> Pass<'a> {
         self.run(network, normaliser, device, |labels, output| {
             let terms = method.terms(&output, labels).into_iter().map(|term| term.value);
             let losses = std::iter::once(cross_entropy(output.logits.clone(), labels)).chain(terms);
-            for (sum, loss) in sums.iter_mut().zip(losses) {
-                *sum += f64::from(first(loss)) * labels.len() as f64;
+            // One reading waits for the device once.
+            let losses = Array::from_tensor(Tensor::cat(losses.collect(), 0));
+            for (sum, loss) in sums.iter_mut().zip(losses.values) {
+                *sum += f64::from(loss) * labels.len() as f64;
             }
             count(&mut confusion, labels, &Array::from_tensor(output.logits.clone()));
             match &mut usage {
@@ -135,8 +138,4 @@ fn add_masks<B: Backend>(usage: &mut Usage, labels: &[u32], masks: Vec<Tensor<B,
     let rows = Array::from_tensor(Tensor::cat(masks, 1));
     let rows = rows.values.chunks_exact(usage.total_kernels());
     labels.iter().zip(rows).try_for_each(|(&label, row)| usage.add(label as usize, row))
-}
-
-fn first<B: Backend>(value: Tensor<B, 1>) -> f32 {
-    Array::from_tensor(value).values.first().copied().unwrap_or(f32::NAN)
 }

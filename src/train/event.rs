@@ -42,6 +42,21 @@ pub enum Event {
         /// The machine.
         machine: Machine,
     },
+    /// The first step is under way on a device whose kernels are compiled and tuned when they are first
+    /// needed. Not logged.
+    #[serde(skip)]
+    Tuning {
+        /// Steps taken before.
+        step: u64,
+    },
+    /// The first step of this process is done.
+    Ready {
+        /// Steps taken.
+        step: u64,
+        /// Seconds from the trainer's start to the step's end: weights and images brought to the device,
+        /// kernels compiled and tuned.
+        seconds: f64,
+    },
     /// Means over the last few steps.
     Steps(StepRecord),
     /// An epoch ended.
@@ -137,6 +152,8 @@ impl Event {
             Event::Imported { step, .. }
             | Event::Started { step, .. }
             | Event::Machine { step, .. }
+            | Event::Tuning { step }
+            | Event::Ready { step, .. }
             | Event::Usage { step, .. }
             | Event::Applied { step, .. }
             | Event::Refused { step, .. }

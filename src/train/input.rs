@@ -26,6 +26,11 @@ impl Normaliser {
         Normaliser::new(manifest.input, &manifest.mean, &manifest.std)
     }
 
+    /// The input value of every pixel value, channel by channel: `[channels * 256]`.
+    pub fn table(&self) -> Vec<f32> {
+        self.tables.concat()
+    }
+
     /// The input values of images one after the other.
     pub fn values(&self, pixels: &[u8]) -> Vec<f32> {
         let plane = self.shape[1] * self.shape[2];

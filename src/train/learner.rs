@@ -1,27 +1,48 @@
 //! The training step, shared by modular training and the fine-tuning of modules.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 
-use super::input::Normaliser;
 use super::loss::{cross_entropy, label_tensor};
 use super::optimiser::Sgd;
 use crate::backend::Training;
-use crate::data::Batch;
 use crate::method::MethodConfig;
-use crate::network::Network;
+use crate::network::{Array, Gradients, Network};
 
-/// A network with what it takes to improve it.
+/// A network with what it takes to improve it: on one device, or on several that share each batch.
 #[derive(Debug)]
 pub struct Learner<B: Training> {
+    first: Replica<B>,
+    others: Vec<Replica<B>>,
+}
+
+/// The network on one device. Weights and velocities are the same on all; running statistics of batch norm
+/// are those of the device's own shares.
+#[derive(Debug)]
+pub struct Replica<B: Training> {
     /// The network.
     pub network: Network<B>,
     /// Its optimiser.
     pub optimiser: Sgd<B>,
-    /// Pixels to input.
-    pub normaliser: Normaliser,
-    /// Where the network is.
+    /// Where it is.
     pub device: B::Device,
+}
+
+/// What one device does of a batch.
+#[derive(Debug)]
+pub struct Share<B: Training> {
+    /// Network input, `[images, channels, height, width]`, on that device.
+    pub images: Tensor<B, 4>,
+    /// One label an image.
+    pub labels: Vec<u32>,
+}
+
+/// What a pass through the network gave.
+struct Passed<B: Training> {
+    gradients: Gradients,
+    /// Sums over samples, as [`sum_names`] names them.
+    sums: Tensor<B::InnerBackend, 1>,
+    samples: usize,
 }
 
 /// Names of the sums that a step gives for a method: cross-entropy, the method's terms, their weighted total,
@@ -30,33 +51,121 @@ pub fn sum_names(method: &MethodConfig) -> Vec<&'static str> {
     [&["cross_entropy"], method.term_names(), &["total", "correct", "kernel_rate"]].concat()
 }
 
+/// The parts of a batch of `samples` samples that so many devices take: first sample and number of samples.
+/// With fewer samples than devices some take none.
+pub fn shares(samples: usize, devices: usize) -> impl Iterator<Item = (usize, usize)> {
+    let size = samples.div_ceil(devices.max(1)).max(1);
+    (0..samples).step_by(size).map(move |from| (from, size.min(samples - from)))
+}
+
 impl<B: Training> Learner<B> {
-    /// One step of stochastic gradient descent. Gives, still on the device, the sums over the batch's samples
-    /// that [`sum_names`] names: `[sums]`.
+    /// On one device.
+    pub fn new(network: Network<B>, optimiser: Sgd<B>, device: B::Device) -> Self {
+        Learner { first: Replica { network, optimiser, device }, others: Vec::new() }
+    }
+
+    /// On one more device: the same network and velocities there.
+    pub fn add(&mut self, replica: Replica<B>) {
+        self.others.push(replica);
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network<B> {
+        &self.first.network
+    }
+
+    /// Its optimiser.
+    pub fn optimiser(&self) -> &Sgd<B> {
+        &self.first.optimiser
+    }
+
+    /// Where the network is, on several devices the first of them.
+    pub fn device(&self) -> &B::Device {
+        &self.first.device
+    }
+
+    /// One step of stochastic gradient descent on a batch, of which every device has a [`shares`]' share.
+    /// Gives, still on the device, the sums over the batch's samples that [`sum_names`] names: `[sums]`.
+    ///
+    /// Losses are means over a share, and gradients are averaged over the devices, samples counting alike.
+    /// So what compares samples (batch norm, cohesion and coupling) compares those of a share.
     pub fn step(
         &mut self,
-        batch: &Batch,
+        batch: Vec<Share<B>>,
         method: &MethodConfig,
         rate: f64,
         dropout: &mut ChaCha8Rng,
     ) -> Tensor<B::InnerBackend, 1> {
-        let images = self.normaliser.tensor(&batch.pixels, &self.device);
+        let replicas = std::iter::once(&mut self.first).chain(&mut self.others);
+        let mut passed: Vec<Passed<B>> =
+            replicas.zip(batch).map(|(replica, share)| replica.pass(share, method, dropout)).collect();
+        match (self.others.is_empty(), passed.pop()) {
+            (true, Some(Passed { gradients, sums, .. })) => {
+                self.first.update(rate, gradients);
+                sums
+            }
+            (_, last) => {
+                passed.extend(last);
+                self.update_all(rate, passed)
+            }
+        }
+    }
+
+    /// Averages gradients on the host and makes the same step everywhere.
+    fn update_all(&mut self, rate: f64, passed: Vec<Passed<B>>) -> Tensor<B::InnerBackend, 1> {
+        let samples: usize = passed.iter().map(|passed| passed.samples).sum();
+        let (mut mean, mut sums) = (Vec::new(), Vec::new());
+        for Passed { gradients, sums: of_share, samples: share } in passed {
+            let gradients = self.first.network.on_host(gradients);
+            add(&mut mean, gradients, share as f32 / samples as f32);
+            add(&mut sums, vec![Array::from_tensor(of_share).values], 1.0);
+        }
+        for replica in &mut self.others {
+            replica.update(rate, Gradients::Host(mean.clone()));
+        }
+        self.first.update(rate, Gradients::Host(mean));
+        let sums = sums.concat();
+        let length = sums.len();
+        Tensor::from_data(TensorData::new(sums, [length]), self.device())
+    }
+}
+
+/// Adds arrays, multiplied by a factor, to a sum that may be empty yet.
+fn add(sum: &mut Vec<Vec<f32>>, arrays: Vec<Vec<f32>>, factor: f32) {
+    sum.resize(sum.len().max(arrays.len()), Vec::new());
+    for (sum, array) in sum.iter_mut().zip(arrays) {
+        sum.resize(sum.len().max(array.len()), 0.0);
+        for (sum, value) in sum.iter_mut().zip(array) {
+            *sum += factor * value;
+        }
+    }
+}
+
+impl<B: Training> Replica<B> {
+    fn update(&mut self, rate: f64, gradients: Gradients) {
+        self.optimiser.step(rate, &mut self.network, gradients);
+    }
+
+    /// Forward and back.
+    fn pass(&mut self, share: Share<B>, method: &MethodConfig, dropout: &mut ChaCha8Rng) -> Passed<B> {
+        let Share { images, labels } = share;
         let output = self.network.forward_train(images, dropout);
-        let cross_entropy = cross_entropy(output.logits.clone(), &batch.labels);
-        let terms = method.terms(&output, &batch.labels);
+        let cross_entropy = cross_entropy(output.logits.clone(), &labels);
+        let terms = method.terms(&output, &labels);
         let weighted = terms.iter().map(|term| term.value.clone().mul_scalar(term.weight));
         let total = weighted.fold(cross_entropy.clone(), |total, term| total + term);
         let gradients = self.network.gradients(total.backward());
-        self.optimiser.step(rate, &mut self.network, gradients);
 
         let output = output.valid();
         let predicted = output.logits.clone().argmax(1).flatten(0, 1);
-        let targets = label_tensor::<B::InnerBackend>(&batch.labels, &self.device);
+        let targets = label_tensor::<B::InnerBackend>(&labels, &self.device);
         let correct = predicted.equal(targets).float().mean();
         let values = terms.into_iter().map(|term| term.value);
         let means = std::iter::once(cross_entropy).chain(values).chain([total]).map(Tensor::inner);
         let rate = kernel_rate(method.sample_masks(&output), &self.device);
-        Tensor::cat(means.chain([correct, rate]).collect(), 0).mul_scalar(batch.labels.len() as f64)
+        let samples = labels.len();
+        let sums = Tensor::cat(means.chain([correct, rate]).collect(), 0).mul_scalar(samples as f64);
+        Passed { gradients, sums, samples }
     }
 }
 
@@ -70,4 +179,86 @@ fn kernel_rate<B: burn::tensor::backend::Backend>(
     }
     let rates = masks.into_iter().map(|mask| mask.greater_elem(0.0).float().mean());
     Tensor::cat(rates.collect(), 0).mean()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{Cpu, cpu_device};
+    use crate::data::{Augmentation, Images};
+    use crate::network::{Architecture, Spec, Stage, State};
+    use crate::random::{Stream, generator};
+    use crate::train::{Feed, Normaliser};
+
+    /// Nothing in it compares samples.
+    fn plain_network() -> Spec {
+        let mut spec = Architecture::Tiny.spec([3, 8, 8], 4, 1.0, false);
+        for stage in &mut spec.stages {
+            if let Stage::Conv(conv) = stage {
+                (conv.batch_norm, conv.bias) = (false, true);
+            }
+        }
+        spec
+    }
+
+    /// Weights, sums of the last step and names of the sums after a few steps on so many devices, all of
+    /// them the CPU.
+    fn trained(devices: usize, by_operations: bool) -> (State, Vec<f32>) {
+        let spec = plain_network();
+        let state = State::init(&spec, 3).unwrap();
+        let replica = || {
+            let network = Network::<Cpu>::new(spec.clone(), &state, &cpu_device()).unwrap();
+            let network = if by_operations { network.by_operations() } else { network };
+            Replica { network, optimiser: Sgd::new(0.9), device: cpu_device() }
+        };
+        let Replica { network, optimiser, device } = replica();
+        let mut learner = Learner::new(network, optimiser, device);
+        (1..devices).for_each(|_| learner.add(replica()));
+        let pixels = (0..12 * 192).map(|i| (i * 89 % 251) as u8).collect();
+        let images = Images { shape: [3, 8, 8], pixels, labels: (0..12).map(|i| i % 4).collect() };
+        let augmentation = Augmentation { crop_padding: 1, flip: true };
+        let normaliser = Normaliser::new([3, 8, 8], &[0.5; 3], &[0.25; 3]);
+        let feed = Feed::<Cpu>::new(&images, augmentation, 7, &normaliser, &cpu_device());
+        let mut sums = Vec::new();
+        for step in 0..3u64 {
+            let indices: Vec<usize> = (0..11).map(|i| (i * 5 + step as usize) % 12).collect();
+            let share = |(from, count): (usize, usize)| {
+                let indices = &indices[from..from + count];
+                Share { images: feed.batch(&images, indices, step, from), labels: images.labels_of(indices) }
+            };
+            let batch = shares(indices.len(), devices).map(share).collect();
+            let mut dropout = generator(7, Stream::Dropout, step);
+            let tensor = learner.step(batch, &MethodConfig::Plain {}, 0.1, &mut dropout);
+            sums = Array::from_tensor(tensor).values;
+        }
+        for other in &learner.others {
+            assert_eq!(other.network.state(), learner.network().state(), "replicas stay alike");
+        }
+        (learner.network().state(), sums)
+    }
+
+    #[test]
+    fn two_devices_make_the_steps_of_one_with_the_whole_batch() {
+        for by_operations in [false, true] {
+            let ((one, sums), (two, shared)) = (trained(1, by_operations), trained(2, by_operations));
+            for (name, array) in &one.0 {
+                let pairs = array.values.iter().zip(&two.0[name].values);
+                let apart = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(apart < 2e-6, "{name}: {apart}");
+            }
+            for (a, b) in sums.iter().zip(&shared) {
+                assert!((a - b).abs() < 1e-4, "{sums:?} {shared:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_sample_is_in_one_share() {
+        let parts = |samples, devices| shares(samples, devices).collect::<Vec<_>>();
+        assert_eq!(parts(128, 1), [(0, 128)]);
+        assert_eq!(parts(128, 2), [(0, 64), (64, 64)]);
+        assert_eq!(parts(7, 3), [(0, 3), (3, 3), (6, 1)]);
+        assert_eq!(parts(1, 2), [(0, 1)]);
+        assert_eq!(parts(0, 2), []);
+    }
 }

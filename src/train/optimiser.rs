@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use burn::module::{ModuleMapper, Param, ParamId};
 use burn::tensor::backend::AutodiffBackend;
-use burn::tensor::{Tensor, TensorPrimitive};
+use burn::tensor::{Tensor, TensorData, TensorPrimitive};
 
 use crate::backend::{Compute, Training, nesterov};
 use crate::network::{Array, Gradients, Network, State, StateError};
@@ -89,9 +89,14 @@ impl<B: Training> ModuleMapper<B> for Update<'_, B> {
                 None => param,
             },
             Gradients::Host(gradients) => match gradients.get(id.val() as usize) {
-                Some(gradient) if !gradient.is_empty() => {
-                    param.map(|weights| optimiser.arrays(id, rate, weights, gradient))
-                }
+                Some(gradient) if !gradient.is_empty() => param.map(|weights| match B::ON_HOST {
+                    true => optimiser.arrays(id, rate, weights, gradient),
+                    false => {
+                        let data = TensorData::new(gradient.clone(), weights.shape());
+                        let gradient = Tensor::from_data(data, &weights.device());
+                        optimiser.tensors(id, rate, weights, gradient)
+                    }
+                }),
                 _ => param,
             },
         }

@@ -10,9 +10,11 @@ use super::command::{Command, Numbered};
 use super::error::Error;
 use super::evaluator::Evaluator;
 use super::event::Event;
+use super::footprint::Footprint;
 use super::launch::Prepared;
 use super::schedule::Schedule;
 use super::trainer::Trainer;
+use crate::backend::fault::{self, Fault};
 use crate::backend::{Device, Machine, Task, Training};
 use crate::data::Dataset;
 use crate::run::{Checkpoint, PROGRAM, Writer};
@@ -125,14 +127,26 @@ impl Task for TrainerThread {
     type Output = ();
 
     fn run<B: Training>(self, device: B::Device) {
+        self.run_on::<B>(vec![device]);
+    }
+
+    fn run_on<B: Training>(self, devices: Vec<B::Device>) {
         let TrainerThread { job, inbox, outbox } = self;
         let (run, step) = (job.writer.run.clone(), job.checkpoint.step);
+        let (footprint, memory) = (Footprint::of(&job), job.device.memory());
+        if !B::ON_HOST {
+            fault::watch();
+        }
         let mut events = Events { outbox, step };
-        let trained = catch_unwind(AssertUnwindSafe(|| train::<B>(job, &inbox, &mut events, device)));
+        let trained = catch_unwind(AssertUnwindSafe(|| train::<B>(job, &inbox, &mut events, &devices)));
         let failed = match trained {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error,
             Err(panic) => Error::Panic(panic_text(panic.as_ref())),
+        };
+        let failed = match of_device(&failed) {
+            Some(fault) if !B::ON_HOST => footprint.explain(fault, memory),
+            _ => failed,
         };
         let event = Event::Failed {
             step: events.step,
@@ -172,11 +186,15 @@ fn train<B: Training>(
     job: Job,
     inbox: &Receiver<Numbered>,
     events: &mut Events,
-    device: B::Device,
+    devices: &[B::Device],
 ) -> Result<(), Error> {
+    let Some((device, others)) = devices.split_first() else {
+        unreachable!("a set of devices is never empty")
+    };
     let dataset = job.dataset.clone();
-    let mut trainer = Trainer::<B>::new(job.writer, dataset.clone(), &job.checkpoint, device.clone())?;
-    let mut evaluator = Evaluator::<B>::new(dataset, device, events.outbox.clone());
+    let mut trainer =
+        Trainer::<B>::new(job.writer, dataset.clone(), &job.checkpoint, device.clone(), others)?;
+    let mut evaluator = Evaluator::<B>::new(dataset, device.clone(), events.outbox.clone());
     let started = Event::Started {
         step: trainer.step,
         steps_per_epoch: trainer.steps_per_epoch(),
@@ -187,6 +205,11 @@ fn train<B: Training>(
     let machine = Machine::of(job.device);
     let step = trainer.step;
     events.log(&mut trainer, Event::Machine { step, program: PROGRAM.into(), machine })?;
+    if !B::ON_HOST {
+        // Kernels are compiled and tried out when they are first needed.
+        events.send(Event::Tuning { step: trainer.step });
+    }
+    let first = trainer.step + 1;
     while trainer.step < trainer.steps() {
         events.step = trainer.step;
         apply_schedule(&mut trainer, &job.schedule, events)?;
@@ -202,6 +225,9 @@ fn train<B: Training>(
             Control::GoOn if trainer.step < trainer.steps() => advance(&mut trainer, events)?,
             Control::GoOn => {}
         }
+        if trainer.step == first {
+            ready(&mut trainer, events)?;
+        }
     }
     let (usage, summary) = trainer.summarise()?;
     trainer.checkpoint(usage.as_ref())?;
@@ -212,6 +238,12 @@ fn train<B: Training>(
     }
     drop(evaluator);
     events.log(&mut trainer, Event::Finished { step, summary })
+}
+
+/// Says how long the first step of this process took, with all that comes before it.
+fn ready<B: Training>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(), Error> {
+    let (step, seconds) = (trainer.step, trainer.wait()?);
+    events.log(trainer, Event::Ready { step, seconds })
 }
 
 /// One step, and what is due after it.
@@ -336,6 +368,18 @@ fn step_once<B: Training>(
         apply_schedule(trainer, schedule, events)?;
     }
     Ok(())
+}
+
+/// What a failure has to do with the device: what it says itself, or what the device's own thread said before.
+fn of_device(failed: &Error) -> Option<(Fault, String)> {
+    let said = match failed {
+        Error::Panic(text) => fault::fault(text),
+        Error::Device(fault, text) => Some((*fault, text.clone())),
+        // A device that went wrong gives numbers that mean nothing.
+        Error::Diverged { .. } => None,
+        _ => return None,
+    };
+    fault::seen().or(said)
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

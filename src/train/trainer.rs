@@ -8,12 +8,13 @@ use burn::tensor::Tensor;
 
 use super::error::Error;
 use super::evaluate::Pass;
+use super::feed::Feed;
 use super::input::Normaliser;
-use super::learner::{Learner, sum_names};
+use super::learner::{Learner, Replica, Share, shares, sum_names};
 use super::optimiser::Sgd;
 use super::record::{EpochRecord, SplitRecord, StepRecord, Summary};
 use super::schedule::{Setting, cosine};
-use crate::backend::Training;
+use crate::backend::{Training, fault};
 use crate::data::{self, Augmentation, Dataset, Images};
 use crate::method::MethodConfig;
 use crate::modular::{self, Usage, masked_layers};
@@ -39,6 +40,9 @@ pub struct Trainer<B: Training> {
     seed: u64,
     dataset: Arc<Dataset>,
     learner: Learner<B>,
+    normaliser: Normaliser,
+    /// The training split, once for each device.
+    feeds: Vec<Feed<B>>,
     /// The method with the loss weights in force.
     method: MethodConfig,
     learning_rate: Option<f64>,
@@ -65,23 +69,34 @@ struct Watch {
 }
 
 impl<B: Training> Trainer<B> {
-    /// A trainer that goes on from `checkpoint`.
+    /// A trainer that goes on from `checkpoint`, on this device and, sharing each batch, on others.
     ///
     /// # Errors
     ///
-    /// When the checkpoint's weights are not those of its network.
+    /// When the checkpoint's weights are not those of its network, or a device does not have the preset's
+    /// precision.
     pub fn new(
         writer: Writer,
         dataset: Arc<Dataset>,
         checkpoint: &Checkpoint,
         device: B::Device,
+        others: &[B::Device],
     ) -> Result<Self, Error> {
+        let mut watch = Watch::new(checkpoint.step, checkpoint.info.epoch_sums.clone());
         let manifest = &writer.run.manifest;
         let preset = manifest.preset.clone();
-        let network = Network::<B>::new(checkpoint.spec.clone(), &checkpoint.weights, &device)?;
-        let momentum = preset.training.momentum;
-        let optimiser = Sgd::with_velocity(momentum, &checkpoint.velocity, &network, &device)?;
         let normaliser = Normaliser::of_run(manifest);
+        let Replica::<B> { network, optimiser, device } = replica(&preset, checkpoint, device)?;
+        let mut learner = Learner::new(network, optimiser, device.clone());
+        for other in others {
+            learner.add(replica(&preset, checkpoint, other.clone())?);
+        }
+        let feed = |device| {
+            let augmentation = preset.data.augmentation();
+            Feed::new(&dataset.train, augmentation, manifest.seed, &normaliser, device)
+        };
+        let feeds = std::iter::once(&device).chain(others).map(feed).collect();
+        watch.read = Instant::now();
         let mut method = preset.method.clone();
         for (name, value) in &checkpoint.info.loss_weights {
             method.set_weight(name, *value).map_err(Error::Refused)?;
@@ -94,8 +109,10 @@ impl<B: Training> Trainer<B> {
             step: checkpoint.step,
             learning_rate: checkpoint.info.learning_rate,
             best: checkpoint.info.best,
-            learner: Learner { network, optimiser, normaliser, device },
-            watch: Watch::new(checkpoint.step, checkpoint.info.epoch_sums.clone()),
+            learner,
+            normaliser,
+            feeds,
+            watch,
             order: Vec::new(),
             writer,
             preset,
@@ -142,11 +159,17 @@ impl<B: Training> Trainer<B> {
         let size = self.preset.training.batch;
         let position = (self.step % self.steps_per_epoch()) as usize * size;
         let indices = &self.order[position..(position + size).min(self.order.len())];
-        let augmentation = self.preset.data.augmentation();
-        let batch = data::batch(&self.dataset.train, indices, augmentation, self.seed, self.step);
+        let images = &self.dataset.train;
+        let parts = shares(indices.len(), self.feeds.len());
+        let batch = parts.zip(&self.feeds).map(|((from, count), feed)| {
+            let indices = &indices[from..from + count];
+            let labels = images.labels_of(indices);
+            Share { images: feed.batch(images, indices, self.step, from), labels }
+        });
+        let batch = batch.collect();
         let mut dropout = generator(self.seed, Stream::Dropout, self.step);
         let rate = self.rate();
-        let sums = self.learner.step(&batch, &self.method, rate, &mut dropout);
+        let sums = self.learner.step(batch, &self.method, rate, &mut dropout);
         self.sums = Some(match self.sums.take() {
             Some(before) => before + sums,
             None => sums,
@@ -162,6 +185,16 @@ impl<B: Training> Trainer<B> {
     /// When the method has no such weight or the value makes no sense.
     pub fn set(&mut self, setting: &Setting) -> Result<(), String> {
         setting.put(&mut self.method, &mut self.learning_rate)
+    }
+
+    /// Waits until the device has done what it was given; seconds since the trainer began.
+    ///
+    /// # Errors
+    ///
+    /// When a sum is not finite.
+    pub fn wait(&self) -> Result<f64, Error> {
+        self.read_sums()?;
+        Ok(self.watch.started.elapsed().as_secs_f64())
     }
 
     /// Means over the steps since the last call, if the last one was long enough ago.
@@ -203,7 +236,7 @@ impl<B: Training> Trainer<B> {
     pub fn finish_epoch(&mut self) -> Result<(EpochRecord, Option<Usage>), Error> {
         let rate = cosine_rate_of_last_epoch(self);
         let sums = self.read_sums()?;
-        let network = self.learner.network.valid();
+        let network = self.learner.network().valid();
         let (valid, _) = self.measure(&network, &self.dataset.valid)?;
         let part = evenly_spaced(&self.dataset.train, self.dataset.valid.len());
         let (mut train, usage) = self.measure(&network, &part)?;
@@ -247,9 +280,9 @@ impl<B: Training> Trainer<B> {
         let checkpoint = Checkpoint {
             step: self.step,
             epoch: self.epoch(),
-            spec: self.learner.network.spec().clone(),
+            spec: self.spec().clone(),
             weights: self.state()?,
-            velocity: self.learner.optimiser.velocity(&self.learner.network),
+            velocity: self.learner.optimiser().velocity(self.learner.network()),
             info: CheckpointInfo {
                 loss_weights: self.loss_weights(),
                 learning_rate: self.learning_rate,
@@ -270,7 +303,8 @@ impl<B: Training> Trainer<B> {
     ///
     /// When one is not finite.
     pub fn state(&self) -> Result<State, Error> {
-        let state = self.learner.network.state();
+        let state = self.learner.network().state();
+        check_device::<B>()?;
         match state.0.values().flat_map(|array| &array.values).all(|value| value.is_finite()) {
             true => Ok(state),
             false => Err(Error::Diverged { term: "weights".into(), step: self.step }),
@@ -283,7 +317,7 @@ impl<B: Training> Trainer<B> {
     ///
     /// When a mask is not finite.
     pub fn summarise(&mut self) -> Result<(Option<Usage>, Summary), Error> {
-        let network = self.learner.network.valid();
+        let network = self.learner.network().valid();
         let usage = match self.method.wants_masks() {
             true => Some(self.count_usage(&network)?),
             false => None,
@@ -310,12 +344,12 @@ impl<B: Training> Trainer<B> {
     ///
     /// When a mask is not finite.
     pub fn valid_accuracy(&self) -> Result<f64, Error> {
-        Ok(self.measure(&self.learner.network.valid(), &self.dataset.valid)?.0.accuracy)
+        Ok(self.measure(&self.learner.network().valid(), &self.dataset.valid)?.0.accuracy)
     }
 
     /// The network's description.
     pub fn spec(&self) -> &Spec {
-        self.learner.network.spec()
+        self.learner.network().spec()
     }
 
     /// Usage of the whole training split by the network as it is.
@@ -325,7 +359,7 @@ impl<B: Training> Trainer<B> {
     /// When the method makes no masks, or one is not finite.
     pub fn usage(&self) -> Result<Usage, Error> {
         match self.method.wants_masks() {
-            true => self.count_usage(&self.learner.network.valid()),
+            true => self.count_usage(&self.learner.network().valid()),
             false => Err(Error::NoMasks(self.method.name())),
         }
     }
@@ -337,8 +371,8 @@ impl<B: Training> Trainer<B> {
         };
         let mut usage = Usage::new(masked_layers(network.spec())?, self.dataset.classes.len());
         let pass = Pass { augmentation, ..Pass::of_run(&self.writer.run.manifest, &self.dataset.train) };
-        let Learner { normaliser, device, .. } = &self.learner;
-        let evaluation = pass.evaluate(network, normaliser, device, &self.method, Some(&mut usage));
+        let device = self.learner.device();
+        let evaluation = pass.evaluate(network, &self.normaliser, device, &self.method, Some(&mut usage));
         evaluation.map_err(|error| self.as_divergence(error))?;
         Ok(usage)
     }
@@ -351,9 +385,9 @@ impl<B: Training> Trainer<B> {
     ) -> Result<(SplitRecord, Option<Usage>), Error> {
         let layers = masked_layers(network.spec())?;
         let mut usage = (!layers.is_empty()).then(|| Usage::new(layers, self.dataset.classes.len()));
-        let Learner { normaliser, device, .. } = &self.learner;
+        let device = self.learner.device();
         let pass = Pass::of_run(&self.writer.run.manifest, images);
-        let evaluation = pass.evaluate(network, normaliser, device, &self.method, usage.as_mut());
+        let evaluation = pass.evaluate(network, &self.normaliser, device, &self.method, usage.as_mut());
         let evaluation = evaluation.map_err(|error| self.as_divergence(error))?;
         let record = SplitRecord::new(&evaluation, &self.method, usage.as_ref());
         match record.losses.iter().find(|(_, loss)| !loss.is_finite()) {
@@ -372,6 +406,7 @@ impl<B: Training> Trainer<B> {
 
     fn read_sums(&self) -> Result<Vec<f32>, Error> {
         let sums = self.sums.clone().map(|sums| Array::from_tensor(sums).values).unwrap_or_default();
+        check_device::<B>()?;
         match sums.iter().position(|sum| !sum.is_finite()) {
             None => Ok(sums),
             Some(at) => Err(Error::Diverged { term: sum_names(&self.method)[at].into(), step: self.step }),
@@ -401,6 +436,30 @@ impl<B: Training> Trainer<B> {
     fn epoch_order(&self) -> Vec<usize> {
         data::epoch_order(self.dataset.train.len(), self.seed, self.epoch())
     }
+}
+
+/// What a device has computed means nothing after a failure that its own thread met.
+fn check_device<B: Training>() -> Result<(), Error> {
+    match fault::seen() {
+        Some((fault, text)) if !B::ON_HOST => Err(Error::Device(fault, text)),
+        _ => Ok(()),
+    }
+}
+
+/// The network of a checkpoint on a device, with its optimiser.
+fn replica<B: Training>(
+    preset: &Preset,
+    checkpoint: &Checkpoint,
+    device: B::Device,
+) -> Result<Replica<B>, Error> {
+    let training = &preset.training;
+    let arithmetic = B::arithmetic(training.precision, &device).map_err(|why| {
+        Error::Refused(format!("the device does not compute in {}: {why}", training.precision))
+    })?;
+    let network = Network::<B>::new(checkpoint.spec.clone(), &checkpoint.weights, &device)?;
+    let network = network.with_arithmetic(arithmetic);
+    let optimiser = Sgd::with_velocity(training.momentum, &checkpoint.velocity, &network, &device)?;
+    Ok(Replica { network, optimiser, device })
 }
 
 /// The epoch counter has already moved on when an epoch is recorded.

@@ -2,8 +2,9 @@
 
 use super::error::Error;
 use super::evaluate::{Pass, argmax_rows};
+use super::feed::Feed;
 use super::input::Normaliser;
-use super::learner::Learner;
+use super::learner::{Learner, Share};
 use super::optimiser::Sgd;
 use super::schedule::cosine;
 use super::task::Task;
@@ -99,12 +100,10 @@ pub fn fine_tune<B: Training>(
 ) -> Result<State, Error> {
     let preset = &tuning.manifest.preset;
     let seed = tuning.manifest.seed;
-    let mut learner = Learner::<B> {
-        network: Network::new(spec.clone(), state, device)?,
-        optimiser: Sgd::new(preset.training.momentum),
-        normaliser: Normaliser::of_run(tuning.manifest),
-        device: device.clone(),
-    };
+    let network = Network::<B>::new(spec.clone(), state, device)?;
+    let mut learner = Learner::new(network, Sgd::new(preset.training.momentum), device.clone());
+    let normaliser = Normaliser::of_run(tuning.manifest);
+    let feed = Feed::<B>::new(&task.train, preset.data.augmentation(), seed, &normaliser, device);
     let mut best: Option<(f64, State)> = None;
     let mut step = 0;
     for epoch in 0..epochs as u64 {
@@ -112,12 +111,13 @@ pub fn fine_tune<B: Training>(
         let rate = cosine(modules.fine_tune_learning_rate, epoch, modules.fine_tune_cosine_epochs);
         let order = data::epoch_order(task.train.len(), seed, epoch);
         for indices in order.chunks(preset.training.batch) {
-            let batch = data::batch(&task.train, indices, preset.data.augmentation(), seed, step);
+            let images = feed.batch(&task.train, indices, step, 0);
+            let share = Share { images, labels: task.train.labels_of(indices) };
             let mut dropout = generator(seed, Stream::Dropout, step);
-            learner.step(&batch, &MethodConfig::Plain {}, rate, &mut dropout);
+            learner.step(vec![share], &MethodConfig::Plain {}, rate, &mut dropout);
             step += 1;
         }
-        let state = learner.network.state();
+        let state = learner.network().state();
         let accuracy = tuning.accuracy::<B>(spec, &state, &task.valid, device)?;
         if best.as_ref().is_none_or(|(highest, _)| accuracy > *highest) {
             best = Some((accuracy, state));

@@ -253,6 +253,8 @@ impl Curves {
             }
             Event::Imported { .. }
             | Event::Machine { .. }
+            | Event::Tuning { .. }
+            | Event::Ready { .. }
             | Event::Usage { .. }
             | Event::Refused { .. }
             | Event::Warning { .. }

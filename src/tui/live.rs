@@ -127,6 +127,8 @@ impl Live {
             }
             Event::Imported { .. }
             | Event::Machine { .. }
+            | Event::Tuning { .. }
+            | Event::Ready { .. }
             | Event::Warning { .. }
             | Event::Evaluated { .. }
             | Event::Extracted { .. } => {}

@@ -95,7 +95,7 @@ impl Home {
 
     /// Runs `cleave` to its end.
     pub fn cleave(&self, arguments: &[&str]) -> Ended {
-        Ended::new(self.command(arguments).output().unwrap())
+        Ended::of(self.command(arguments))
     }
 
     /// Starts `cleave train` on the CPU with its messages at hand.
@@ -122,6 +122,11 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// Runs a command to its end.
+    pub fn of(mut command: Command) -> Ended {
+        Ended::new(command.output().unwrap())
+    }
+
     fn new(output: Output) -> Ended {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ended {

@@ -5,6 +5,8 @@ use std::fmt::Debug;
 /// What was compared in one case.
 pub struct Report {
     case: String,
+    /// The fraction of the largest value by which every number may differ.
+    relative: f64,
     checks: usize,
     /// Largest difference as a multiple of what it may be, with the difference and what differs.
     worst: (f64, f64, String),
@@ -12,8 +14,14 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn new(case: &str) -> Self {
-        Report { case: case.into(), checks: 0, worst: (0.0, 0.0, "nothing".into()), failures: Vec::new() }
+    pub fn new(case: &str, relative: f64) -> Self {
+        Report {
+            case: case.into(),
+            relative,
+            checks: 0,
+            worst: (0.0, 0.0, "nothing".into()),
+            failures: Vec::new(),
+        }
     }
 
     /// Every value within `tolerance` of the reference's, or within a few roundings of the largest.
@@ -23,7 +31,7 @@ impl Report {
             let lengths = format!("{} values instead of {}", ours.len(), reference.len());
             return self.failures.push(format!("{}: {what}: {lengths}", self.case));
         }
-        let tolerance = tolerance.max(8.0 * f64::from(f32::EPSILON) * largest(reference));
+        let tolerance = tolerance.max(self.relative.max(8.0 * f64::from(f32::EPSILON)) * largest(reference));
         let difference = largest_difference(ours, reference);
         let ratio = difference / tolerance;
         if ratio > self.worst.0 {
@@ -43,7 +51,11 @@ impl Report {
     /// Soft mask values, and exactly which of them are above 0.
     pub fn masks(&mut self, what: &str, ours: &[f32], reference: &[f32]) {
         self.close(what, ours, reference, 1e-4);
-        let active = |values: &[f32]| values.iter().map(|value| *value > 0.0).collect::<Vec<_>>();
+        // A value within the rounding that is allowed may be on either side of 0.
+        let decided: Vec<usize> = (0..reference.len().min(ours.len()))
+            .filter(|&i| self.relative == 0.0 || f64::from(ours[i].max(reference[i])) > self.relative)
+            .collect();
+        let active = |values: &[f32]| decided.iter().map(|&i| values[i] > 0.0).collect::<Vec<_>>();
         self.exact(&format!("{what} > 0"), &active(ours), &active(reference));
     }
 

@@ -8,6 +8,7 @@ use cleave::network::{Array, Conv, Init, Network, Spec, Stage, State};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::arithmetic;
 use crate::compare::Report;
 use crate::fixture::Fixture;
 
@@ -46,7 +47,8 @@ pub fn masked_conv_bn<B: Training>(fixture: &Fixture, device: &B::Device, report
         let prefix = format!("{case}/");
         let key = |name: &str| format!("{prefix}{name}");
         let (spec, state) = layer(fixture, &prefix);
-        let mut network = Network::<B>::new(spec, &state, device).unwrap();
+        let network = Network::<B>::new(spec, &state, device).unwrap();
+        let mut network = network.with_arithmetic(arithmetic::<B>(device));
         let x = fixture.tensor::<B, 4>(&key("x"), device).require_grad();
         let output = network.forward_train(x.clone(), &mut ChaCha8Rng::seed_from_u64(0));
         let flat = |tensor: &Tensor<B, 2>| Array::from_tensor(tensor.clone()).values;

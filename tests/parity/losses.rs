@@ -8,6 +8,7 @@ use cleave::method::mwt::modular_losses;
 use cleave::modular::{SampleMetrics, Usage};
 use cleave::network::Array;
 
+use crate::arithmetic;
 use crate::compare::Report;
 use crate::fixture::Fixture;
 use crate::reference::tracked;
@@ -18,7 +19,7 @@ pub fn check<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Re
     let (alpha, beta) = (fixture.scalar("alpha"), fixture.scalar("beta"));
     let masks: Vec<Tensor<B, 2>> =
         (0..layers).map(|layer| fixture.tensor(&format!("masks_{layer}"), device)).collect();
-    let losses = modular_losses(&masks, &labels, Average::Pairs, device);
+    let losses = modular_losses(&masks, &labels, Average::Pairs, arithmetic::<B>(device), device);
     let value = |tensor: &Tensor<B, 1>| Array::from_tensor(tensor.clone()).values;
     report.close("cohesion_per_layer", &value(&losses.cohesion), fixture.values("cohesion_per_layer"), 1e-5);
     report.close("coupling_per_layer", &value(&losses.coupling), fixture.values("coupling_per_layer"), 1e-5);
@@ -76,7 +77,7 @@ fn mask_gradients<B: Training>(
     let masks: Vec<Tensor<B, 2>> = (0..layers)
         .map(|layer| fixture.tensor::<B, 2>(&format!("masks_{layer}"), device).require_grad())
         .collect();
-    let losses = modular_losses(&masks, labels, Average::Pairs, device);
+    let losses = modular_losses(&masks, labels, Average::Pairs, arithmetic::<B>(device), device);
     let loss = losses.cohesion.mean().mul_scalar(cohesion) + losses.coupling.mean().mul_scalar(coupling);
     let gradients = loss.backward();
     for (layer, mask) in masks.iter().enumerate() {
@@ -117,7 +118,7 @@ fn gradients_before_activation<B: Training>(
         .map(|layer| fixture.tensor::<B, 2>(&format!("z_{layer}"), device).require_grad())
         .collect();
     let masks: Vec<Tensor<B, 2>> = z.iter().map(|z| relu(tanh(z.clone()))).collect();
-    let losses = modular_losses(&masks, labels, Average::Pairs, device);
+    let losses = modular_losses(&masks, labels, Average::Pairs, arithmetic::<B>(device), device);
     let total = losses.cohesion.mean().mul_scalar(fixture.scalar("alpha"))
         + losses.coupling.mean().mul_scalar(fixture.scalar("beta"));
     let gradients = total.backward();

@@ -1,6 +1,10 @@
 //! Parity with the reference implementation: every case in `$CLEAVE_FIXTURES` (default
 //! `../shared/fixtures`) is recognised by its file's ending and its metadata, recomputed, and compared within
 //! the tolerances that its README gives.
+//!
+//! For other devices than the CPU: `CLEAVE_PARITY_DEVICE` (as `--device`), `CLEAVE_PARITY_PRECISION` (as
+//! `--precision`), and `CLEAVE_PARITY_RELATIVE`, a fraction of the largest value by which every number may
+//! differ.
 #![allow(clippy::unwrap_used)]
 
 mod compare;
@@ -16,8 +20,7 @@ mod train;
 
 use std::io::Write;
 
-use cleave::backend::Training;
-use cleave::backend::{Cpu, cpu_device};
+use cleave::backend::{Arithmetic, Choice, Compute, Cpu, Device, Precision, Task, Training};
 
 use compare::Report;
 use fixture::Fixture;
@@ -38,6 +41,31 @@ fn case<B: Training>(file: &str) -> Option<Case<B>> {
     cases.into_iter().find(|(ending, _)| stem.ends_with(ending)).map(|(_, case)| case)
 }
 
+/// The value of an environment variable, if it is set.
+fn setting<T: std::str::FromStr<Err: std::fmt::Debug>>(name: &str) -> Option<T> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+/// How products are computed on this device.
+fn arithmetic<B: Compute>(device: &B::Device) -> Arithmetic {
+    B::arithmetic(setting::<Precision>("CLEAVE_PARITY_PRECISION").unwrap_or_default(), device).unwrap()
+}
+
+/// A case of the device that is asked for.
+struct Run<'a> {
+    name: &'a str,
+    fixture: &'a Fixture,
+    report: &'a mut Report,
+}
+
+impl Task for Run<'_> {
+    type Output = ();
+
+    fn run<B: Training>(self, device: B::Device) {
+        case::<B>(self.name).unwrap()(self.fixture, &device, self.report);
+    }
+}
+
 /// Not captured by the test harness, unlike `println!`.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
@@ -51,11 +79,14 @@ fn parity_with_the_reference() {
     let mut files = fixture::files(&folder);
     files.retain(|file| case::<Cpu>(&file.file_name().unwrap().to_string_lossy()).is_some());
     assert!(!files.is_empty(), "no parity case in {}", folder.display());
+    let choice = setting::<Choice>("CLEAVE_PARITY_DEVICE").unwrap_or(Choice::Cpu);
+    let device: Device = choice.resolve().unwrap().0;
+    let relative: f64 = setting("CLEAVE_PARITY_RELATIVE").unwrap_or(0.0);
     let mut failed = Vec::new();
     for file in &files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        let mut report = Report::new(&name);
-        case::<Cpu>(&name).unwrap()(&Fixture::read(file), &cpu_device(), &mut report);
+        let mut report = Report::new(&name, relative);
+        device.run(Run { name: &name, fixture: &Fixture::read(file), report: &mut report });
         say(&report.line());
         failed.extend(report.failures);
     }

@@ -8,6 +8,7 @@ use cleave::train::{Sgd, cross_entropy};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::arithmetic;
 use crate::compare::Report;
 use crate::fixture::{Fixture, network_input, values};
 use crate::modularize::bits;
@@ -54,7 +55,8 @@ impl<'a> Target<'a> {
         self.logits::<B>("head_logits", &spec, &state, device, report);
         if self.fixture.has(&self.key("ft/losses")) {
             self.targets(report);
-            self.fine_tune::<B>(Network::new(spec, &state, device).unwrap(), device, report);
+            let network = Network::new(spec, &state, device).unwrap();
+            self.fine_tune::<B>(network.with_arithmetic(arithmetic::<B>(device)), device, report);
         }
     }
 
@@ -114,6 +116,7 @@ impl<'a> Target<'a> {
         report: &mut Report,
     ) {
         let network = Network::<B::InnerBackend>::new(spec.clone(), state, device).unwrap();
+        let network = network.with_arithmetic(arithmetic::<B>(device));
         let logits = values(network.forward(self.fixture.tensor("probe_x", device)).logits);
         let key = self.key(name);
         report.close_to_largest(&key, &logits, self.fixture.values(&key), 1e-5);

@@ -7,6 +7,7 @@ use cleave::modular::{TrackedLayer, masked_layers};
 use cleave::network::architecture::{Plan, rescnn, resnet, simcnn, vgg};
 use cleave::network::{Array, Network, Spec, State};
 
+use crate::arithmetic;
 use crate::fixture::Fixture;
 
 /// A reference network: our spec of it and the reference's name of each of our arrays.
@@ -62,7 +63,9 @@ impl Reference {
     }
 
     pub fn network<B: Compute>(&self, fixture: &Fixture, prefix: &str, device: &B::Device) -> Network<B> {
-        Network::new(self.spec.clone(), &self.state(fixture, prefix, &self.spec), device).unwrap()
+        let state = self.state(fixture, prefix, &self.spec);
+        let network = Network::new(self.spec.clone(), &state, device).unwrap();
+        network.with_arithmetic(arithmetic::<B>(device))
     }
 }
 

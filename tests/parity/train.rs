@@ -10,6 +10,7 @@ use cleave::train::{Sgd, cross_entropy};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::arithmetic;
 use crate::compare::Report;
 use crate::fixture::{Fixture, values};
 use crate::losses::sample_metrics;
@@ -117,7 +118,13 @@ impl<B: Training> Losses<B> {
 
 /// Losses and measures of each masked layer.
 fn per_layer<B: Training>(fixture: &Fixture, output: &Output<B>, device: &B::Device, report: &mut Report) {
-    let losses = modular_losses(&output.masks, &fixture.labels("labels"), Average::Pairs, device);
+    let losses = modular_losses(
+        &output.masks,
+        &fixture.labels("labels"),
+        Average::Pairs,
+        arithmetic::<B>(device),
+        device,
+    );
     for (name, ours) in [("cohesion_per_layer", losses.cohesion), ("coupling_per_layer", losses.coupling)] {
         report.close(name, &values(ours), fixture.values(name), 1e-5);
     }

@@ -40,6 +40,8 @@ impl App {
                 let from = if *step > 0 { format!(" from step {step} on") } else { String::new() };
                 (Tone::Plain, format!("training {run}{from} on {device}"))
             }
+            Event::Tuning { .. } => (Tone::Plain, "tuning kernels: the first steps take longer".into()),
+            Event::Ready { seconds, .. } => (Tone::Quiet, format!("first step after {seconds:.1} s")),
             // What they did says more than that they were done.
             Event::Applied { change, .. }
                 if ["checkpoint", "evaluated", "stopped"].contains(&change.as_str()) =>
