@@ -3,13 +3,14 @@
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 
+use super::evaluate::argmax_rows;
 use super::input::Normaliser;
-use super::loss::{cross_entropy, label_tensor};
+use super::loss::{cross_entropy, host_cross_entropy, label_tensor};
 use super::optimiser::Sgd;
 use crate::backend::Training;
 use crate::data::Batch;
-use crate::method::MethodConfig;
-use crate::network::Network;
+use crate::method::{HostTerms, MethodConfig};
+use crate::network::{Array, Network};
 
 /// A network with what it takes to improve it.
 #[derive(Debug)]
@@ -34,6 +35,59 @@ impl<B: Training> Learner<B> {
     /// One step of stochastic gradient descent. Gives, still on the device, the sums over the batch's samples
     /// that [`sum_names`] names: `[sums]`.
     pub fn step(
+        &mut self,
+        batch: &Batch,
+        method: &MethodConfig,
+        rate: f64,
+        dropout: &mut ChaCha8Rng,
+    ) -> Tensor<B::InnerBackend, 1> {
+        match self.step_on_host(batch, method, rate, dropout) {
+            Some(sums) => {
+                let sums = sums.into_iter().map(|sum| sum as f32).collect::<Vec<_>>();
+                Tensor::from_data(sums.as_slice(), &self.device)
+            }
+            None => self.step_on_tensors(batch, method, rate, dropout),
+        }
+    }
+
+    /// The step with the backend's own engine: losses and their gradients are taken on arrays.
+    fn step_on_host(
+        &mut self,
+        batch: &Batch,
+        method: &MethodConfig,
+        rate: f64,
+        dropout: &mut ChaCha8Rng,
+    ) -> Option<Vec<f64>> {
+        if !self.network.is_on_host() {
+            return None;
+        }
+        let (labels, images) = (&batch.labels, self.normaliser.values(&batch.pixels));
+        let output = self.network.host_train(&images, labels.len(), dropout, &self.device)?;
+        let (cross_entropy, logits) = host_cross_entropy(&output.logits, labels);
+        let HostTerms { terms, gradients } = method.host_terms(&output.masks, labels);
+        let masks: Vec<Option<&[f32]>> =
+            (0..output.masks.len()).map(|layer| gradients.get(layer).map(Vec::as_slice)).collect();
+        let gradients = self.network.host_gradients(&logits, &masks)?;
+        self.optimiser.step(rate, &mut self.network, gradients);
+
+        let total = terms.iter().fold(cross_entropy, |total, (weight, value)| total + weight * value);
+        let shape = vec![labels.len(), output.logits.len() / labels.len().max(1)];
+        let predicted = argmax_rows(&Array { shape, values: output.logits });
+        let correct = predicted.iter().zip(labels).filter(|(p, label)| **p == **label as usize).count();
+        let rates = output.masks.iter().map(|mask| {
+            let used: usize =
+                mask.chunks(256).map(|m| m.iter().map(|&m| usize::from(m > 0.0)).sum::<usize>()).sum();
+            used as f64 / mask.len().max(1) as f64
+        });
+        let rate = rates.sum::<f64>() / output.masks.len().max(1) as f64;
+        let count = labels.len() as f64;
+        let means = std::iter::once(cross_entropy).chain(terms.iter().map(|(_, value)| *value));
+        let sums = means.chain([total]).map(|mean| mean * count);
+        Some(sums.chain([correct as f64, rate * count]).collect())
+    }
+
+    /// The step with Burn's operations.
+    fn step_on_tensors(
         &mut self,
         batch: &Batch,
         method: &MethodConfig,
