@@ -195,20 +195,24 @@ impl Bench<'_> {
 impl Task for Bench<'_> {
     type Output = Result<Vec<Duration>, Failure>;
 
-    fn run<B: Training>(self, device: B::Device) -> Self::Output {
+    fn run<B: Training>(mut self, device: B::Device) -> Self::Output {
         let batch = self.batch();
+        // Freed once the network has it, so that the memory of the process is that of the work.
+        let state = std::mem::take(&mut self.state);
         let normaliser = Normaliser::new(INPUT, &[0.5; 3], &[0.25; 3]);
         let imposed = match (self.settings.density, self.settings.module_classes) {
             (Some(density), None) => ClassMasks::new(&self.spec, CLASSES, density)?.of_samples(&batch.labels),
             _ => Vec::new(),
         };
         if !self.trains {
-            let mut network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, &device)?;
+            let mut network = Network::<B::InnerBackend>::new(self.spec.clone(), &state, &device)?;
+            drop(state);
             network.impose_masks(&imposed, &device);
             let images = normaliser.tensor(&batch.pixels, &device);
             return Ok(self.time(|| drop(Array::from_tensor(network.forward(images.clone()).logits))));
         }
-        let mut network = Network::<B>::new(self.spec.clone(), &self.state, &device)?;
+        let mut network = Network::<B>::new(self.spec.clone(), &state, &device)?;
+        drop(state);
         network.impose_masks(&imposed, &device);
         let is_masked = self.spec.convs().any(|conv| conv.masked);
         let mut learner = Learner { network, optimiser: Sgd::new(0.9), normaliser, device };
