@@ -4,12 +4,14 @@
 //! pass's [`Output`]; the trainer adds whatever terms it is given.
 
 mod config;
+mod host;
 pub mod mwt;
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 pub use config::{Average, MethodConfig};
+pub use host::{HostLosses, host_losses};
 
 use crate::backend::Compute;
 use crate::network::Output;
@@ -23,6 +25,15 @@ pub struct Term<B: Backend> {
     pub weight: f64,
     /// Its unweighted value, `[1]`.
     pub value: Tensor<B, 1>,
+}
+
+/// The loss terms of a batch in the host's memory.
+#[derive(Clone, Debug, Default)]
+pub struct HostTerms {
+    /// Weight and unweighted value of each term, as [`MethodConfig::term_names`] names them.
+    pub terms: Vec<(f64, f64)>,
+    /// The gradient of their weighted sum at each layer's masks, `[batch, kernels]`; empty where no term sees them.
+    pub gradients: Vec<Vec<f32>>,
 }
 
 impl MethodConfig {
@@ -45,6 +56,18 @@ impl MethodConfig {
                     Term { name: "cohesion", weight: alpha, value: losses.cohesion.mean() },
                     Term { name: "coupling", weight: beta, value: losses.coupling.mean() },
                 ]
+            }
+        }
+    }
+
+    /// As [`MethodConfig::terms`], for masks `[batch, kernels]` in the host's memory, with their gradient.
+    pub fn host_terms(&self, masks: &[Vec<f32>], labels: &[u32]) -> HostTerms {
+        match *self {
+            MethodConfig::Plain {} => HostTerms::default(),
+            MethodConfig::Mwt { alpha, beta, average } => {
+                let losses = host_losses(masks.iter().map(Vec::as_slice), labels, average, [alpha, beta]);
+                let terms = vec![(alpha, losses.cohesion), (beta, losses.coupling)];
+                HostTerms { terms, gradients: losses.gradients }
             }
         }
     }

@@ -27,7 +27,7 @@ pub mod weights;
 pub use architecture::Architecture;
 pub use cost::Cost;
 pub use forward::Output;
-pub use model::{Gradients, Network};
+pub use model::{Gradients, HostOutput, Network};
 pub use product::matmul;
 pub use spec::{Conv, Init, Join, Layer, LayerKind, Residual, Spec, SpecError, Stage};
 pub use state::{Array, Role, Slot, State, StateError};

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use cleave::backend::{Arithmetic, Cpu, cpu_device};
-use cleave::method::Average;
 use cleave::method::mwt::modular_losses;
+use cleave::method::{Average, host_losses};
 use cleave::modular::{Selection, slice};
 use cleave::network::{Array, Conv, Cost, Init, LayerKind, Network, Residual, Role, Spec, Stage, State};
 use cleave::random::{Stream, generator};
@@ -468,5 +468,59 @@ fn a_mask_that_is_zero_everywhere_is_similar_to_nothing_and_gives_no_nan() {
             loss_and_gradient(&vec![vec![0.0; 6]; 4], &[0, 0, 1, 1], average);
         assert_eq!((cohesion, coupling), (1.0, 0.0));
         assert!(gradient.iter().all(|value| value.is_finite()), "{gradient:?}");
+    }
+}
+
+/// Losses and gradients of the same masks by Burn's operations.
+fn losses_of_tensors(
+    masks: &[Vec<f32>],
+    labels: &[u32],
+    average: Average,
+    [alpha, beta]: [f64; 2],
+) -> ([f32; 2], Vec<Vec<f32>>) {
+    let device = cpu_device();
+    let tensor = |mask: &Vec<f32>| -> Tensor<Cpu, 2> {
+        let data = TensorData::new(mask.clone(), [labels.len(), mask.len() / labels.len()]);
+        Tensor::from_data(data, &device).require_grad()
+    };
+    let masks: Vec<Tensor<Cpu, 2>> = masks.iter().map(tensor).collect();
+    let losses = modular_losses(&masks, labels, average, Arithmetic::Plain, &device);
+    let (cohesion, coupling) = (losses.cohesion.mean(), losses.coupling.mean());
+    let total = cohesion.clone().mul_scalar(alpha) + coupling.clone().mul_scalar(beta);
+    let gradients = total.backward();
+    let values = |mask: &Tensor<Cpu, 2>| Array::from_tensor(mask.grad(&gradients).unwrap()).values;
+    let gradients = masks.iter().map(values).collect();
+    ([cohesion, coupling].map(|loss| Array::from_tensor(loss).values[0]), gradients)
+}
+
+#[test]
+fn losses_on_the_host_and_their_gradients_are_those_of_tensors() {
+    let mut rng = rng(6);
+    let crowd: Vec<u32> = (0..40).map(|i| [7, 2, 2, 5, 9][i % 5]).collect();
+    let batches: [&[u32]; 5] = [&crowd, &[4, 4, 4], &[3, 1, 2], &[1, 1, 2, 2, 8], &[6]];
+    for (labels, average) in
+        batches.into_iter().flat_map(|labels| [(labels, Average::Pairs), (labels, Average::Classes)])
+    {
+        let mut masks: Vec<Vec<f32>> = [5, 33, 16]
+            .map(|kernels| {
+                (0..labels.len() * kernels).map(|_| rng.random_range(-0.5f32..1.0).max(0.0)).collect()
+            })
+            .into();
+        masks[1][..33].fill(0.0);
+        let weights = [0.7, 1.9];
+        let ours = host_losses(masks.iter().map(Vec::as_slice), labels, average, weights);
+        let ([cohesion, coupling], gradients) = losses_of_tensors(&masks, labels, average, weights);
+        assert!((ours.cohesion - f64::from(cohesion)).abs() < 1e-5, "{ours:?} {cohesion}");
+        assert!((ours.coupling - f64::from(coupling)).abs() < 1e-5, "{ours:?} {coupling}");
+        for (ours, theirs) in ours.gradients.iter().zip(&gradients) {
+            // A row of zeros is divided by next to nothing, so that rounding is to be measured by its row.
+            let kernels = theirs.len() / labels.len();
+            for (ours, theirs) in ours.chunks(kernels).zip(theirs.chunks(kernels)) {
+                let largest = theirs.iter().fold(0.1f32, |largest, x| largest.max(x.abs()));
+                for (a, b) in ours.iter().zip(theirs) {
+                    assert!((a - b).abs() <= 1e-5 * largest, "{labels:?} {average:?}: {ours:?} {theirs:?}");
+                }
+            }
+        }
     }
 }

@@ -49,6 +49,8 @@ pub struct Engine {
     threads: usize,
     kernels: Kernels,
     buffers: Buffers,
+    /// The largest batch so far.
+    largest: usize,
     /// What the last training pass left for the way back.
     tape: Option<Tape>,
     /// One array a parameter; empty for running statistics.
@@ -59,7 +61,7 @@ pub struct Engine {
 
 /// Multiply-accumulates of a convolution and one image up to which tiles save too little time to be worth their
 /// coarser rounding, which moves a decision of ReLU or pooling now and then.
-const LIGHT: usize = 1 << 22;
+const LIGHT: usize = 1 << 20;
 
 fn is_light(shape: &ConvShape) -> bool {
     let pixels = shape.out_height() * shape.out_width();
@@ -86,10 +88,20 @@ pub struct Statistics {
     pub var: Vec<f32>,
 }
 
+/// Batches of at least this size are planned alike, and so are smaller ones. A plan decides in which order sums are
+/// taken; as it follows from the batch at hand and never from those before, a resumed run has the sums of the run
+/// that never stopped.
+const MANY: usize = 8;
+
+/// The batch that kernels for a batch are planned for.
+fn planned(batch: usize) -> usize {
+    if batch < MANY { 1 } else { MANY }
+}
+
 /// A kernel for each weight that is multiplied: convolutions, generators and linear layers.
 #[derive(Debug, Default)]
 struct Kernels {
-    /// The largest batch they take.
+    /// The batch they are planned for.
     batch: usize,
     /// By the weight's number.
     convs: Vec<Option<ConvKernel>>,
@@ -108,6 +120,7 @@ impl Engine {
             threads,
             kernels,
             buffers,
+            largest: 0,
             tape: None,
             gradients: Vec::new(),
             imposed: Vec::new(),
@@ -147,8 +160,12 @@ impl Engine {
 
     /// Kernels for batches of this size, with these weights.
     fn prepare(&mut self, batch: usize, parameters: &[&[f32]]) {
-        if batch > self.kernels.batch {
+        if batch > self.largest {
             self.buffers.clear();
+            self.largest = batch;
+        }
+        let batch = planned(batch);
+        if batch != self.kernels.batch {
             self.kernels = Kernels { batch, ..Kernels::default() };
             self.kernels.convs.resize_with(self.plan.lengths().len(), || None);
             for (weight, shape) in shapes(&self.plan, batch) {

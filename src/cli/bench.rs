@@ -215,19 +215,22 @@ impl Bench<'_> {
 impl Task for Bench<'_> {
     type Output = Result<Vec<Duration>, Failure>;
 
-    fn run<B: Training>(self, device: B::Device) -> Self::Output {
+    fn run<B: Training>(mut self, device: B::Device) -> Self::Output {
         let images = self.images();
         let labels = &images.labels;
         let indices: Vec<usize> = (0..images.len()).collect();
         let arithmetic =
             B::arithmetic(self.settings.precision, &device).map_err(|why| Failure::Usage(why.into()))?;
+        // Freed once the network has it, so that the memory of the process is that of the work.
+        let state = std::mem::take(&mut self.state);
         let normaliser = Normaliser::new(INPUT, &[0.5; 3], &[0.25; 3]);
         let imposed = match (self.settings.density, self.settings.module_classes) {
             (Some(density), None) => ClassMasks::new(&self.spec, CLASSES, density)?.of_samples(labels),
             _ => Vec::new(),
         };
         if !self.trains {
-            let network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, &device)?;
+            let network = Network::<B::InnerBackend>::new(self.spec.clone(), &state, &device)?;
+            drop(state);
             let mut network = network.with_arithmetic(arithmetic);
             network.impose_masks(&imposed, &device);
             let images = normaliser.tensor(&images.pixels, &device);
@@ -235,7 +238,8 @@ impl Task for Bench<'_> {
                 drop(Array::from_tensor(network.forward(images.clone()).logits));
             });
         }
-        let network = Network::<B>::new(self.spec.clone(), &self.state, &device)?;
+        let network = Network::<B>::new(self.spec.clone(), &state, &device)?;
+        drop(state);
         let mut network = network.with_arithmetic(arithmetic);
         network.impose_masks(&imposed, &device);
         let is_masked = self.spec.convs().any(|conv| conv.masked);

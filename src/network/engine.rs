@@ -46,13 +46,31 @@ impl<B: Compute> Runner<B> {
     ) -> (Output<B>, Vec<Option<BatchStatistics<B>>>) {
         let device = images.device();
         let (batch, images) = (images.dims()[0], Array::from_tensor(images).values);
-        let engine = self.engine.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let outcome = with_parameters(weights, |parameters| engine.train(&images, batch, parameters, draw));
+        let outcome = self.pass(weights, &images, batch, draw);
         let (output, statistics) = tensors(outcome, batch, &device);
         let masks = output.masks.iter().cloned().map(Tensor::require_grad).collect();
         let output = Output { logits: output.logits.require_grad(), masks, ..output };
         self.leaves = Some(output.clone());
         (output, statistics)
+    }
+
+    /// A training pass over images in the host's memory.
+    pub(super) fn pass(
+        &mut self,
+        weights: &impl Module<B>,
+        images: &[f32],
+        batch: usize,
+        draw: &mut dyn FnMut() -> f32,
+    ) -> Outcome {
+        let engine = self.engine();
+        with_parameters(weights, |parameters| engine.train(images, batch, parameters, draw))
+    }
+
+    /// The gradients of all parameters from those of the last training pass's outputs and masks.
+    pub(super) fn back(&mut self, outputs: &[f32], masks: &[Option<&[f32]>]) -> Vec<Vec<f32>> {
+        let engine = self.engine();
+        engine.backward(outputs, masks);
+        engine.take_gradients()
     }
 
     /// The gradients of all parameters from those of the last training pass's output, if it was the engine's.
@@ -66,9 +84,7 @@ impl<B: Compute> Runner<B> {
             read(&leaves.logits).unwrap_or_else(|| vec![0.0; leaves.logits.dims().into_iter().product()]);
         let masks: Vec<Option<Vec<f32>>> = leaves.masks.iter().map(read).collect();
         let masks: Vec<Option<&[f32]>> = masks.iter().map(Option::as_deref).collect();
-        let engine = self.engine.get_mut().unwrap_or_else(PoisonError::into_inner);
-        engine.backward(&outputs, &masks);
-        Some(engine.take_gradients())
+        Some(self.back(&outputs, &masks))
     }
 
     /// Takes back the memory of gradients that were used.
@@ -115,15 +131,23 @@ fn tensors<B: Backend>(
         let columns = values.len() / batch.max(1);
         Tensor::from_data(TensorData::new(values, [batch, columns]), device)
     };
+    let masks = outcome.masks.into_iter().map(matrix).collect();
+    // The engine is where the backend's own arithmetic is f32.
+    let output = Output { logits: matrix(outcome.outputs), masks, arithmetic: Arithmetic::Plain };
+    (output, statistics(outcome.statistics, device))
+}
+
+/// What batch norms saw, as tensors.
+pub(super) fn statistics<B: Backend>(
+    statistics: Vec<Option<Statistics>>,
+    device: &B::Device,
+) -> Vec<Option<BatchStatistics<B>>> {
     let vector = |values: Vec<f32>| -> Tensor<B, 1> {
         let length = values.len();
         Tensor::from_data(TensorData::new(values, [length]), device)
     };
     let seen = |seen: Statistics| BatchStatistics { mean: vector(seen.mean), var: vector(seen.var) };
-    let statistics = outcome.statistics.into_iter().map(|statistics| statistics.map(seen)).collect();
-    let masks = outcome.masks.into_iter().map(matrix).collect();
-    // The engine is where the backend's own arithmetic is f32.
-    (Output { logits: matrix(outcome.outputs), masks, arithmetic: Arithmetic::Plain }, statistics)
+    statistics.into_iter().map(|statistics| statistics.map(seen)).collect()
 }
 
 impl Spec {

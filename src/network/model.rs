@@ -32,6 +32,15 @@ pub struct Network<B: Backend> {
     imposed: Vec<Tensor<B, 2>>,
 }
 
+/// What a training batch gives in the host's memory.
+#[derive(Clone, Debug)]
+pub struct HostOutput {
+    /// `[batch, classes]`.
+    pub logits: Vec<f32>,
+    /// `[batch, kernels]` for each masked convolution, in mask order.
+    pub masks: Vec<Vec<f32>>,
+}
+
 /// Gradients of a network's parameters.
 #[derive(Debug)]
 pub enum Gradients {
@@ -135,12 +144,42 @@ impl<B: Compute> Network<B> {
             }
             _ => self.pass(Mode::Train(dropout)).run(&self.spec.stages, images),
         };
+        self.record(statistics);
+        output
+    }
+
+    fn record(&mut self, statistics: Vec<Option<BatchStatistics<B>>>) {
         for (conv, seen) in self.weights.convs.iter_mut().zip(statistics) {
             if let (Some(norm), Some(seen)) = (&mut conv.norm, seen) {
                 norm.record(seen);
             }
         }
-        output
+    }
+
+    /// Whether the backend's own engine runs it, on arrays in the host's memory.
+    pub fn is_on_host(&self) -> bool {
+        self.runner.is_some()
+    }
+
+    /// As [`Network::forward_train`] where [`Network::is_on_host`], without tensors: the loss and its gradients are then
+    /// the caller's, who hands them to [`Network::host_gradients`].
+    pub fn host_train(
+        &mut self,
+        images: &[f32],
+        batch: usize,
+        dropout: &mut ChaCha8Rng,
+        device: &B::Device,
+    ) -> Option<HostOutput> {
+        let runner = self.runner.as_mut()?;
+        let outcome = runner.pass(&self.weights, images, batch, &mut || dropout.random::<f32>());
+        self.record(super::engine::statistics(outcome.statistics, device));
+        Some(HostOutput { logits: outcome.outputs, masks: outcome.masks })
+    }
+
+    /// The gradients of this network's parameters, from those at the logits and masks of the last
+    /// [`Network::host_train`]. Masks without one take part in no loss.
+    pub fn host_gradients(&mut self, logits: &[f32], masks: &[Option<&[f32]>]) -> Option<Gradients> {
+        Some(Gradients::Host(self.runner.as_mut()?.back(logits, masks)))
     }
 
     /// Passes every parameter through `mapper`, as an optimiser does. The weights are moved, not shared, so

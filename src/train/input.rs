@@ -34,9 +34,11 @@ impl Normaliser {
     /// The input values of images one after the other.
     pub fn values(&self, pixels: &[u8]) -> Vec<f32> {
         let plane = self.shape[1] * self.shape[2];
-        let tables = self.tables.iter().cycle();
-        let planes = pixels.chunks_exact(plane).zip(tables);
-        planes.flat_map(|(pixels, table)| pixels.iter().map(|&p| table[usize::from(p)])).collect()
+        let mut values = Vec::with_capacity(pixels.len());
+        for (pixels, table) in pixels.chunks_exact(plane).zip(self.tables.iter().cycle()) {
+            values.extend(pixels.iter().map(|&p| table[usize::from(p)]));
+        }
+        values
     }
 
     /// The images as a tensor, `[batch, channels, height, width]`.

@@ -3,10 +3,11 @@
 use burn::tensor::{Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 
-use super::loss::{cross_entropy, label_tensor};
+use super::evaluate::argmax_rows;
+use super::loss::{cross_entropy, host_cross_entropy, label_tensor};
 use super::optimiser::Sgd;
 use crate::backend::Training;
-use crate::method::MethodConfig;
+use crate::method::{HostTerms, MethodConfig};
 use crate::network::{Array, Gradients, Network};
 
 /// A network with what it takes to improve it: on one device, or on several that share each batch.
@@ -148,6 +149,48 @@ impl<B: Training> Replica<B> {
 
     /// Forward and back.
     fn pass(&mut self, share: Share<B>, method: &MethodConfig, dropout: &mut ChaCha8Rng) -> Passed<B> {
+        let on_host = self.pass_on_host(&share, method, dropout);
+        on_host.unwrap_or_else(|| self.pass_on_tensors(share, method, dropout))
+    }
+
+    /// With the backend's own engine: losses and their gradients are taken on arrays.
+    fn pass_on_host(
+        &mut self,
+        share: &Share<B>,
+        method: &MethodConfig,
+        dropout: &mut ChaCha8Rng,
+    ) -> Option<Passed<B>> {
+        if !self.network.is_on_host() {
+            return None;
+        }
+        let (labels, images) = (&share.labels, Array::from_tensor(share.images.clone()).values);
+        let output = self.network.host_train(&images, labels.len(), dropout, &self.device)?;
+        let (cross_entropy, logits) = host_cross_entropy(&output.logits, labels);
+        let HostTerms { terms, gradients } = method.host_terms(&output.masks, labels);
+        let masks: Vec<Option<&[f32]>> =
+            (0..output.masks.len()).map(|layer| gradients.get(layer).map(Vec::as_slice)).collect();
+        let gradients = self.network.host_gradients(&logits, &masks)?;
+
+        let total = terms.iter().fold(cross_entropy, |total, (weight, value)| total + weight * value);
+        let shape = vec![labels.len(), output.logits.len() / labels.len().max(1)];
+        let predicted = argmax_rows(&Array { shape, values: output.logits });
+        let correct = predicted.iter().zip(labels).filter(|(p, label)| **p == **label as usize).count();
+        let samples = labels.len();
+        let values = terms.iter().map(|(_, value)| *value);
+        let means = std::iter::once(cross_entropy).chain(values).chain([total]);
+        let of_samples = [host_kernel_rate(&output.masks)].map(|mean| mean * samples as f64);
+        let sums = means.map(|mean| mean * samples as f64).chain([correct as f64]).chain(of_samples);
+        let sums: Vec<f32> = sums.map(|sum| sum as f32).collect();
+        Some(Passed { gradients, sums: Tensor::from_data(sums.as_slice(), &self.device), samples })
+    }
+
+    /// With Burn's operations.
+    fn pass_on_tensors(
+        &mut self,
+        share: Share<B>,
+        method: &MethodConfig,
+        dropout: &mut ChaCha8Rng,
+    ) -> Passed<B> {
         let Share { images, labels } = share;
         let output = self.network.forward_train(images, dropout);
         let cross_entropy = cross_entropy(output.logits.clone(), &labels);
@@ -167,6 +210,15 @@ impl<B: Training> Replica<B> {
         let sums = Tensor::cat(means.chain([correct, rate]).collect(), 0).mul_scalar(samples as f64);
         Passed { gradients, sums, samples }
     }
+}
+
+/// The same of masks in the host's memory.
+fn host_kernel_rate(masks: &[Vec<f32>]) -> f64 {
+    let rates = masks.iter().map(|mask| {
+        let used = |part: &[f32]| part.iter().map(|&m| usize::from(m > 0.0)).sum::<usize>();
+        mask.chunks(256).map(used).sum::<usize>() as f64 / mask.len().max(1) as f64
+    });
+    rates.sum::<f64>() / masks.len().max(1) as f64
 }
 
 /// Mean over layers of the fraction of mask values above zero, `[1]`; 0 without masks.

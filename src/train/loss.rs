@@ -15,3 +15,39 @@ pub fn label_tensor<B: Backend>(labels: &[u32], device: &B::Device) -> Tensor<B,
     let values: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
     Tensor::from_data(TensorData::new(values, [labels.len()]), device)
 }
+
+/// The same of logits in the host's memory, and its gradient at them.
+pub fn host_cross_entropy(logits: &[f32], labels: &[u32]) -> (f64, Vec<f32>) {
+    let classes = logits.len() / labels.len().max(1);
+    let count = labels.len() as f64;
+    let mut gradient = Vec::with_capacity(logits.len());
+    let mut loss = 0.0;
+    for (row, &label) in logits.chunks_exact(classes.max(1)).zip(labels) {
+        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let exponentials = row.iter().map(|&x| f64::from(x - largest).exp());
+        let sum: f64 = exponentials.clone().sum();
+        loss += (sum.ln() - f64::from(row[label as usize] - largest)) / count;
+        let softmax = exponentials.zip(0..).map(|(e, class)| e / sum - f64::from(class == label));
+        gradient.extend(softmax.map(|difference| (difference / count) as f32));
+    }
+    (loss, gradient)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{Cpu, cpu_device};
+
+    #[test]
+    fn cross_entropy_on_the_host_is_that_of_tensors() {
+        let (values, labels) = (vec![0.5, -1.0, 3.0, 80.0, 79.0, -90.0, 0.0, 0.0, 0.0], [2, 1, 0]);
+        let logits: Tensor<Cpu, 2> =
+            Tensor::from_data(TensorData::new(values.clone(), [3, 3]), &cpu_device()).require_grad();
+        let loss = cross_entropy(logits.clone(), &labels);
+        let gradient: Vec<f32> = logits.grad(&loss.backward()).unwrap().into_data().to_vec().unwrap();
+        let (ours, gradients) = host_cross_entropy(&values, &labels);
+        assert!((ours - f64::from(loss.into_scalar())).abs() < 1e-6);
+        assert!(gradients.iter().zip(&gradient).all(|(a, b)| (a - b).abs() < 1e-6), "{gradients:?}");
+        assert!(host_cross_entropy(&[f32::NAN, 1.0], &[1]).0.is_nan());
+    }
+}

@@ -3,8 +3,8 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::{relu, tanh};
 use cleave::backend::Training;
-use cleave::method::Average;
 use cleave::method::mwt::modular_losses;
+use cleave::method::{Average, host_losses};
 use cleave::modular::{SampleMetrics, Usage};
 use cleave::network::Array;
 
@@ -80,12 +80,25 @@ fn mask_gradients<B: Training>(
     let losses = modular_losses(&masks, labels, Average::Pairs, arithmetic::<B>(device), device);
     let loss = losses.cohesion.mean().mul_scalar(cohesion) + losses.coupling.mean().mul_scalar(coupling);
     let gradients = loss.backward();
-    for (layer, mask) in masks.iter().enumerate() {
+    let arrays: Vec<Array> = masks.iter().cloned().map(Array::from_tensor).collect();
+    let arrays = arrays.iter().map(|mask| mask.values.as_slice());
+    let weights = [cohesion, coupling].map(f64::from);
+    let on_host = host_losses(arrays, labels, Average::Pairs, weights);
+    let total = weights[0] * on_host.cohesion + weights[1] * on_host.coupling;
+    report.close(
+        &format!("{name} on the host"),
+        &[total as f32],
+        &[Array::from_tensor(loss).values[0]],
+        1e-5,
+    );
+    for ((layer, mask), on_host) in masks.iter().enumerate().zip(on_host.gradients) {
         let key = format!("grad_{name}_{layer}");
         let zero = fixture.integers(&format!("zero_rows_{layer}"));
-        let ours = live_rows(&Array::from_tensor(mask.grad(&gradients).unwrap()), zero);
+        let on_host = Array { shape: mask.dims().to_vec(), values: on_host };
         let reference = live_rows(fixture.array(&key), zero);
-        report.gradients([(key, ours, reference.as_slice())]);
+        for ours in [Array::from_tensor(mask.grad(&gradients).unwrap()), on_host] {
+            report.gradients([(key.clone(), live_rows(&ours, zero), reference.as_slice())]);
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub struct ConvKernel {
 }
 
 impl ConvKernel {
-    /// Plans a convolution of at most `shape.batch` samples on at most `threads` threads.
+    /// Plans a convolution of about `shape.batch` samples on at most `threads` threads.
     ///
     /// # Panics
     ///
@@ -62,8 +62,8 @@ impl ConvKernel {
     }
 
     /// `y = conv(x, w)` without bias: x `[batch, height, width, cin]`, y `[batch, out_height, out_width, cout]`,
-    /// both of at most the planned batch. `active` names the input channels that are not zero throughout,
-    /// `wanted` the outputs that are needed; the others become zero.
+    /// both of any number of samples. `active` names the input channels that are not zero throughout,
+    /// `wanted` the outputs that are needed; each of the others becomes zero or what it would be.
     ///
     /// # Panics
     ///
@@ -79,7 +79,7 @@ impl ConvKernel {
         let batch = self.batch(x, y);
         let weights = self.blocks();
         let (x, y) = (Shared(x.as_ptr().cast_mut()), Shared(y.as_mut_ptr()));
-        Work::new(&self.plan, batch, active, false, scratch).forward(weights, x, y, wanted);
+        Work::new(&self.plan, batch, [active, wanted], false, scratch).forward(weights, x, y);
     }
 
     /// The gradients of x and w from that of y. `dw` `[cout, cin, kernel, kernel]` and `dx`, if wanted, are
@@ -104,7 +104,8 @@ impl ConvKernel {
         let weights = self.blocks();
         let (x, dy) = (Shared(x.as_ptr().cast_mut()), Shared(dy.as_ptr().cast_mut()));
         let gradients = Gradients { dx: dx.map(|dx| Shared(dx.as_mut_ptr())), dw };
-        Work::new(&self.plan, batch, active, true, scratch).backward(weights, x, dy, active, gradients);
+        Work::new(&self.plan, batch, [active, None], true, scratch)
+            .backward(weights, x, dy, active, gradients);
     }
 
     /// The transformed weights.

@@ -18,9 +18,11 @@ pub(super) struct Rows {
     pub k: usize,
     /// `k` rows of b, or null for the first `k`.
     pub list: *const u32,
-    /// `[rows][block]`, rows `ldo` apart.
+    /// `[rows][columns]`, rows `ldo` apart.
     pub out: *mut f32,
     pub ldo: usize,
+    /// Columns of the block that are written: all of them, or fewer at the end of a row.
+    pub columns: usize,
 }
 
 /// `out[list[k]][..] (+)= sum over rows of a[row][k] * b[row][..]` for one block of columns.
@@ -77,6 +79,24 @@ pub(super) struct Transposed {
     /// `[blocks * block][to_block]`, a multiple of `LANES` wide.
     pub to: *mut f32,
     pub to_block: usize,
+}
+
+/// `to[k][..] = from[n / block][list[k]][n % block]` for some columns n: a block of those that matter.
+pub(super) struct Picked<'a> {
+    /// `[blocks][depth][block]`, block a multiple of `LANES`.
+    pub from: *const f32,
+    pub depth: usize,
+    pub block: usize,
+    /// `k` rows of each block, or null for the first `k`.
+    pub list: *const u32,
+    pub k: usize,
+    /// The columns that matter, as bits; the first `skip` of them are left out, and `count` taken, at most 64.
+    pub bits: &'a [u64],
+    pub skip: usize,
+    pub count: usize,
+    /// `[k][to_row]`. Values of a row past `count` stay as they are.
+    pub to: *mut f32,
+    pub to_row: usize,
 }
 
 /// How many of the `rest` rows to take at once, at most R: as even as possible at the end, so that no row is
@@ -188,9 +208,16 @@ impl Rows {
                     }
                 }
             }
+            let whole = self.columns >= C * S::LANES;
             for (r, sums) in sums.into_iter().enumerate() {
                 for (c, sum) in sums.into_iter().enumerate() {
-                    S::store(self.out.add((row + r) * self.ldo + c * S::LANES), sum);
+                    let first = c * S::LANES;
+                    let out = self.out.add((row + r) * self.ldo + first);
+                    if whole {
+                        S::store(out, sum);
+                    } else if first < self.columns {
+                        S::store_part(out, sum, S::LANES.min(self.columns - first));
+                    }
                 }
             }
         }
@@ -306,6 +333,39 @@ impl Dots {
                     out.cast::<[f32; 4]>().write_unaligned(S::sums(sums));
                 }
             }
+        }
+    }
+}
+
+impl Job for Picked<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let (mut skip, mut taken) = (self.skip, 0);
+        for first in (0..self.bits.len() * 64).step_by(S::LANES) {
+            let mut mask = (self.bits[first / 64] >> (first % 64)) as u32 & (u32::MAX >> (32 - S::LANES));
+            while mask != 0 && skip > 0 {
+                mask &= mask - 1;
+                skip -= 1;
+            }
+            while mask.count_ones() as usize > self.count - taken {
+                mask &= !(1 << mask.ilog2());
+            }
+            if mask == 0 {
+                continue;
+            }
+            let vector = first / self.block * self.depth * self.block + first % self.block;
+            for k in 0..self.k {
+                // SAFETY: the rows exist in every block, and no more than `count` columns are taken.
+                unsafe {
+                    let at = if self.list.is_null() { k } else { *self.list.add(k) as usize };
+                    S::pick(
+                        self.from.add(vector + at * self.block),
+                        mask,
+                        self.to.add(k * self.to_row + taken),
+                    );
+                }
+            }
+            taken += mask.count_ones() as usize;
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Samples that share a list of channels.
+//! Samples that share lists of channels.
 //!
-//! A product needs several rows that use the same channels. Samples whose active channels are alike are put
-//! together, and a group uses every channel that one of its samples has.
+//! A product needs several rows that use the same channels. Samples whose channels are alike are put together, and
+//! a group uses every channel that one of its samples has.
 
 use std::ops::Range;
 
@@ -16,12 +16,11 @@ pub(super) struct Groups {
     /// Every sample once, group after group.
     pub order: Vec<u32>,
     pub groups: Vec<Group>,
-    /// The channels of all groups, ascending within each.
-    channels: Vec<u32>,
-    /// The same as bits, a row of words a group.
-    bits: Vec<u64>,
-    words: usize,
-    /// Rows of the weights' blocks: for every group, its channels at every tap.
+    /// Samples of a group; the last may have fewer.
+    pub size: usize,
+    inputs: Lists,
+    outputs: Lists,
+    /// Rows of the weights' blocks: for every group, its input channels at every tap.
     rows: Vec<u32>,
 }
 
@@ -30,81 +29,127 @@ pub(super) struct Groups {
 pub(super) struct Group {
     pub first: usize,
     pub samples: usize,
-    channels: Range<usize>,
     rows: Range<usize>,
+}
+
+/// The channels of every group on one side of the convolution; nothing if all channels are used there.
+#[derive(Debug, Default)]
+struct Lists {
+    /// A row of words a group.
+    bits: Vec<u64>,
+    words: usize,
+    /// Channels of each group.
+    widths: Vec<usize>,
+}
+
+impl Lists {
+    fn clear(&mut self, set: Option<&Active>) {
+        self.bits.clear();
+        self.widths.clear();
+        self.words = set.map_or(0, |set| set.channels().div_ceil(64));
+    }
+
+    /// Begins a group's list.
+    fn begin(&mut self, set: &Active, sample: u32) {
+        self.bits.extend_from_slice(set.sample(sample as usize));
+    }
+
+    /// The words of the group that is being made.
+    fn last(&mut self) -> &mut [u64] {
+        let start = self.bits.len() - self.words;
+        &mut self.bits[start..]
+    }
+
+    fn end(&mut self) {
+        let width = self.last().iter().map(|word| word.count_ones() as usize).sum();
+        self.widths.push(width);
+    }
+
+    fn of(&self, group: usize) -> Option<&[u64]> {
+        (self.words > 0).then(|| &self.bits[group * self.words..(group + 1) * self.words])
+    }
 }
 
 impl Groups {
     /// Forms groups of `size` samples (the last may be smaller), greedily: the first sample left, then
-    /// whichever adds fewest channels.
-    pub(super) fn form(&mut self, active: &Active, batch: usize, size: usize) {
+    /// whichever adds fewest channels. The sets are those of inputs and outputs that matter.
+    pub(super) fn form(&mut self, sets: [Option<&Active>; 2], batch: usize, size: usize) {
         self.order.clear();
         self.groups.clear();
-        self.channels.clear();
         self.rows.clear();
-        self.bits.clear();
-        self.words = active.channels().div_ceil(64);
+        self.size = size;
+        let mut sides = [&mut self.inputs, &mut self.outputs];
+        sides.iter_mut().zip(sets).for_each(|(lists, set)| lists.clear(set));
         self.order.extend(0..batch as u32);
         for first in (0..batch).step_by(size) {
             let samples = size.min(batch - first);
-            let start = self.bits.len();
-            self.bits.extend_from_slice(active.sample(self.order[first] as usize));
+            let mut given: Vec<_> =
+                sides.iter_mut().zip(sets).filter_map(|(lists, set)| Some((lists, set?))).collect();
+            given.iter_mut().for_each(|(lists, set)| lists.begin(set, self.order[first]));
             for next in first + 1..first + samples {
-                let union = &mut self.bits[start..];
                 let window = next..batch.min(next + LOOK_AHEAD);
                 let added = |at: &usize| {
-                    let bits = active.sample(self.order[*at] as usize);
-                    union.iter().zip(bits).map(|(u, b)| (b & !u).count_ones()).sum::<u32>()
+                    let sample = self.order[*at] as usize;
+                    let of = |(lists, set): &mut (&mut &mut Lists, &Active)| -> u32 {
+                        let pairs = lists.last().iter().zip(set.sample(sample));
+                        pairs.map(|(union, bits)| (bits & !*union).count_ones()).sum()
+                    };
+                    given.iter_mut().map(of).sum::<u32>()
                 };
                 if let Some(nearest) = window.min_by_key(added) {
                     self.order.swap(next, nearest);
                 }
-                let bits = active.sample(self.order[next] as usize);
-                union.iter_mut().zip(bits).for_each(|(u, b)| *u |= b);
-            }
-            let channels = self.channels.len();
-            for (word, bits) in self.bits[start..].iter().enumerate() {
-                let mut rest = *bits;
-                while rest != 0 {
-                    self.channels.push(word as u32 * 64 + rest.trailing_zeros());
-                    rest &= rest - 1;
+                for (lists, set) in &mut given {
+                    let bits = set.sample(self.order[next] as usize);
+                    lists.last().iter_mut().zip(bits).for_each(|(union, bits)| *union |= bits);
                 }
             }
-            let channels = channels..self.channels.len();
-            self.groups.push(Group { first, samples, channels, rows: 0..0 });
+            given.iter_mut().for_each(|(lists, _)| lists.end());
+            self.groups.push(Group { first, samples, rows: 0..0 });
         }
     }
 
-    /// Channels that are computed, as a part of all samples' channels.
-    pub(super) fn density(&self, channels: usize) -> f64 {
-        let used: usize = self.groups.iter().map(|group| group.samples * group.channels.len()).sum();
-        used as f64 / (self.order.len() * channels).max(1) as f64
+    /// The mean over samples of what `cost` gives for their group's numbers of input and output channels, with all
+    /// of them where there is no list, and for the samples in the group.
+    pub(super) fn mean(&self, all: [usize; 2], cost: impl Fn(usize, usize, usize) -> f64) -> f64 {
+        let costs = self.groups.iter().enumerate().map(|(at, group)| {
+            let widths = [(&self.inputs, all[0]), (&self.outputs, all[1])]
+                .map(|(lists, all)| lists.widths.get(at).copied().unwrap_or(all));
+            group.samples as f64 * cost(widths[0], widths[1], group.samples)
+        });
+        costs.sum::<f64>() / self.order.len().max(1) as f64
     }
 
     /// Lists the rows of the weights' blocks for `taps` kernel positions of `cin` channels each.
     pub(super) fn spread(&mut self, taps: usize, cin: usize) {
-        for group in &mut self.groups {
+        for (at, group) in self.groups.iter_mut().enumerate() {
+            let Some(bits) = self.inputs.of(at) else { return };
             let start = self.rows.len();
             for tap in 0..taps {
-                let channels = &self.channels[group.channels.clone()];
-                self.rows.extend(channels.iter().map(|channel| (tap * cin) as u32 + channel));
+                for (word, bits) in bits.iter().enumerate() {
+                    let (mut rest, first) = (*bits, tap * cin + word * 64);
+                    while rest != 0 {
+                        self.rows.push((first + rest.trailing_zeros() as usize) as u32);
+                        rest &= rest - 1;
+                    }
+                }
             }
             group.rows = start..self.rows.len();
         }
     }
 
-    /// How many channels a group has.
-    pub(super) fn width(&self, group: usize) -> usize {
-        self.groups[group].channels.len()
+    /// The rows of the weights' blocks that a group needs; none for all of them.
+    pub(super) fn rows(&self, group: usize) -> Option<&[u32]> {
+        (self.inputs.words > 0).then(|| &self.rows[self.groups[group].rows.clone()])
     }
 
-    /// The rows of the weights' blocks that a group needs.
-    pub(super) fn rows(&self, group: usize) -> &[u32] {
-        &self.rows[self.groups[group].rows.clone()]
+    /// A group's input channels as bits, and their number; none for all of them.
+    pub(super) fn inputs(&self, group: usize) -> Option<(&[u64], usize)> {
+        Some((self.inputs.of(group)?, self.inputs.widths[group]))
     }
 
-    /// A group's channels as bits.
-    pub(super) fn bits(&self, group: usize) -> &[u64] {
-        &self.bits[group * self.words..(group + 1) * self.words]
+    /// As [`Groups::inputs`], of the output.
+    pub(super) fn outputs(&self, group: usize) -> Option<(&[u64], usize)> {
+        Some((self.outputs.of(group)?, self.outputs.widths[group]))
     }
 }

@@ -108,6 +108,7 @@ pub fn matmul(
                 list: std::ptr::null(),
                 out: out.at(first * out_row + column),
                 ldo: out_row,
+                columns: blocks.width,
             });
             for row in first..last {
                 let (from, to) = (out.at(row * out_row + column), c.at(row * columns + column));

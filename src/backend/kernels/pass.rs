@@ -1,7 +1,7 @@
 //! The phases of a convolution's passes, as jobs: samples between images and points, and the products at the
 //! points.
 
-use super::gemm::{Dots, Outer, Rows, Transposed};
+use super::gemm::{Dots, Outer, Picked, Rows, Transposed};
 use super::groups::Groups;
 use super::plan::{Plan, Scheme};
 use super::staging::{Keep, Patches, Stage, Way};
@@ -54,7 +54,8 @@ impl Own {
         let image = (s.height * s.width * s.cin.next_multiple_of(16))
             .max(s.out_height() * s.out_width() * s.cout.next_multiple_of(16));
         let spare = s.cin.max(s.cout).next_multiple_of(16);
-        let block = (plan.n.len() * plan.k.width).max(weights::own_len(plan));
+        let picked = plan.depth * plan.n.width;
+        let block = (plan.n.len() * plan.k.width).max(weights::own_len(plan)).max(picked);
         let copy = image + 32;
         Own { len: (copy + spare + block).next_multiple_of(16) + 16, copy, spare }
     }
@@ -89,27 +90,31 @@ impl Pass<'_> {
         self.groups.map_or(position, |groups| groups.order[position] as usize)
     }
 
-    /// The group of a position.
-    fn group(&self, position: usize) -> usize {
-        position / self.plan.group()
-    }
-
-    /// The groups of a chunk, with their first row in it and their number of rows.
-    fn rows_of(&self, groups: &Groups, group: usize, chunk: Chunk) -> (usize, usize) {
-        let group = &groups.groups[group];
-        ((group.first - chunk.first) * self.plan.tiles(), group.samples * self.plan.tiles())
+    /// The groups of a chunk that have some of its rows `start..end`, with the first of those and their number.
+    fn groups_of<'g>(
+        &self,
+        groups: &'g Groups,
+        chunk: Chunk,
+        (start, end): (usize, usize),
+    ) -> impl Iterator<Item = (usize, usize, usize)> + use<'g> {
+        let tiles = self.plan.tiles();
+        let begin = move |group: usize| (groups.groups[group].first - chunk.first) * tiles;
+        let first = (chunk.first + start / tiles) / groups.size;
+        let after = chunk.first + end.div_ceil(tiles);
+        (first..after.div_ceil(groups.size)).map(move |group| {
+            let from = begin(group).max(start);
+            let to = end.min(begin(group) + groups.groups[group].samples * tiles);
+            (group, from, to - from)
+        })
     }
 
     /// The channels of one side that the sample at a position uses, as bits, and their number.
     fn channels(&self, side: Side, position: usize) -> (Option<&[u64]>, usize) {
-        match (side, self.groups) {
-            (Side::Input, Some(groups)) => {
-                let group = self.group(position);
-                (Some(groups.bits(group)), groups.width(group))
-            }
-            (Side::Input, None) => (None, self.plan.shape.cin),
-            (Side::Output, _) => (None, self.plan.shape.cout),
-        }
+        let (list, all) = match side {
+            Side::Input => (self.groups.and_then(|g| g.inputs(position / g.size)), self.plan.shape.cin),
+            Side::Output => (self.groups.and_then(|g| g.outputs(position / g.size)), self.plan.shape.cout),
+        };
+        list.map_or((None, all), |(bits, count)| (Some(bits), count))
     }
 
     /// Height, width and channels of an image.
@@ -152,8 +157,7 @@ impl Pass<'_> {
                 }
                 return;
             }
-            let copied = bits.is_some()
-                || (self.plan.scheme != Scheme::Rows && !all.is_multiple_of(self.isa().lanes()));
+            let copied = bits.is_some();
             let pixel = if copied { channels.next_multiple_of(self.isa().lanes()) } else { all };
             let (first, last) = self.covered(side, tiles, height);
             let from = if copied {
@@ -200,12 +204,20 @@ impl Pass<'_> {
             let points = planes.at.at(row * planes.row);
             if self.plan.scheme == Scheme::Rows && side == Side::Output {
                 let pixels = tiles.0 * width..tiles.1 * width;
+                if bits.is_some() {
+                    let (image, pixels) = (image.add(pixels.start * all), pixels.len());
+                    let (way, copy, width) = (Way::Out, points, planes.row);
+                    self.isa().run(Stage { way, image, channels: all, pixels, bits, copy, width });
+                    return;
+                }
                 for (index, pixel) in pixels.enumerate() {
                     image.add(pixel * all).copy_from_nonoverlapping(points.add(index * planes.row), all);
                 }
                 return;
             }
-            let copied = bits.is_some() || !all.is_multiple_of(self.isa().lanes());
+            // Patches are added in whole vectors.
+            let whole = self.plan.scheme != Scheme::Rows || all.is_multiple_of(self.isa().lanes());
+            let copied = bits.is_some() || !whole;
             let pixel = if copied { channels.next_multiple_of(self.isa().lanes()) } else { all };
             let own = self.own.at(worker * self.own_layout.len);
             let (first, last) = match side {
@@ -311,51 +323,67 @@ impl Pass<'_> {
         if self.threads == 1 { 1 } else { (self.threads * 6).div_ceil(jobs).clamp(1, most.max(1)) }
     }
 
-    /// One block of output channels of one point, for a part of the chunk's rows.
+    /// One block of output channels of one point, for a part of the chunk's rows; of a group that uses some output
+    /// channels only, a block of those.
     ///
     /// # Safety
     ///
     /// As for [`Pass::to_points`]; `weights` are the plan's blocks.
     pub(super) unsafe fn multiply(
         &self,
+        worker: usize,
         weights: Shared,
         chunk: Chunk,
         [point, block, part_of]: [[usize; 2]; 3],
     ) {
         let (plan, n) = (self.plan, &self.plan.n);
         let (point, block) = (point[0], block[0]);
-        // SAFETY: the caller's promise.
+        let (start, end) = part(chunk.samples * plan.tiles(), part_of[1], part_of[0]);
+        // SAFETY: the caller's promise; picked weights go to the worker's own place.
         unsafe {
-            let b = weights.at(point * plan.weight_plane() + block * plan.depth * n.width);
-            let run = |first: usize, rows: usize, list: *const u32, k: usize| {
+            let weights = weights.at(point * plan.weight_plane());
+            let whole = weights.add(block * plan.depth * n.width);
+            let run = |(first, rows): (usize, usize), b, vectors, list, k| {
                 let a = self.input.at.at(point * self.input.plane + first * self.input.row);
                 let out =
                     self.output.at.at(point * self.output.plane + first * self.output.row + block * n.width);
                 let (lda, ldo) = (self.input.row, self.output.row);
-                plan.isa.run(Rows { a, lda, rows, b, vectors: n.vectors, k, list, out, ldo });
+                // Rows of the image itself end with its last channel; others have room for whole blocks.
+                let columns = match ldo == plan.shape.cout {
+                    true => n.width.min(plan.shape.cout - block * n.width),
+                    false => n.width,
+                };
+                plan.isa.run(Rows { a, lda, rows, b, vectors, k, list, out, ldo, columns });
             };
-            match self.groups {
-                None => {
-                    let (first, last) = part(chunk.samples * plan.tiles(), part_of[1], part_of[0]);
-                    run(first, last - first, std::ptr::null(), plan.depth);
+            let Some(groups) = self.groups else {
+                return run((start, end - start), whole, n.vectors, std::ptr::null(), plan.depth);
+            };
+            for (group, first, rows) in self.groups_of(groups, chunk, (start, end)) {
+                let list = groups.rows(group);
+                let (list, k) = list.map_or((std::ptr::null(), plan.depth), |l| (l.as_ptr(), l.len()));
+                let Some((bits, all)) = groups.outputs(group) else {
+                    run((first, rows), whole, n.vectors, list, k);
+                    continue;
+                };
+                let skip = block * n.width;
+                if skip >= all {
+                    continue;
                 }
-                Some(groups) => {
-                    let (from, to) = self.groups_of(chunk, part_of);
-                    for group in from..to {
-                        let (first, rows) = self.rows_of(groups, group, chunk);
-                        let list = groups.rows(group);
-                        run(first, rows, list.as_ptr(), list.len());
-                    }
-                }
+                let count = n.width.min(all - skip);
+                let vectors = plan.vectors_for(count);
+                let to = self.block(worker);
+                let (from, depth, block, to_row) = (weights, plan.depth, n.width, vectors * plan.isa.lanes());
+                plan.isa.run(Picked { from, depth, block, list, k, bits, skip, count, to, to_row });
+                run((first, rows), to, vectors, std::ptr::null(), k);
             }
         }
     }
 
-    /// A part of the groups of a chunk.
-    fn groups_of(&self, chunk: Chunk, [index, parts]: [usize; 2]) -> (usize, usize) {
-        let first = chunk.first / self.plan.group();
-        let (from, to) = part(chunk.samples.div_ceil(self.plan.group()), parts, index);
-        (first + from, first + to)
+    /// A worker's place for a block of weights.
+    unsafe fn block(&self, worker: usize) -> *mut f32 {
+        let layout = &self.own_layout;
+        // SAFETY: inside the worker's own memory.
+        unsafe { self.own.at(worker * layout.len + layout.copy + layout.spare) }
     }
 
     /// How many jobs [`Pass::multiply_back`] makes of a chunk.
@@ -386,8 +414,7 @@ impl Pass<'_> {
             let a = |row: usize| self.output.at.at(point * self.output.plane + row * self.output.row);
             let out = |row: usize| gradient.at.at(point * gradient.plane + row * gradient.row);
             let (lda, ldo, depth) = (self.output.row, gradient.row, plan.depth);
-            let own = self.own.at(worker * self.own_layout.len);
-            let to = own.add(self.own_layout.copy + self.own_layout.spare);
+            let to = self.block(worker);
             let transposed = |list: *const u32, first: usize, count: usize, (start, rows): (usize, usize)| {
                 let vectors = count.div_ceil(plan.isa.lanes()).next_power_of_two().min(k.vectors);
                 let (blocks, block, to_block) = (plan.n.count, plan.n.width, vectors * plan.isa.lanes());
@@ -404,17 +431,16 @@ impl Pass<'_> {
                     to_block,
                 });
                 let (a, b, k, out) = (a(start), to, plan.shape.cout, out(start).add(first));
-                plan.isa.run(Rows { a, lda, rows, b, vectors, k, list: std::ptr::null(), out, ldo });
+                let (list, columns) = (std::ptr::null(), to_block);
+                plan.isa.run(Rows { a, lda, rows, b, vectors, k, list, out, ldo, columns });
             };
+            let (start, end) = part(chunk.samples * plan.tiles(), part_of[1], part_of[0]);
             let Some(groups) = self.groups else {
-                let (start, end) = part(chunk.samples * plan.tiles(), part_of[1], part_of[0]);
                 let (first, count) = (block * k.width, k.width.min(depth - block * k.width));
                 return transposed(std::ptr::null(), first, count, (start, end - start));
             };
-            let (from, to) = self.groups_of(chunk, part_of);
-            for group in from..to {
-                let (start, rows) = self.rows_of(groups, group, chunk);
-                let list = groups.rows(group);
+            for (group, start, rows) in self.groups_of(groups, chunk, (start, end)) {
+                let list = groups.rows(group).unwrap_or_default();
                 if rows >= ROWS_TO_TRANSPOSE {
                     for first in (0..list.len()).step_by(k.width) {
                         transposed(list.as_ptr(), first, k.width.min(list.len() - first), (start, rows));
@@ -466,17 +492,23 @@ impl Pass<'_> {
                     plan.isa.run(Outer { a, lda, rows, b, ldb, vectors, k, list, out, accumulate });
                 }
                 Some(groups) => {
-                    let (from, to) = self.groups_of(chunk, [0, 1]);
-                    for group in from..to {
-                        let (first, rows) = self.rows_of(groups, group, chunk);
-                        let list = groups.rows(group);
-                        let (k, end) = part(list.len(), part_of[1], part_of[0]);
-                        let (a, b, list) = (a(first).add(k), b(first), list.as_ptr().add(k));
-                        let (k, accumulate) = (end - k, true);
+                    let all = (0, chunk.samples * plan.tiles());
+                    let range = part(plan.depth, part_of[1], part_of[0]);
+                    for (group, first, rows) in self.groups_of(groups, chunk, all) {
+                        // Groups share rows of the result: a job owns rows, not places in a list.
+                        let (list, skipped) = within(groups.rows(group).unwrap_or_default(), range);
+                        let (a, b, k) = (a(first).add(skipped), b(first), list.len());
+                        let (list, accumulate) = (list.as_ptr(), true);
                         plan.isa.run(Outer { a, lda, rows, b, ldb, vectors, k, list, out, accumulate });
                     }
                 }
             }
         }
     }
+}
+
+/// The part of an ascending list that lies in a range, and how many are before it.
+fn within(list: &[u32], (first, end): (usize, usize)) -> (&[u32], usize) {
+    let before = |limit: usize| list.partition_point(|&row| (row as usize) < limit);
+    (&list[before(first)..before(end)], before(first))
 }

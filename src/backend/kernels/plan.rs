@@ -138,9 +138,11 @@ impl Plan {
     }
 
     /// Samples that are worked on together: enough rows to use each block of weights well, but not much more
-    /// than the caches hold, a core's own if threads work `alone`.
+    /// than the caches hold, a core's own if threads work `alone`; where all weights are more than that, as much as
+    /// they are, since every chunk reads them again.
     pub(super) fn chunk(&self, batch: usize, matrices: usize, alone: bool) -> usize {
-        let (cached, rows) = if alone { (400 << 10, 64) } else { (3 << 20, 128) };
+        let shared = (3 << 20).max(self.points * self.weight_plane());
+        let (cached, rows) = if alone { (400 << 10, 64) } else { (shared, 128) };
         let tiles = self.tiles();
         let sample = self.points * tiles * self.rows[0].max(self.rows[1]) * matrices;
         let most = (cached / sample).max(usize::div_ceil(rows, tiles)).clamp(1, batch.max(1));
@@ -151,9 +153,6 @@ impl Plan {
     /// group, and then most of all the sum of the weights' gradient, which is read and written once a group.
     pub(super) fn worthwhile(&self, backward: bool) -> f64 {
         match (backward, self.tiles()) {
-            // Leaving channels out of patches gave a wrong gradient of the weights; until that is found, patches stay
-            // whole.
-            _ if self.scheme == Scheme::Rows => 0.0,
             (false, 0..=1) => 0.65,
             (true, 0..=1) => 0.38,
             (true, 2..=8) => 0.5,
@@ -164,6 +163,31 @@ impl Plan {
     /// Samples of a group that shares a list of channels, so that a group has rows enough.
     pub(super) fn group(&self) -> usize {
         (8 / self.tiles().max(1)).clamp(1, 4)
+    }
+
+    /// Samples of a group that shares lists of channels on both sides: more, as the weights are copied for it.
+    pub(super) fn group_of_both(&self) -> usize {
+        (64 / self.tiles().max(1)).clamp(1, 8)
+    }
+
+    /// What a group with these numbers of input and output channels and of rows costs a row, against all channels.
+    pub(super) fn cost_of_both(&self, inputs: usize, outputs: usize, rows: usize) -> f64 {
+        let lanes = self.isa.lanes();
+        let (whole, rest) = (outputs / self.n.width, outputs % self.n.width);
+        let rest = if rest == 0 { 0 } else { self.vectors_for(rest) };
+        let products = ((whole * self.n.vectors + rest) * lanes) as f64;
+        // A vector that is picked costs as much as some products with it; one by one where no instruction does it.
+        let picking = match self.isa {
+            Isa::Avx512 => 8.0 * self.n.len() as f64,
+            _ => 24.0 * outputs as f64,
+        };
+        let share = inputs as f64 / self.shape.cin as f64;
+        share * (products + picking / rows.max(1) as f64) / self.n.len() as f64
+    }
+
+    /// Vectors of a block, for so many values of it.
+    pub(super) fn vectors_for(&self, values: usize) -> usize {
+        values.div_ceil(self.isa.lanes()).next_power_of_two().min(self.n.vectors)
     }
 }
 

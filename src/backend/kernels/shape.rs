@@ -3,7 +3,7 @@
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
-    /// Samples, at most.
+    /// Samples, about: what the scheme is chosen for. Any number can be computed.
     pub batch: usize,
     /// Rows of the input.
     pub height: usize,

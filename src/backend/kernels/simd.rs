@@ -18,6 +18,30 @@ pub(super) trait Simd: Copy {
     unsafe fn splat(value: f32) -> Self::V;
     unsafe fn load(from: *const f32) -> Self::V;
     unsafe fn store(to: *mut f32, v: Self::V);
+    /// The first `count` values, of at most `LANES`, and zeros; reads no more.
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, count: usize) -> Self::V {
+        let mut values = [0.0f32; 16];
+        // SAFETY: `count` values can be read, and the array has room for every vector.
+        unsafe {
+            for (i, value) in values.iter_mut().enumerate().take(count) {
+                *value = *from.add(i);
+            }
+            Self::load(values.as_ptr())
+        }
+    }
+    /// Writes the first `count` values, of at most `LANES`, and no more.
+    #[inline(always)]
+    unsafe fn store_part(to: *mut f32, v: Self::V, count: usize) {
+        let mut values = [0.0f32; 16];
+        // SAFETY: `count` values can be written, and the array has room for every vector.
+        unsafe {
+            Self::store(values.as_mut_ptr(), v);
+            for (i, value) in values.iter().enumerate().take(count) {
+                *to.add(i) = *value;
+            }
+        }
+    }
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
@@ -28,7 +52,7 @@ pub(super) trait Simd: Copy {
     /// Transposes `LANES` rows of `LANES` values.
     unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize);
 
-    /// The vector in which the values at set bits follow each other. Writes `LANES` values.
+    /// The vector in which the values at set bits follow each other. May write `LANES` values.
     #[inline(always)]
     unsafe fn compress(from: *const f32, mask: u32, to: *mut f32) {
         let (mut rest, mut next) = (mask, to);
@@ -40,6 +64,13 @@ pub(super) trait Simd: Copy {
             }
             rest &= rest - 1;
         }
+    }
+
+    /// As `compress`, but writes no more values than bits are set.
+    #[inline(always)]
+    unsafe fn pick(from: *const f32, mask: u32, to: *mut f32) {
+        // SAFETY: this form of `compress` writes no more.
+        unsafe { Self::compress(from, mask, to) }
     }
 
     /// The reverse of `compress`; zero at the other bits.

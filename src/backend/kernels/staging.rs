@@ -32,9 +32,11 @@ impl Job for Stage<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let zero = [0.0f32; 16];
+        let end = self.pixels * self.channels;
         for pixel in 0..self.pixels {
-            // SAFETY: image and copy hold this pixel; the last vector of the image's channels goes through a
-            // buffer, and the copy has room for a vector behind its end.
+            // SAFETY: image and copy hold this pixel. A vector may reach into the next pixel, which comes after
+            // it, but not past the last one: that goes through a buffer. The copy has room for a vector behind
+            // its end.
             unsafe {
                 let image = self.image.add(pixel * self.channels);
                 let mut copy = self.copy.add(pixel * self.width);
@@ -44,7 +46,7 @@ impl Job for Stage<'_> {
                     let mask = self.bits.map_or(all, |bits| (bits[first / 64] >> (first % 64)) as u32 & all);
                     let mut edge = zero;
                     let image = image.add(first);
-                    let whole = count == S::LANES;
+                    let whole = pixel * self.channels + first + S::LANES <= end;
                     match self.way {
                         Way::In if whole => S::compress(image, mask, copy),
                         Way::In => {
@@ -130,26 +132,51 @@ impl Patches<'_> {
     ///
     /// The pointers hold what their fields say.
     pub(super) unsafe fn gather(self) {
+        let s = &self.plan.shape;
+        // Taps of a row follow each other in the patch and, inside the image, there too.
+        let columns = self.plan.taps.iter().filter(|tap| tap[0] == self.plan.taps[0][0]).count();
+        let run = columns * self.channels;
         let mut patch = self.patches;
         for out_y in self.rows.0..self.rows.1 {
             for out_x in 0..self.plan.grid[1] {
-                for (index, tap) in self.plan.taps.iter().enumerate() {
-                    // SAFETY: a row for every output pixel; a pixel inside holds `channels` values.
+                for (index, taps) in self.plan.taps.chunks_exact(columns).enumerate() {
+                    let x = (out_x * s.stride + taps[0][1]).wrapping_sub(s.padding);
+                    let inside = x < s.width && x + columns <= s.width && self.pixel == self.channels;
+                    let short = run < 32 && index * run + run.next_multiple_of(4) <= self.row;
+                    // SAFETY: a row for every output pixel; a pixel inside holds `channels` values. Values past a
+                    // short run belong to the image where another row of it follows, and in the patch are
+                    // overwritten by the next run.
                     unsafe {
-                        let to = patch.add(index * self.channels);
-                        match self.pixel_at([out_y, out_x], tap) {
-                            Some(at) if self.channels < 16 => {
-                                for c in 0..self.channels {
-                                    *to.add(c) = *self.image.add(at + c);
+                        let to = patch.add(index * run);
+                        match self.pixel_at([out_y, out_x], &taps[0]) {
+                            Some(at) if inside && short && at + self.pixel * s.width < s.input_len() => {
+                                let from = self.image.add(at).cast::<[f32; 4]>();
+                                let to = to.cast::<[f32; 4]>();
+                                for i in 0..run.div_ceil(4) {
+                                    to.add(i).write_unaligned(from.add(i).read_unaligned());
                                 }
                             }
-                            Some(at) => to.copy_from_nonoverlapping(self.image.add(at), self.channels),
-                            None => to.write_bytes(0, self.channels),
+                            Some(at) if inside => to.copy_from_nonoverlapping(self.image.add(at), run),
+                            _ => self.gather_taps([out_y, out_x], taps, to),
                         }
                     }
                 }
                 // SAFETY: as above; the last one's end is inside the buffer.
                 patch = unsafe { patch.add(self.row) };
+            }
+        }
+    }
+
+    /// Copies the pixels under some taps one by one.
+    unsafe fn gather_taps(&self, output: [usize; 2], taps: &[[usize; 2]], to: *mut f32) {
+        for (index, tap) in taps.iter().enumerate() {
+            // SAFETY: the caller's promise; a pixel inside holds `channels` values.
+            unsafe {
+                let to = to.add(index * self.channels);
+                match self.pixel_at(output, tap) {
+                    Some(at) => to.copy_from_nonoverlapping(self.image.add(at), self.channels),
+                    None => to.write_bytes(0, self.channels),
+                }
             }
         }
     }

@@ -251,7 +251,7 @@ pub(super) struct Strip {
     /// Rows of tiles, and tiles in a row.
     pub tiles: (usize, usize),
     pub columns: usize,
-    /// A multiple of `LANES`; image, planes and `spare` have as many channels.
+    /// Channels of a pixel. Planes and `spare` have room for whole vectors of them.
     pub channels: usize,
     /// The first tile at point 0; tiles are `row` values apart, points `plane`.
     pub points: *mut f32,
@@ -327,33 +327,17 @@ impl Strip {
 
     #[inline(always)]
     unsafe fn read<S: Simd, T: Tile, const OUTPUT: bool>(&self) {
-        let mut points = self.points;
+        let (mut points, rest) = (self.points, self.channels % S::LANES);
         for tile_row in self.tiles.0..self.tiles.1 {
             for tile_column in 0..self.columns {
-                // SAFETY: pixels and points have `channels` values, a multiple of `LANES`.
+                // SAFETY: pixels have `channels` values, points room for whole vectors of them.
                 unsafe {
                     let pixels = self.pixels::<T>(tile_row, tile_column);
-                    for c in (0..self.channels).step_by(S::LANES) {
-                        let to = points.add(c);
-                        if OUTPUT {
-                            twice!(
-                                S,
-                                T::OUT,
-                                T::POINTS,
-                                T::output_transposed::<S>,
-                                |i, j| S::load(pixels[i][j].add(c)),
-                                |v| S::store(to.add((i * T::POINTS + j) * self.plane), v)
-                            );
-                        } else {
-                            twice!(
-                                S,
-                                T::WINDOW,
-                                T::POINTS,
-                                T::input::<S>,
-                                |i, j| S::load(pixels[i][j].add(c)),
-                                |v| S::store(to.add((i * T::POINTS + j) * self.plane), v)
-                            );
-                        }
+                    for c in (0..self.channels - rest).step_by(S::LANES) {
+                        self.read_vector::<S, T, OUTPUT, false>(&pixels, points, c, rest);
+                    }
+                    if rest > 0 {
+                        self.read_vector::<S, T, OUTPUT, true>(&pixels, points, self.channels - rest, rest);
                     }
                     points = points.add(self.row);
                 }
@@ -361,42 +345,106 @@ impl Strip {
         }
     }
 
+    /// A vector of channels of one tile: from its pixels to its points. With PART it is the last, of `rest`
+    /// channels.
+    #[inline(always)]
+    unsafe fn read_vector<S: Simd, T: Tile, const OUTPUT: bool, const PART: bool>(
+        &self,
+        pixels: &[[*mut f32; 6]; 6],
+        points: *mut f32,
+        c: usize,
+        rest: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let to = points.add(c);
+            macro_rules! pixel {
+                ($i:ident, $j:ident) => {
+                    if PART {
+                        S::load_part(pixels[$i][$j].add(c), rest)
+                    } else {
+                        S::load(pixels[$i][$j].add(c))
+                    }
+                };
+            }
+            if OUTPUT {
+                twice!(S, T::OUT, T::POINTS, T::output_transposed::<S>, |i, j| pixel!(i, j), |v| S::store(
+                    to.add((i * T::POINTS + j) * self.plane),
+                    v
+                ));
+            } else {
+                twice!(S, T::WINDOW, T::POINTS, T::input::<S>, |i, j| pixel!(i, j), |v| S::store(
+                    to.add((i * T::POINTS + j) * self.plane),
+                    v
+                ));
+            }
+        }
+    }
+
     #[inline(always)]
     unsafe fn write<S: Simd, T: Tile, const OUTPUT: bool>(&self) {
-        let mut points = self.points;
+        let (mut points, rest) = (self.points, self.channels % S::LANES);
         for tile_row in self.tiles.0..self.tiles.1 {
             for tile_column in 0..self.columns {
-                // SAFETY: pixels and points have `channels` values, a multiple of `LANES`.
+                // SAFETY: as for `read`.
                 unsafe {
                     let pixels = self.pixels::<T>(tile_row, tile_column);
-                    for c in (0..self.channels).step_by(S::LANES) {
-                        let from = points.add(c);
-                        if OUTPUT {
-                            twice!(
-                                S,
-                                T::POINTS,
-                                T::OUT,
-                                T::output::<S>,
-                                |i, j| S::load(from.add((i * T::POINTS + j) * self.plane)),
-                                |v| S::store(pixels[i][j].add(c), v)
-                            );
-                        } else {
-                            twice!(
-                                S,
-                                T::POINTS,
-                                T::WINDOW,
-                                T::input_transposed::<S>,
-                                |i, j| S::load(from.add((i * T::POINTS + j) * self.plane)),
-                                |v| {
-                                    let to = pixels[i][j].add(c);
-                                    let overlaps = T::WINDOW > T::OUT;
-                                    S::store(to, if overlaps { S::add(S::load(to), v) } else { v });
-                                }
-                            );
-                        }
+                    for c in (0..self.channels - rest).step_by(S::LANES) {
+                        self.write_vector::<S, T, OUTPUT, false>(&pixels, points, c, rest);
+                    }
+                    if rest > 0 {
+                        self.write_vector::<S, T, OUTPUT, true>(&pixels, points, self.channels - rest, rest);
                     }
                     points = points.add(self.row);
                 }
+            }
+        }
+    }
+
+    /// The reverse of [`Strip::read_vector`].
+    #[inline(always)]
+    unsafe fn write_vector<S: Simd, T: Tile, const OUTPUT: bool, const PART: bool>(
+        &self,
+        pixels: &[[*mut f32; 6]; 6],
+        points: *mut f32,
+        c: usize,
+        rest: usize,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let from = points.add(c);
+            macro_rules! put {
+                ($to:expr, $v:expr) => {
+                    if PART { S::store_part($to, $v, rest) } else { S::store($to, $v) }
+                };
+            }
+            if OUTPUT {
+                twice!(
+                    S,
+                    T::POINTS,
+                    T::OUT,
+                    T::output::<S>,
+                    |i, j| S::load(from.add((i * T::POINTS + j) * self.plane)),
+                    |v| put!(pixels[i][j].add(c), v)
+                );
+            } else {
+                twice!(
+                    S,
+                    T::POINTS,
+                    T::WINDOW,
+                    T::input_transposed::<S>,
+                    |i, j| S::load(from.add((i * T::POINTS + j) * self.plane)),
+                    |v| {
+                        let to = pixels[i][j].add(c);
+                        if T::WINDOW <= T::OUT {
+                            put!(to, v);
+                        } else if PART {
+                            S::store_part(to, S::add(S::load_part(to, rest), v), rest);
+                        } else {
+                            S::store(to, S::add(S::load(to), v));
+                        }
+                    }
+                );
             }
         }
     }

@@ -61,22 +61,22 @@ fn each(threads: usize, sizes: [usize; 3], job: impl Fn(usize, [[usize; 2]; 3]) 
 }
 
 impl<'a> Work<'a> {
-    /// Groups the samples if that saves enough, cuts the batch and makes room.
+    /// Groups the samples if that saves enough, cuts the batch and makes room. The sets are the channels that matter
+    /// of the input and, on the way forward, of the output.
     pub(super) fn new(
         plan: &'a Plan,
         batch: usize,
-        active: Option<&Active>,
+        sets: [Option<&Active>; 2],
         backward: bool,
         scratch: &'a mut Scratch,
     ) -> Self {
-        let grouped =
-            active.is_some_and(|active| grouped(plan, active, batch, backward, &mut scratch.groups));
+        let grouped = grouped(plan, sets, batch, backward, &mut scratch.groups);
         let matrices = if backward { 3 } else { 2 };
         let alone = plan.alone(batch, backward);
         let (crews, threads) = if alone { (plan.threads, 1) } else { (1, plan.threads) };
         let mut chunk = plan.chunk(batch, matrices, alone);
         if grouped {
-            chunk = chunk.next_multiple_of(plan.group());
+            chunk = chunk.next_multiple_of(scratch.groups.size);
         }
         let row = plan.rows[0].max(plan.rows[1]);
         let plane = chunk * plan.tiles() * row + GAP;
@@ -85,7 +85,8 @@ impl<'a> Work<'a> {
         let input = plan.direct && !grouped;
         let direct = Direct {
             input,
-            output: rows && plan.shape.cout == plan.n.len(),
+            // The way back reads whole blocks of it.
+            output: rows && (!backward || plan.shape.cout == plan.n.len()),
             gradient: input && plan.shape.cin == plan.k.len(),
         };
         let room = |needed: bool| if needed { crews * planes } else { 0 };
@@ -112,23 +113,16 @@ impl<'a> Work<'a> {
     }
 
     /// The output.
-    pub(super) fn forward(&self, weights: Shared, x: Shared, y: Shared, wanted: Option<&Active>) {
+    pub(super) fn forward(&self, weights: Shared, x: Shared, y: Shared) {
         parallel(self.crews, self.batch.div_ceil(self.chunk), |crew, index| {
             let chunk = self.nth(index);
             // SAFETY: the buffers are as large as plan and chunk ask; jobs of one phase write to different
             // samples, tiles, rows or blocks, and the phases follow each other.
-            unsafe { self.forward_chunk(crew, chunk, weights, [x, y], wanted) }
+            unsafe { self.forward_chunk(crew, chunk, weights, [x, y]) }
         });
     }
 
-    unsafe fn forward_chunk(
-        &self,
-        crew: usize,
-        chunk: Chunk,
-        weights: Shared,
-        [x, y]: [Shared; 2],
-        wanted: Option<&Active>,
-    ) {
+    unsafe fn forward_chunk(&self, crew: usize, chunk: Chunk, weights: Shared, [x, y]: [Shared; 2]) {
         let pass = self.pass(crew, chunk, x, y);
         let (images, outs) = (self.images(x, Side::Input), self.images(y, Side::Output));
         // SAFETY: the caller's promise.
@@ -138,15 +132,12 @@ impl<'a> Work<'a> {
                     pass.to_points(worker, (images, Side::Input, pass.input), chunk, position, tiles);
                 });
             }
-            each(self.threads, pass.multiply_jobs(chunk), |_, at| pass.multiply(weights, chunk, at));
+            each(self.threads, pass.multiply_jobs(chunk), |worker, at| {
+                pass.multiply(worker, weights, chunk, at);
+            });
             if !self.direct.output {
                 self.each_tile_row(chunk, |worker, position, tiles| {
                     pass.to_image(worker, (outs, Side::Output, pass.output), chunk, position, tiles);
-                });
-            }
-            if let Some(wanted) = wanted {
-                parallel(self.threads, chunk.samples, |_, index| {
-                    pass.keep(outs, Side::Output, pass.sample(chunk.first + index), wanted);
                 });
             }
         }
@@ -293,13 +284,35 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Groups the samples, and says whether leaving channels out then saves time.
-fn grouped(plan: &Plan, active: &Active, batch: usize, backward: bool, groups: &mut Groups) -> bool {
-    assert_eq!(active.channels(), plan.shape.cin, "the channels of the active set");
-    groups.form(active, batch, plan.group());
-    if groups.density(plan.shape.cin) >= plan.worthwhile(backward) {
+/// Groups the samples, and says whether leaving channels out then saves time: on both sides, or of the input.
+fn grouped(
+    plan: &Plan,
+    [active, wanted]: [Option<&Active>; 2],
+    batch: usize,
+    backward: bool,
+    groups: &mut Groups,
+) -> bool {
+    let all = [plan.shape.cin, plan.shape.cout];
+    let sets = [(active, all[0]), (wanted, all[1])].into_iter().filter_map(|(set, all)| Some((set?, all)));
+    sets.for_each(|(set, all)| assert_eq!(set.channels(), all, "the channels of a set"));
+    let worthwhile = plan.worthwhile(backward);
+    let inputs = |inputs: usize, _, _| inputs as f64 / all[0] as f64;
+    if wanted.is_some() {
+        groups.form([active, wanted], batch, plan.group_of_both());
+        let both = |inputs, outputs, samples| plan.cost_of_both(inputs, outputs, samples * plan.tiles());
+        let cost = groups.mean(all, both);
+        if cost < worthwhile && cost < groups.mean(all, inputs) {
+            groups.spread(plan.taps.len(), all[0]);
+            return true;
+        }
+    }
+    if active.is_none() {
         return false;
     }
-    groups.spread(plan.taps.len(), plan.shape.cin);
+    groups.form([active, None], batch, plan.group());
+    if groups.mean(all, inputs) >= worthwhile {
+        return false;
+    }
+    groups.spread(plan.taps.len(), all[0]);
     true
 }

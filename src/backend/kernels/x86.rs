@@ -46,6 +46,12 @@ unsafe fn quarter_sums(v: [__m128; 4]) -> [f32; 4] {
     sums
 }
 
+/// The mask of the first `count` of 16 values.
+#[inline(always)]
+fn first(count: usize) -> __mmask16 {
+    ((1u32 << count) - 1) as __mmask16
+}
+
 impl Simd for Avx512 {
     type V = __m512;
     const LANES: usize = 16;
@@ -65,6 +71,16 @@ impl Simd for Avx512 {
     unsafe fn store(to: *mut f32, v: Self::V) {
         // SAFETY: `to` is valid for 16 values.
         unsafe { _mm512_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, count: usize) -> Self::V {
+        // SAFETY: the values that the mask names can be read; others are not.
+        unsafe { _mm512_maskz_loadu_ps(first(count), from) }
+    }
+    #[inline(always)]
+    unsafe fn store_part(to: *mut f32, v: Self::V, count: usize) {
+        // SAFETY: the values that the mask names can be written; others are not.
+        unsafe { _mm512_mask_storeu_ps(to, first(count), v) }
     }
     #[inline(always)]
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
@@ -151,6 +167,14 @@ impl Simd for Avx512 {
         // faster than the form of the instruction that writes to memory.
         unsafe {
             _mm512_storeu_ps(to, _mm512_maskz_compress_ps(mask as __mmask16, _mm512_loadu_ps(from)));
+        }
+    }
+    #[inline(always)]
+    unsafe fn pick(from: *const f32, mask: u32, to: *mut f32) {
+        // SAFETY: `from` is valid for 16 values, `to` for as many as bits are set.
+        unsafe {
+            let picked = _mm512_maskz_compress_ps(mask as __mmask16, _mm512_loadu_ps(from));
+            _mm512_mask_storeu_ps(to, first(mask.count_ones() as usize), picked);
         }
     }
     #[inline(always)]

@@ -123,8 +123,8 @@ impl Engine {
         back: &Back<'_>,
     ) -> Sums {
         let value = self.plan.values[step.output];
-        let mut dz = self.buffers.zeros(back.tape.batch * value.channels);
-        let mut product = self.buffers.zeros(back.tape.batch * value.channels);
+        let mut dz = self.buffers.take(back.tape.batch * value.channels);
+        let mut product = self.buffers.take(back.tape.batch * value.channels);
         let (isa, window, centre) = (self.isa, block.window(), &tape.norm.centre[..]);
         let image = block.height * block.width * value.channels;
         let pooled = back.tape.value(step.output);

@@ -162,7 +162,7 @@ impl Engine {
     ) {
         let value = self.plan.values[step.output];
         let mut out = self.buffers.take(pass.tape.batch * value.len());
-        let mut total = self.buffers.zeros(pass.tape.batch * value.channels);
+        let mut total = self.buffers.take(pass.tape.batch * value.channels);
         let image = block.height * block.width * value.channels;
         let added = block.added.map(|(added, outer)| (pass.tape.value(added), passes::floor(outer)));
         let (isa, window) = (self.isa, block.window());

@@ -2,6 +2,7 @@
 
 use super::backward::Back;
 use super::forward::Under;
+use super::passes;
 use super::plan::{Block, Generator, Step};
 use super::share::each;
 use super::{Buffer, Engine};
@@ -20,11 +21,9 @@ impl Engine {
         inner.iter_mut().for_each(|h| *h = if *h < 0.0 { 0.0 } else { *h });
         let (kernel, scratch) = self.kernels.of(first + 1);
         kernel.forward(&inner, None, None, &mut mask, scratch);
+        let isa = self.isa;
         each(self.threads, mask.chunks_exact_mut(bias.len()), |_, row| {
-            for (z, bias) in row.iter_mut().zip(bias) {
-                let tanh = (*z + bias).tanh();
-                *z = if tanh < 0.0 { 0.0 } else { tanh };
-            }
+            passes::masks(isa, row, bias);
         });
         if let Some(imposed) = self.imposed.get(number) {
             mask.copy_from_slice(imposed);

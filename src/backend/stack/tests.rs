@@ -286,20 +286,29 @@ fn the_same_numbers_give_the_same_bits() {
 }
 
 #[test]
-fn a_smaller_batch_after_a_larger_one_gives_what_it_gives_alone() {
-    let pieces = vec![Piece::Conv(conv(8)), Piece::Conv(masked(8)), Piece::Flatten, Piece::Linear(3)];
-    let small = Trial::new([3, 6, 6], 3, pieces.clone());
-    let large = Trial { batch: 7, ..Trial::new([3, 6, 6], 7, pieces) };
-    let mut engine = small.engine(2);
-    let alone = small.train(&mut engine);
-    engine.backward(&[0.5; 9], &[None]);
-    let gradients = engine.gradients().to_vec();
-    let mut engine = large.engine(2);
-    large.train(&mut engine);
-    engine.backward(&[1.0; 21], &[None]);
-    assert_eq!(small.train(&mut engine).outputs, alone.outputs);
-    engine.backward(&[0.5; 9], &[None]);
-    assert_eq!(engine.gradients(), gradients);
+fn what_a_batch_gives_does_not_depend_on_the_batches_before() {
+    // Light and heavy layers; few samples of the heavy one are planned otherwise than many.
+    for kernels in [8, 256] {
+        let pieces =
+            vec![Piece::Conv(conv(kernels)), Piece::Conv(masked(kernels)), Piece::Flatten, Piece::Linear(3)];
+        let trials = [3, 9].map(|batch| Trial::new([3, 4, 4], batch, pieces.clone()));
+        let step = |trial: &Trial, engine: &mut Engine| {
+            let outputs = trial.train(engine).outputs;
+            engine.backward(&vec![0.5; outputs.len()], &[None]);
+            (outputs, engine.gradients().to_vec())
+        };
+        let alone = trials.each_ref().map(|trial| step(trial, &mut trial.engine(2)));
+        for order in [[0, 1, 0], [1, 0, 1]] {
+            let mut engine = trials[0].engine(2);
+            for at in order {
+                assert!(
+                    step(&trials[at], &mut engine) == alone[at],
+                    "batch {} of {order:?}",
+                    trials[at].batch
+                );
+            }
+        }
+    }
 }
 
 #[test]
