@@ -119,6 +119,27 @@ fn it_sleeps_and_wakes_as_other_programs_do() {
 }
 
 #[test]
+fn killed_while_it_sleeps_it_saves_a_checkpoint_and_ends() {
+    let mut pty = Pty::shell(80, 24, "set -m; \"$CLEAVE\"; kill %1; wait %1; echo code $?");
+    pty.train();
+    pty.send("\x1a");
+    pty.wait_for("code 143");
+    assert!(pty.stopped_whole());
+}
+
+#[test]
+fn it_trains_on_in_the_background_and_comes_back() {
+    let mut pty = Pty::shell(80, 24, "set -m; \"$CLEAVE\"; bg; echo behind; sleep 1; fg; echo code $?");
+    pty.train();
+    pty.send("\x1a");
+    pty.wait_for("behind");
+    pty.wait_for("3 modules");
+    pty.signal_trainer(Signal::TERM);
+    pty.wait_for("code 143");
+    assert!(pty.stopped_whole());
+}
+
+#[test]
 fn any_size_at_any_moment_is_drawn() {
     let mut pty = Pty::workbench(80, 24);
     pty.wait_for("3 modules");

@@ -17,6 +17,9 @@ pub const LEARNING_RATE: &str = "learning rate";
 /// How many of the newest step records the speed is taken from.
 const RECENT: usize = 33;
 
+/// How many of the newest checkpoints are known.
+const CHECKPOINTS: usize = 256;
+
 /// What a chart of the dashboard shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measure {
@@ -246,6 +249,11 @@ impl Curves {
                 self.held.insert(*step, self.changes.len());
                 if let Err(place) = self.checkpoints.binary_search(step) {
                     self.checkpoints.insert(place, *step);
+                }
+                // Far fewer are kept on the disk.
+                self.checkpoints.drain(..self.checkpoints.len().saturating_sub(CHECKPOINTS));
+                while self.held.len() > CHECKPOINTS {
+                    self.held.pop_first();
                 }
             }
             Event::Finished { step, .. } | Event::Stopped { step } | Event::Failed { step, .. } => {

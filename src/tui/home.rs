@@ -279,9 +279,18 @@ impl Home {
     }
 
     /// The session said something; `shared.live` has taken it in already.
-    pub fn event(&mut self, event: &Event, _shared: &mut Shared) -> Vec<Effect> {
+    pub fn event(&mut self, event: &Event, shared: &mut Shared) -> Vec<Effect> {
         match event {
-            Event::Started { .. } | Event::Epoch(_) => vec![job(Job::Runs)],
+            Event::Started { .. } => vec![job(Job::Runs)],
+            // Reading all runs for every epoch would slow training down where there are many.
+            Event::Epoch(record) => {
+                if let (Some(live), Some(Ok(rows))) = (&shared.live, &mut shared.runs)
+                    && let Some(row) = rows.iter_mut().find(|row| row.entry.id == live.run())
+                {
+                    row.entry.last = Some((**record).clone());
+                }
+                Vec::new()
+            }
             event if event.is_end() => vec![job(Job::Runs)],
             _ => Vec::new(),
         }

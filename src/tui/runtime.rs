@@ -206,6 +206,9 @@ impl Desk {
             if Instant::now() >= tick {
                 tick = Instant::now() + TICK;
                 self.take(Msg::Tick(self.begun.elapsed()));
+                if self.asleep && signals::in_foreground() {
+                    self.take(Msg::Woken);
+                }
             }
             if let Some(code) = self.end() {
                 return Ok(code);
@@ -239,6 +242,11 @@ impl Desk {
         tests::fault(&msg);
         self.prompt |= matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_));
         if let Msg::Woken = msg {
+            // It goes on in the background, or was woken only to be told to end.
+            if !signals::in_foreground() {
+                self.asleep = true;
+                return;
+            }
             self.asleep = false;
             // Stopped from outside, the program had no time to leave, and a shell may have changed the modes.
             self.tty.leave();

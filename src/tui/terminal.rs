@@ -18,6 +18,8 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 
+use super::signals::in_foreground;
+
 /// Whether the terminal is taken, for the panic hook.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -178,7 +180,9 @@ pub(super) fn give_back() {
         cursor::Show,
         SetTitle("")
     );
-    let _ = disable_raw_mode();
+    if in_foreground() {
+        let _ = disable_raw_mode();
+    }
 }
 
 /// Every panic goes to `log`, with the way that led to it. One of this thread also gives the terminal back,

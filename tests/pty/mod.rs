@@ -200,6 +200,11 @@ impl Pty {
         kill_process(self.process(), signal).unwrap();
     }
 
+    /// Sends a signal to the process that trains, which a shell may have started.
+    pub fn signal_trainer(&self, signal: Signal) {
+        kill_process(self.trainer(), signal).unwrap();
+    }
+
     /// Closes the terminal.
     pub fn hang_up(&mut self) {
         self.stop_reading();

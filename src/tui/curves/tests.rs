@@ -193,19 +193,26 @@ fn seconds_count_on_over_sessions() {
 }
 
 #[test]
-fn a_million_records_take_bounded_memory() {
+fn a_million_steps_take_bounded_memory_and_no_spike_is_lost() {
     let (manifest, weights) = digits();
     let mut curves = Curves::new(&manifest, 0.6);
     curves.event(&started(0));
-    let mut record = steps(1, 1_000_000, &weights);
-    for step in 1..=200_000 {
-        record.step = step;
-        record.seconds = step as f64;
-        curves.event(&Event::Steps(record.clone()));
+    let mut event = Event::Steps(steps(1, 1_000_000, &weights));
+    for step in 1..=1_000_000 {
+        if let Event::Steps(record) = &mut event {
+            (record.step, record.seconds) = (step, step as f64);
+            *record.train.get_mut("accuracy").unwrap() = if step == 123_457 { -7.0 } else { 0.5 };
+        }
+        curves.event(&event);
+        if step % 100 == 0 {
+            curves.event(&Event::Checkpointed { step });
+        }
     }
-    let kept = curves.line(Measure::Accuracy).steps.raw().points(0.0, 1e9).count();
+    let accuracy = curves.line(Measure::Accuracy).steps.raw();
+    let kept = accuracy.points(0.0, 1e9).count();
     assert!(kept < 20_000, "{kept} points");
-    assert_eq!(curves.line(Measure::Accuracy).steps.raw().len(), 200_000);
+    assert_eq!((accuracy.len(), accuracy.lowest()), (1_000_000, Some((123_457.0, -7.0))));
+    assert_eq!((curves.checkpoints.len(), curves.checkpoints.last()), (CHECKPOINTS, Some(&1_000_000)));
 }
 
 #[test]

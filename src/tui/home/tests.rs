@@ -116,6 +116,18 @@ fn the_selection_stays_with_its_run_when_the_list_changes() {
 }
 
 #[test]
+fn an_epoch_of_the_run_in_training_shows_in_its_row_without_reading_the_runs_again() {
+    let mut shared = shared();
+    let mut home = home(&mut shared);
+    shared.live = Some(Live::new(manifest("mid", "", None)));
+    let record = crate::tui::curves::tests::epoch(40, 20, 800, &Default::default());
+    assert_eq!(home.event(&Event::Epoch(Box::new(record.clone())), &mut shared), []);
+    let last: Vec<Option<u64>> =
+        rows(&shared).iter().map(|row| row.entry.last.as_ref().map(|last| last.epoch)).collect();
+    assert_eq!(last, [None, Some(2), None]);
+}
+
+#[test]
 fn deleting_asks_first() {
     let mut shared = shared();
     let mut home = home(&mut shared);
