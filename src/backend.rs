@@ -10,10 +10,13 @@
 //! | `kernels` | its convolutions |
 //! | `update` | its optimiser step |
 //! | `cuda` | NVIDIA GPUs |
+//! | `gauge` | how busy they are |
 
 mod compute;
 #[cfg(all(feature = "cuda", not(test)))]
 mod cuda;
+#[cfg(all(feature = "cuda", not(test)))]
+mod gauge;
 pub mod kernels;
 pub mod stack;
 mod update;
@@ -91,6 +94,20 @@ pub struct Listed {
     pub problem: Option<String>,
 }
 
+/// How busy a GPU is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GpuLoad {
+    /// Share of the last moments in which it computed, 0..1.
+    pub busy: f32,
+    /// Bytes of its memory in use, by any program.
+    pub memory: u64,
+    /// Bytes of its memory.
+    pub total: u64,
+}
+
+/// Tells how busy a GPU is; `None` where the driver does not answer.
+pub type Gauge = Box<dyn Fn() -> Option<GpuLoad>>;
+
 /// A device that was asked for and cannot be used.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum DeviceError {
@@ -126,6 +143,19 @@ impl Device {
             Device::Cpu => task.run::<Cpu>(cpu_device()),
             #[cfg(all(feature = "cuda", not(test)))]
             Device::Cuda(index) => task.run::<cuda::Cuda>(cuda::device(index)),
+        }
+    }
+
+    /// What tells how busy this device is; `None` for the CPU, of which the system knows.
+    ///
+    /// # Errors
+    ///
+    /// Why a GPU cannot be asked, in a sentence.
+    pub fn gauge(self) -> Result<Option<Gauge>, String> {
+        match self {
+            Device::Cpu => Ok(None),
+            #[cfg(all(feature = "cuda", not(test)))]
+            Device::Cuda(index) => gauge::open(index).map(Some),
         }
     }
 }

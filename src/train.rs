@@ -10,9 +10,11 @@
 //! | `evaluate`, `record` | measuring a split, and what is written down |
 //! | `extract`, `task`, `tune`, `evaluator` | taking modules out, fine-tuning and comparing them |
 //! | `loaded` | work on runs as they were kept, with no session |
-//! | `launch`, `branch` | what comes before training: new, resumed and branched runs |
+//! | `launch`, `branch` | what comes before training: new, resumed, branched and imported runs |
+//! | `join` | modules of kept runs put together |
 //! | `compose` | modules of several runs as one, and a class replaced by a module |
 //! | `paper` | a run's results beside published ones |
+//! | `pace` | how fast an experiment would train here |
 
 mod branch;
 mod command;
@@ -23,11 +25,13 @@ mod evaluator;
 mod event;
 mod extract;
 pub mod input;
+mod join;
 mod launch;
 pub mod learner;
 mod loaded;
 pub mod loss;
 pub mod optimiser;
+mod pace;
 mod paper;
 mod record;
 pub mod schedule;
@@ -44,11 +48,13 @@ pub use evaluate::{Evaluation, Pass};
 pub use event::Event;
 pub use extract::{Request, Whole};
 pub use input::Normaliser;
-pub use launch::{Prepared, load_data};
+pub use join::{Join, Joining, replace_class, test_images};
+pub use launch::{Foreign, Prepared, load_data};
 pub use learner::Learner;
 pub use loaded::{Examination, Loaded, examine, kept_usage, predict, test};
 pub use loss::cross_entropy;
 pub use optimiser::Sgd;
+pub use pace::seconds_per_image;
 pub use paper::{Comparison, ComparisonRow};
 pub use record::{EpochRecord, MaskRecord, SplitRecord, StepRecord, Summary};
 pub use schedule::{Change, Schedule, Setting};

@@ -16,7 +16,7 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("cli", BELOW_THE_COMMANDS),
     ("tui", BELOW_THE_WORKBENCH),
     ("export", &["data", "disk", "markup", "method", "modular", "network", "plot", "preset", "run", "train"]),
-    ("train", &["backend", "data", "method", "modular", "network", "preset", "random", "run"]),
+    ("train", &["backend", "data", "import", "method", "modular", "network", "preset", "random", "run"]),
     ("import", &["network"]),
     ("run", &["disk", "markup", "network", "paths", "preset"]),
     ("preset", &["data", "method", "network"]),

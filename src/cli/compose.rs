@@ -5,10 +5,9 @@ use clap::ValueEnum;
 use super::context::Context;
 use super::error::Failure;
 use super::extract;
-use crate::backend::{Choice, Device};
-use crate::data::Dataset;
-use crate::run::{Ancestor, Module, Origin, Run};
-use crate::train::{Request, Source, compose, load_data};
+use crate::backend::Choice;
+use crate::run::Module;
+use crate::train::{self, Joining};
 
 /// Put modules together to one network.
 #[derive(Debug, clap::Args)]
@@ -60,91 +59,20 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Ok(Module::load(&context.store.resolve_module(query)?)?)
     };
     let modules = args.modules.iter().map(load).collect::<Result<Vec<Module>, Failure>>()?;
-    let runs = modules.iter().map(|module| Ok(context.store.open(&module.manifest.run)?));
-    let runs = runs.collect::<Result<Vec<Run>, Failure>>()?;
-    let name = runs[0].free_module_name(&args.name);
-    let mut module = match joins_by_union(&args, &modules)? {
-        true => union(&args, &name, &modules, &runs[0], context, device)?,
-        false => logits(&name, &modules, &runs, context, device)?,
+    let joining = Joining {
+        modules: &modules,
+        join: match args.join {
+            Join::Auto => train::Join::Auto,
+            Join::Union => train::Join::Union,
+            Join::Logits => train::Join::Logits,
+        },
+        name: &args.name,
+        fine_tune: args.fine_tune,
+        licence: args.licence,
     };
-    if let (Some(card), Some(licence)) = (&mut module.manifest.card, args.licence) {
-        card.licence = licence;
-    }
-    let path = runs[0].save_module(&module)?;
+    let (run, module) =
+        joining.carry_out(&context.store, &context.archives(), device, extract::say_counting)?;
+    let path = run.save_module(&module)?;
     eprintln!("module {} in {}", module.manifest.name, path.display());
     extract::print(&module.manifest, args.json)
-}
-
-fn joins_by_union(args: &Args, modules: &[Module]) -> Result<bool, Failure> {
-    let settings = |module: &Module| {
-        let manifest = &module.manifest;
-        let origin = manifest.card.as_ref().map_or(Origin::Extracted, |card| card.origin);
-        (manifest.run.clone(), manifest.step, manifest.threshold.to_bits(), manifest.fold_masks, origin)
-    };
-    let first = settings(&modules[0]);
-    let alike = first.4 == Origin::Extracted && modules.iter().all(|module| settings(module) == first);
-    match args.join {
-        Join::Union if !alike => Err(Failure::Usage(
-            "a union takes modules that were cut out of one checkpoint of one run, at one threshold and with or \
-             without --fold-masks; join these with --join logits"
-                .into(),
-        )),
-        Join::Logits if args.fine_tune.is_some() => {
-            Err(Failure::Usage("--fine-tune is for a union; modules side by side stay as they are".into()))
-        }
-        join => Ok(join == Join::Union || join == Join::Auto && alike),
-    }
-}
-
-/// The module of all classes of the modules, cut out of their run anew.
-fn union(
-    args: &Args,
-    name: &str,
-    modules: &[Module],
-    run: &Run,
-    context: &Context,
-    device: Device,
-) -> Result<Module, Failure> {
-    let first = &modules[0].manifest;
-    let mut classes = Vec::new();
-    for class in modules.iter().flat_map(|module| &module.manifest.class_indices) {
-        if !classes.contains(class) {
-            classes.push(*class);
-        }
-    }
-    let request = Request {
-        threshold: first.threshold,
-        head: true,
-        fold_masks: first.fold_masks,
-        fine_tune_epochs: args.fine_tune.unwrap_or(run.manifest.preset.modules.fine_tune_epochs),
-        controls: 0,
-        name: name.to_owned(),
-        classes,
-    };
-    let loaded = extract::load(run.clone(), Some(first.step), context, device)?;
-    let mut module = loaded.extract(&request, device)?;
-    if let Some(card) = &mut module.manifest.card {
-        let parent = |module: &Module| Ancestor {
-            run: module.manifest.run.clone(),
-            step: module.manifest.step,
-            module: Some(module.manifest.name.clone()),
-        };
-        card.origin = Origin::Composed;
-        card.parents = modules.iter().map(parent).collect();
-    }
-    Ok(module)
-}
-
-fn logits(
-    name: &str,
-    modules: &[Module],
-    runs: &[Run],
-    context: &Context,
-    device: Device,
-) -> Result<Module, Failure> {
-    let datasets = runs.iter().map(|run| load_data(&run.manifest, &context.archives()));
-    let datasets = datasets.collect::<Result<Vec<Dataset>, _>>()?;
-    let sources = modules.iter().zip(runs).zip(&datasets);
-    let sources = sources.map(|((module, run), dataset)| Source { module, run: &run.manifest, dataset });
-    Ok(compose(name, &sources.collect::<Vec<_>>(), device)?)
 }

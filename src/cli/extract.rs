@@ -100,8 +100,12 @@ pub(super) fn load(
     context: &Context,
     device: Device,
 ) -> Result<Loaded, train::Error> {
-    let counting = || eprintln!("counting which kernels each class uses");
-    Loaded::read(run, step, &context.archives(), device, counting)
+    Loaded::read(run, step, &context.archives(), device, say_counting)
+}
+
+/// Says that usage is being counted.
+pub(super) fn say_counting() {
+    eprintln!("counting which kernels each class uses");
 }
 
 /// Shows a module's figures.

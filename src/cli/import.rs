@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::board::Board;
 use super::context::Context;
@@ -14,15 +13,10 @@ use super::output::{self, percent};
 use super::signals::Signals;
 use super::train::{Ending, follow};
 use crate::backend::Choice;
-use crate::data;
 use crate::disk;
-use crate::import::{self, Mapping};
-use crate::network::Spec;
+use crate::import::{self, LONGEST_FILE};
 use crate::preset::{Override, Preset};
-use crate::train::{Event, Prepared, Schedule, Summary};
-
-/// The longest file that is read: far above any network that is trained here.
-const LONGEST_FILE: u64 = 4 << 30;
+use crate::train::{Foreign, Prepared, Schedule, Summary};
 
 /// Make a run of weights that another program has trained.
 #[derive(Debug, clap::Args)]
@@ -83,21 +77,15 @@ struct Report<'a> {
 
 pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let (device, _) = args.device.resolve()?;
-    let mut preset = Preset::find(&args.preset, &context.paths.presets(), &args.set)?;
+    let preset = Preset::find(&args.preset, &context.paths.presets(), &args.set)?;
     let bytes = disk::read(&args.file, LONGEST_FILE)?;
-    let arrays = import::read(&bytes, format(&args))?;
-    let dataset = data::load(&preset.data, preset.training.seed, &context.archives())?;
-    let spec = preset.spec(dataset.train.shape, dataset.classes.len())?;
-    let weights = import::assign(&spec, arrays, &mapping(&args, &spec)?)?;
-    // The run has nothing left to train.
-    preset.training.epochs = 0;
-    let count = weights.0.len();
+    let mapping = args.map.as_deref().map(read_text).transpose()?;
+    let file = args.file.file_name().unwrap_or_default().to_string_lossy();
+    let foreign = Foreign { file: &file, bytes: &bytes, format: format(&args), mapping: mapping.as_deref() };
     let signals = Signals::watch()?;
-    let name = args.name.as_deref();
-    let device_name = device.to_string();
-    let mut prepared = Prepared::with_weights(preset, name, &device_name, &context.store, dataset, weights)?;
-    let file = args.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    prepared.writer.events.append(&Event::Imported { step: 0, file, sha256: digest(&bytes) })?;
+    let (name, store) = (args.name.as_deref(), &context.store);
+    let (prepared, count) =
+        Prepared::import(preset, &foreign, name, &device.to_string(), store, &context.archives())?;
     let run = prepared.writer.run.clone();
     let id = run.manifest.id.clone();
     eprintln!("{count} arrays are in the run {id}; measuring it");
@@ -116,25 +104,14 @@ pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
 }
 
 fn format(args: &Args) -> import::Format {
-    let by_name = || args.file.extension().is_some_and(|extension| extension == "safetensors");
     match args.format {
         Some(Format::Safetensors) => import::Format::Safetensors,
-        None if by_name() => import::Format::Safetensors,
-        _ => import::Format::Pytorch,
+        Some(Format::Pytorch) => import::Format::Pytorch,
+        None => import::Format::of_name(&args.file),
     }
-}
-
-fn mapping(args: &Args, spec: &Spec) -> Result<Mapping, Failure> {
-    let Some(path) = &args.map else { return Ok(Mapping::default()) };
-    let text = read_text(path)?;
-    Ok(Mapping::parse(&text, spec)?)
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
     let bytes = disk::read(path, 1 << 20)?;
     String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{} is not UTF-8 text", path.display())))
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

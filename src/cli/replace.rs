@@ -5,7 +5,7 @@ use super::error::Failure;
 use super::extract;
 use crate::backend::Choice;
 use crate::run::Module;
-use crate::train::{Source, Weak, load_data, replace};
+use crate::train::replace_class;
 
 /// Let a module decide one class of a network that is weak at it.
 #[derive(Debug, clap::Args)]
@@ -42,20 +42,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let weak = context.store.open(&args.weak)?;
     let class = extract::parse_class(&args.class, &weak.manifest.classes)?;
     let donor = Module::load(&context.store.resolve_module(&args.donor)?)?;
-    let donor_run = context.store.open(&donor.manifest.run)?;
-    let checkpoint = weak.newest_whole()?.checkpoint;
-    let dataset = load_data(&weak.manifest, &context.archives())?;
-    let base = args.name.clone().unwrap_or_else(|| format!("replaced-{}", weak.manifest.classes[class]));
-    let name = weak.free_module_name(&base);
-    let network = Weak {
-        run: &weak.manifest,
-        step: checkpoint.step,
-        spec: &checkpoint.spec,
-        state: &checkpoint.weights,
-        dataset: &dataset,
-    };
-    let source = Source { module: &donor, run: &donor_run.manifest, dataset: &dataset };
-    let module = replace(&name, &network, class, &source, device)?;
+    let name = args.name.clone().unwrap_or_else(|| format!("replaced-{}", weak.manifest.classes[class]));
+    let module = replace_class(&weak, class, &donor, &name, &context.archives(), device)?;
     let path = weak.save_module(&module)?;
     eprintln!("module {} in {}", module.manifest.name, path.display());
     extract::print(&module.manifest, args.json)

@@ -1,8 +1,10 @@
 //! What can go wrong while training, evaluating or taking a module out.
 
+use std::any::Any;
+
 use thiserror::Error;
 
-use crate::{data, modular, network, preset, run};
+use crate::{data, import, modular, network, preset, run};
 
 /// Why training, evaluation or extraction did not go on.
 #[derive(Debug, Error)]
@@ -26,8 +28,8 @@ pub enum Error {
     /// A request that cannot be carried out.
     #[error("{0}")]
     Refused(String),
-    /// The trainer thread panicked.
-    #[error("training stopped by a fault in the program: {0}")]
+    /// A thread panicked.
+    #[error("stopped by a fault in the program: {0}")]
     Panic(String),
     /// The run directory.
     #[error(transparent)]
@@ -47,4 +49,16 @@ pub enum Error {
     /// The preset.
     #[error(transparent)]
     Preset(#[from] preset::Error),
+    /// Weights of another program.
+    #[error(transparent)]
+    Import(#[from] import::Error),
+}
+
+impl Error {
+    /// What a thread panicked with.
+    pub(super) fn of_panic(panic: &(dyn Any + Send)) -> Error {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Error::Panic(text.unwrap_or_else(|| "unknown panic".into()))
+    }
 }

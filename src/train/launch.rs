@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::branch::branch;
 use super::error::Error;
 use super::event::Event;
 use crate::data::{self, Dataset};
+use crate::import::{self, Mapping};
 use crate::network::State;
 use crate::preset::Preset;
 use crate::run::{Checkpoint, CheckpointInfo, Manifest, PROGRAM, Run, SCHEMA, Store, Writer, now};
@@ -21,6 +24,18 @@ pub struct Prepared {
     pub checkpoint: Checkpoint,
     /// What a person should know: checkpoints that were passed over, say.
     pub warnings: Vec<String>,
+}
+
+/// Weights that another program has trained.
+pub struct Foreign<'a> {
+    /// The file's name, for the run's log.
+    pub file: &'a str,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Its format.
+    pub format: import::Format,
+    /// Names in the file by our names, as TOML; known layouts without.
+    pub mapping: Option<&'a str>,
 }
 
 impl Prepared {
@@ -85,6 +100,37 @@ impl Prepared {
         Ok(Prepared { writer, dataset: Arc::new(dataset), checkpoint, warnings: Vec::new() })
     }
 
+    /// A new run of weights that another program has trained: it has nothing left to train and is only measured.
+    /// Gives the number of arrays too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Prepared::new`], and when the file is damaged or its arrays are not the network's.
+    pub fn import(
+        mut preset: Preset,
+        foreign: &Foreign<'_>,
+        name: Option<&str>,
+        device: &str,
+        store: &Store,
+        archives: &Path,
+    ) -> Result<(Self, usize), Error> {
+        let arrays = import::read(foreign.bytes, foreign.format)?;
+        let dataset = data::load(&preset.data, preset.training.seed, archives)?;
+        let spec = preset.spec(dataset.train.shape, dataset.classes.len())?;
+        let mapping = match foreign.mapping {
+            Some(text) => Mapping::parse(text, &spec)?,
+            None => Mapping::default(),
+        };
+        let weights = import::assign(&spec, arrays, &mapping)?;
+        let count = weights.0.len();
+        preset.training.epochs = 0;
+        let mut prepared = Prepared::with_weights(preset, name, device, store, dataset, weights)?;
+        let sha256 = Sha256::digest(foreign.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let imported = Event::Imported { step: 0, file: foreign.file.to_owned(), sha256 };
+        prepared.writer.events.append(&imported)?;
+        Ok((prepared, count))
+    }
+
     /// A run from its newest whole checkpoint on, with everything later dropped; `None` if it has finished.
     ///
     /// # Errors
@@ -92,7 +138,9 @@ impl Prepared {
     /// When there is no such run, another process trains it, no checkpoint is whole, or the data are not
     /// those it began with.
     pub fn resume(query: &str, store: &Store, archives: &Path) -> Result<Option<Self>, Error> {
-        let prepared = Prepared::reopen(store.open_to_write(query)?, archives)?;
+        let writer = store.open_to_write(query)?;
+        let dataset = load_data(&writer.run.manifest, archives)?;
+        let prepared = Prepared::reopen(writer, dataset)?;
         let (events, _) = prepared.writer.run.events::<Event>()?;
         let step = prepared.checkpoint.step;
         let finished = matches!(events.last(), Some(Event::Finished { step: last, .. }) if *last == step);
@@ -103,7 +151,7 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// As [`branch`] and [`Prepared::resume`].
+    /// As [`branch`] and [`Prepared::resume`], and when nothing is left to train from there.
     pub fn branch(
         parent: &Run,
         step: Option<u64>,
@@ -115,13 +163,24 @@ impl Prepared {
             Some(step) => step,
             None => parent.newest_whole()?.checkpoint.step,
         };
+        let planned = preset.as_ref().unwrap_or(&parent.manifest.preset);
+        let manifest = Manifest { preset: planned.clone(), ..parent.manifest.clone() };
+        let dataset = load_data(&manifest, archives)?;
+        let training = &planned.training;
+        let steps = (dataset.train.len().div_ceil(training.batch) * training.epochs) as u64;
+        if step >= steps {
+            return Err(Error::Refused(format!(
+                "nothing is left to train from step {step} on, for {} epochs end at step {steps}: give the branch more \
+                 epochs, or an earlier checkpoint",
+                training.epochs
+            )));
+        }
         let run = branch(parent, step, name, preset)?;
-        Prepared::reopen(Writer::open(run)?, archives)
+        Prepared::reopen(Writer::open(run)?, dataset)
     }
 
-    fn reopen(mut writer: Writer, archives: &Path) -> Result<Self, Error> {
+    fn reopen(mut writer: Writer, dataset: Dataset) -> Result<Self, Error> {
         let newest = writer.run.newest_whole()?;
-        let dataset = load_data(&writer.run.manifest, archives)?;
         let passed = newest.skipped.iter().map(|why| format!("passed over a checkpoint: {why}"));
         let warnings = passed.collect();
         writer.rewind(newest.checkpoint.step)?;

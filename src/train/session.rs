@@ -132,7 +132,7 @@ impl Task for TrainerThread {
         let failed = match trained {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error,
-            Err(panic) => Error::Panic(panic_text(panic.as_ref())),
+            Err(panic) => Error::of_panic(panic.as_ref()),
         };
         let event = Event::Failed {
             step: events.step,
@@ -330,9 +330,4 @@ fn step_once<B: Training>(
         apply_schedule(trainer, schedule, events)?;
     }
     Ok(())
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown panic".into())
 }

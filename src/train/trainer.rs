@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use burn::tensor::Tensor;
 
 use super::error::Error;
-use super::evaluate::Pass;
+use super::evaluate::{Pass, count_usage};
 use super::input::Normaliser;
 use super::learner::{Learner, sum_names};
 use super::optimiser::Sgd;
 use super::record::{EpochRecord, SplitRecord, StepRecord, Summary};
 use super::schedule::{Setting, cosine};
 use crate::backend::Training;
-use crate::data::{self, Augmentation, Dataset, Images};
+use crate::data::{self, Dataset, Images};
 use crate::method::MethodConfig;
 use crate::modular::{self, Usage, masked_layers};
 use crate::network::{Array, Network, Spec, State};
@@ -325,29 +325,10 @@ impl<B: Training> Trainer<B> {
         self.learner.network.spec()
     }
 
-    /// Usage of the whole training split by the network as it is.
-    ///
-    /// # Errors
-    ///
-    /// When the method makes no masks, or one is not finite.
-    pub fn usage(&self) -> Result<Usage, Error> {
-        match self.method.wants_masks() {
-            true => self.count_usage(&self.learner.network.valid()),
-            false => Err(Error::NoMasks(self.method.name())),
-        }
-    }
-
     fn count_usage(&self, network: &Network<B::InnerBackend>) -> Result<Usage, Error> {
-        let augmentation = match self.preset.modules.augment_usage {
-            true => self.preset.data.augmentation(),
-            false => Augmentation::NONE,
-        };
-        let mut usage = Usage::new(masked_layers(network.spec())?, self.dataset.classes.len());
-        let pass = Pass { augmentation, ..Pass::of_run(&self.writer.run.manifest, &self.dataset.train) };
-        let Learner { normaliser, device, .. } = &self.learner;
-        let evaluation = pass.evaluate(network, normaliser, device, &self.method, Some(&mut usage));
-        evaluation.map_err(|error| self.as_divergence(error))?;
-        Ok(usage)
+        let (run, Learner { device, .. }) = (&self.writer.run, &self.learner);
+        let counted = count_usage(&run.manifest, network, &self.dataset.train, device);
+        counted.map_err(|error| self.as_divergence(error))
     }
 
     /// What the network does on these images, and the usage counted on the way where there are masks.

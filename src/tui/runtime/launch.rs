@@ -7,10 +7,13 @@ use std::sync::mpsc::Sender;
 use std::thread;
 
 use super::Incoming;
+use crate::preset::{Override, Preset};
 use crate::run::Manifest;
-use crate::train::{Event, Prepared, Schedule, Session};
+use crate::train::{Event, Foreign, Prepared, Schedule, Session};
 use crate::tui::message::{Launch, Msg, Reply};
+use crate::tui::settings;
 use crate::tui::worker::Context;
+use crate::{disk, import};
 
 /// Prepares a run and starts its session, on a thread named `launch`, which then passes its events on.
 pub(super) fn launch(context: Context, launch: Launch, outbox: Sender<Incoming>) -> io::Result<()> {
@@ -80,10 +83,25 @@ fn prepare(context: &Context, launch: Launch) -> Result<Started, String> {
             let parent = store.open(&run).map_err(|error| text(&error))?;
             Prepared::branch(&parent, step, name.as_deref(), preset, &archives)
         }
+        Launch::Import { file, preset, set, map, name } => {
+            let overrides = set.iter().map(|text| text.parse::<Override>()).collect::<Result<Vec<_>, _>>();
+            let overrides = overrides.map_err(|error| text(&error))?;
+            let preset = Preset::find(&preset, &context.paths.presets(), &overrides);
+            let preset = preset.map_err(|error| text(&error))?;
+            let bytes = disk::read(&file, import::LONGEST_FILE).map_err(|error| text(&error))?;
+            let mapping = map.map(|path| settings::read_some(&path)).transpose()?;
+            let called = file.file_name().unwrap_or_default().to_string_lossy();
+            let format = import::Format::of_name(&file);
+            let foreign = Foreign { file: &called, bytes: &bytes, format, mapping: mapping.as_deref() };
+            let device = device.to_string();
+            Prepared::import(preset, &foreign, name.as_deref(), &device, store, &archives)
+                .map(|(prepared, _)| prepared)
+        }
     };
     let prepared = prepared.map_err(|error| text(&error))?;
     let manifest = Box::new(prepared.writer.run.manifest.clone());
     let warnings = prepared.warnings.clone();
+    context.data.keep(&manifest, prepared.dataset.clone());
     let session = Session::start(prepared.job(replayed, device)).map_err(|error| text(&error))?;
     Ok(Started { session, manifest, warnings })
 }
