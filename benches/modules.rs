@@ -15,6 +15,7 @@ use cleave::run::{Manifest, PROGRAM, SCHEMA};
 use cleave::train::Event;
 use cleave::tui::action::Action;
 use cleave::tui::hits::Hits;
+use cleave::tui::keymap::Keymap;
 use cleave::tui::live::Live;
 use cleave::tui::message::Load;
 use cleave::tui::modules::Modules;
@@ -104,6 +105,7 @@ fn shared(manifest: Manifest) -> Shared {
         open: None,
         live: Some(Live::new(manifest)),
         load: Load::default(),
+        keymap: Keymap::default(),
     }
 }
 

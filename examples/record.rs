@@ -21,6 +21,9 @@ const ROWS: u16 = 40;
 /// The size as the screen's parser wants it.
 const SIZE: (NonZero<u16>, NonZero<u16>) = (NonZero::new(ROWS).unwrap(), NonZero::new(COLUMNS).unwrap());
 
+/// The colour behind everything.
+const GROUND: &str = "#16181d";
+
 /// What the person does.
 enum Step {
     /// Waits until a text is on the screen.
@@ -39,36 +42,46 @@ const SESSION: &[Step] = &[
     See("No runs yet"),
     Look(1.0),
     Type("n"),
-    See("parameters"),
-    Look(2.0),
+    See("timed just now"),
+    Look(1.5),
     Picture("new-run"),
     Type("\x13"),
     See("coupling"),
-    Look(45.0),
-    Type("++"),
-    Look(20.0),
+    Look(8.0),
+    Type("]"),
+    Look(0.5),
+    Type("+"),
+    Look(0.5),
+    Type("+"),
+    Look(5.0),
     Picture("dashboard"),
     Type("3"),
     See("threshold"),
-    Look(2.0),
-    Type(" j j "),
-    Look(3.0),
+    Look(1.0),
+    Type(" "),
+    Look(0.5),
+    Type("j "),
+    Look(1.5),
     Picture("modules"),
     Type("v"),
-    Look(3.0),
-    Picture("overlap"),
-    Type("v"),
-    Look(3.0),
+    Look(1.5),
     Picture("retention"),
-    Type("?"),
-    Look(2.0),
-    Picture("help"),
-    Type("\x1b"),
+    Type("x"),
     Look(1.0),
+    Type("\t\t\t\x152\t\x151"),
+    Look(1.0),
+    Type("\x13"),
+    See("was taken out"),
+    Look(2.0),
+    Picture("module"),
+    Type("?"),
+    Look(1.5),
+    Type("\x1b"),
+    Look(0.5),
     Type("q"),
     Look(1.0),
     Type("\r"),
-    Look(3.0),
+    Look(2.0),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -166,35 +179,74 @@ fn picture(screen: &Screen) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
          font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"15\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#16181d\"/>\n"
+         <rect width=\"100%\" height=\"100%\" fill=\"{GROUND}\"/>\n"
     );
     for row in 0..ROWS {
-        for column in 0..COLUMNS {
-            let Some(cell) = screen.cell(row, column) else { continue };
-            let (mut ink, mut ground) =
-                (colour(cell.fgcolor(), "#d7dae0"), colour(cell.bgcolor(), "#16181d"));
-            if cell.inverse() {
-                std::mem::swap(&mut ink, &mut ground);
-            }
-            let (x, y) = (u32::from(column) * 9, u32::from(row) * 18);
-            if ground != "#16181d" {
-                let _ =
-                    writeln!(svg, "<rect x=\"{x}\" y=\"{y}\" width=\"9\" height=\"18\" fill=\"{ground}\"/>");
-            }
-            let text = cell.contents().trim();
-            if !text.is_empty() {
-                let text = text.replace('&', "&amp;").replace('<', "&lt;");
-                let weight = if cell.bold() { " font-weight=\"bold\"" } else { "" };
-                let _ = writeln!(
-                    svg,
-                    "<text x=\"{x}\" y=\"{}\" fill=\"{ink}\"{weight} textLength=\"9\" \
-                     lengthAdjust=\"spacingAndGlyphs\">{text}</text>",
-                    y + 14
-                );
-            }
+        let cells: Vec<Cell> = (0..COLUMNS).filter_map(|column| cell(screen, row, column)).collect();
+        for run in cells.chunk_by(|a, b| a.ground == b.ground).filter(|run| run[0].ground != GROUND) {
+            let (x, y, width) = (u32::from(run[0].column) * 9, u32::from(row) * 18, run.len() * 9);
+            let ground = &run[0].ground;
+            let _ = writeln!(svg, "<path d=\"M{x} {y}h{width}v18h-{width}\" fill=\"{ground}\"/>");
+        }
+        for run in cells.chunk_by(Cell::goes_on) {
+            draw(&mut svg, run, row);
         }
     }
     svg + "</svg>\n"
+}
+
+/// A cell of the screen.
+struct Cell {
+    column: u16,
+    text: String,
+    ink: String,
+    ground: String,
+    bold: bool,
+}
+
+fn cell(screen: &Screen, row: u16, column: u16) -> Option<Cell> {
+    let cell = screen.cell(row, column)?;
+    let (mut ink, mut ground) = (colour(cell.fgcolor(), "#d7dae0"), colour(cell.bgcolor(), GROUND));
+    if cell.inverse() {
+        std::mem::swap(&mut ink, &mut ground);
+    }
+    Some(Cell { column, text: cell.contents().trim().to_owned(), ink, ground, bold: cell.bold() })
+}
+
+impl Cell {
+    /// 0 for what any font has in one width; others may come from fonts of other widths.
+    fn kind(&self) -> u8 {
+        match self.text.chars().next() {
+            None | Some(' '..='~') => 0,
+            Some('\u{2800}'..='\u{28ff}') => 1,
+            Some(_) => 2,
+        }
+    }
+
+    fn goes_on(&self, next: &Cell) -> bool {
+        (self.kind(), &self.ink, self.bold) == (next.kind(), &next.ink, next.bold)
+    }
+}
+
+/// Cells that go on as one element, stretched to their columns.
+fn draw(svg: &mut String, run: &[Cell], row: u16) {
+    let is_blank = |cell: &&Cell| cell.text.is_empty();
+    let before = run.iter().take_while(is_blank).count();
+    let behind = run[before..].iter().rev().take_while(is_blank).count();
+    let run = &run[before..run.len() - behind];
+    let Some(first) = run.first() else { return };
+    // A space that is not broken at is kept where there are several, too.
+    let text: String =
+        run.iter().map(|cell| if cell.text.is_empty() { "\u{a0}" } else { &cell.text }).collect();
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    let (x, y, width) = (u32::from(first.column) * 9, u32::from(row) * 18 + 14, run.len() * 9);
+    let weight = if first.bold { " font-weight=\"bold\"" } else { "" };
+    let adjust = if first.kind() == 0 { "" } else { " lengthAdjust=\"spacingAndGlyphs\"" };
+    let _ = writeln!(
+        svg,
+        "<text x=\"{x}\" y=\"{y}\" fill=\"{}\"{weight} textLength=\"{width}\"{adjust}>{text}</text>",
+        first.ink
+    );
 }
 
 fn colour(color: Color, default: &str) -> String {

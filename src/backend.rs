@@ -14,11 +14,14 @@
 //! | `ordinals` | numbers of devices |
 //! | `cuda` | NVIDIA GPUs |
 //! | `machine` | what a computation ran on |
+//! | `gauge` | how busy they are |
 
 mod compute;
 #[cfg(all(feature = "cuda", not(test)))]
 mod cuda;
 pub mod fault;
+#[cfg(all(feature = "cuda", not(test)))]
+mod gauge;
 pub mod kernels;
 mod machine;
 mod ordinals;
@@ -111,6 +114,20 @@ pub struct Listed {
     pub problem: Option<String>,
 }
 
+/// How busy a GPU is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GpuLoad {
+    /// Share of the last moments in which it computed, 0..1.
+    pub busy: f32,
+    /// Bytes of its memory in use, by any program.
+    pub memory: u64,
+    /// Bytes of its memory.
+    pub total: u64,
+}
+
+/// Tells how busy a GPU is; `None` where the driver does not answer.
+pub type Gauge = Box<dyn Fn() -> Option<GpuLoad>>;
+
 /// A device that was asked for and cannot be used.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum DeviceError {
@@ -175,6 +192,19 @@ impl Device {
             Device::Cpu => None,
             #[cfg(all(feature = "cuda", not(test)))]
             Device::Cuda(ordinals) => ordinals.iter().next().and_then(cuda::memory),
+        }
+    }
+
+    /// What tells how busy this device is, of several the first; `None` for the CPU, of which the system knows.
+    ///
+    /// # Errors
+    ///
+    /// Why a GPU cannot be asked, in a sentence.
+    pub fn gauge(self) -> Result<Option<Gauge>, String> {
+        match self {
+            Device::Cpu => Ok(None),
+            #[cfg(all(feature = "cuda", not(test)))]
+            Device::Cuda(ordinals) => ordinals.iter().next().map(gauge::open).transpose(),
         }
     }
 

@@ -16,6 +16,7 @@ mod evaluate;
 mod export;
 mod extract;
 mod import;
+mod keys;
 mod man;
 mod modules;
 mod output;
@@ -79,6 +80,7 @@ enum Command {
     Data(data::Args),
     Presets(presets::Args),
     Paths(paths::Args),
+    Keys(keys::Args),
     Devices(devices::Args),
     Bench(bench::Args),
     Completions(completions::Args),
@@ -127,6 +129,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Data(args) => done(data::run(args, &context)),
         Command::Presets(args) => done(presets::run(args, &context)),
         Command::Paths(args) => done(paths::run(args, &context)),
+        Command::Keys(args) => done(keys::run(&args, &context)),
         Command::Devices(args) => done(devices::run(args)),
         Command::Bench(args) => done(bench::run(args)),
         Command::Completions(args) => done(completions::run(args)),

@@ -32,7 +32,7 @@ use std::path::Path;
 
 pub use augment::{Augmentation, Batch, Draw, batch, crop_and_flip, draws, epoch_order, vary};
 pub use catalog::{Archive, Entry, Member, SETS, Set, catalog, find_set};
-pub use config::{DataConfig, Source};
+pub use config::{DataConfig, Source, Survey};
 pub use decode::read_image;
 pub use error::Error;
 pub use fetch::{FileCheck, FileState, Progress, Stage, check, fetch};

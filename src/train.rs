@@ -11,10 +11,11 @@
 //! | `evaluate`, `record` | measuring a split, and what is written down |
 //! | `extract`, `task`, `tune`, `evaluator` | taking modules out, fine-tuning and comparing them |
 //! | `loaded` | work on runs as they were kept, with no session |
-//! | `launch`, `branch` | what comes before training: new, resumed and branched runs |
+//! | `launch`, `branch` | what comes before training: new, resumed, branched and imported runs |
 //! | `compose` | modules of several runs as one, and a class replaced by a module |
 //! | `assemble` | the same, and measuring modules again, from where runs are kept |
 //! | `paper` | a run's results beside published ones |
+//! | `pace` | how fast an experiment would train here |
 
 mod assemble;
 mod branch;
@@ -35,6 +36,7 @@ pub mod learner;
 mod loaded;
 pub mod loss;
 pub mod optimiser;
+mod pace;
 mod paper;
 mod record;
 pub mod schedule;
@@ -43,7 +45,7 @@ mod task;
 mod trainer;
 mod tune;
 
-pub use assemble::{Composition, Join, Place, Replacement};
+pub use assemble::{Composition, Join, Place, Replacement, test_images};
 pub use branch::branch;
 pub use command::{Command, Numbered};
 pub use compose::{Labelled, Source, Weak, compose, evaluate_composed, replace};
@@ -58,6 +60,7 @@ pub use learner::{Learner, Replica, Share};
 pub use loaded::{Examination, Loaded, examine, kept_usage, predict, test};
 pub use loss::cross_entropy;
 pub use optimiser::Sgd;
+pub use pace::seconds_per_image;
 pub use paper::{Comparison, ComparisonRow};
 pub use record::{EpochRecord, MaskRecord, SplitRecord, StepRecord, Summary};
 pub use schedule::{Change, Schedule, Setting};

@@ -19,6 +19,9 @@
 //! | `shared`, `live` | what all screens know: runs, theme, size; the run that is being trained |
 //! | `curves` | the series of a run, for its charts |
 //! | `home`, `dashboard`, `modules` | the three screens: state, update and view each |
+//! | `ask`, `output` | forms that belong to no screen: reports, exports of runs, imports |
+//! | `command` | command lines that do the same without the workbench |
+//! | `prompt` | what takes the keys in place of a screen |
 //! | `widget`, `theme`, `canvas`, `hits` | what screens are made of |
 //! | `runtime`, `worker` | the loop, and the threads that do what takes time |
 //! | `terminal`, `input`, `signals` | the terminal, entered and always left; what comes from it and the system |
@@ -26,7 +29,9 @@
 
 pub mod action;
 pub mod app;
+pub mod ask;
 pub mod canvas;
+pub mod command;
 pub mod curves;
 pub mod dashboard;
 pub mod help;
@@ -38,7 +43,9 @@ pub mod live;
 pub mod message;
 pub mod modules;
 pub mod monitor;
+pub mod output;
 pub mod palette;
+pub mod prompt;
 pub mod runtime;
 pub mod say;
 pub mod settings;

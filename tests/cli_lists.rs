@@ -175,11 +175,23 @@ fn every_command_has_help_with_examples() {
     let home = Home::new();
     let commands = "train|runs|runs list|runs show|runs remove|modules|extract|compose|replace|evaluate|predict|\
                     export|report|verify|data|data list|data fetch|data check|data show|presets|presets list|presets show|paths|devices|\
-                    completions|man";
+                    keys|completions|man";
     for command in commands.split('|') {
         let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         assert!(home.stdout(&arguments).contains("Examples:"), "{command}");
     }
+}
+
+#[test]
+fn the_key_file_is_printed_and_written_once() {
+    let home = Home::new();
+    assert!(home.stdout(&["keys"]).contains("new-run = [\"n\"]"));
+    assert!(home.cleave(&["keys", "--write"]).status.success());
+    let path = home.path("config/keys.toml");
+    assert_eq!(fs::read_to_string(&path).unwrap(), home.stdout(&["keys"]));
+    fs::write(&path, "new-run = \"m\"\n").unwrap();
+    assert_eq!(home.cleave(&["keys", "--write"]).status.code(), Some(1));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "new-run = \"m\"\n", "the person's file stays");
 }
 
 #[test]

@@ -209,6 +209,12 @@ fn a_branch_goes_on_from_its_parent_with_a_weight_of_its_own() {
     let epochs = common::outcome(&child).epochs;
     assert_eq!((epochs.len(), &epochs[0]["step"]), (1, &25.into()));
     assert_eq!(epochs[0]["loss_weights"]["beta"], 4.0);
+    let first = home.run("parent").checkpoints().unwrap()[0].0;
+    let early = ["--branch", "parent", "--step", &first.to_string(), "--epochs", "5", "--name", "early"];
+    home.train(&early).exits(0);
+    assert_eq!(home.run("early").manifest.parent.unwrap().step, first);
+    let absent = ["--branch", "parent", "--step", "7"];
+    home.train(&absent).exits(1).says(&["the run parent has no checkpoint of step 7; it has those of step"]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ const KNOWS: &[(&str, &[&str])] = &[
             "train",
         ],
     ),
-    ("train", &["backend", "data", "method", "modular", "network", "preset", "random", "run"]),
+    ("train", &["backend", "data", "import", "method", "modular", "network", "preset", "random", "run"]),
     ("import", &["disk", "network"]),
     ("run", &["disk", "markup", "network", "paths", "preset"]),
     ("preset", &["backend", "data", "method", "network"]),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::{backend, data, export, import, modular, network, paths, preset, run, train};
+use crate::{backend, data, export, modular, network, paths, preset, run, train};
 
 /// Why a command failed.
 #[derive(Debug, Error, Diagnostic)]
@@ -29,8 +29,6 @@ pub(super) enum Failure {
     Device(#[from] backend::DeviceError),
     #[error(transparent)]
     Paths(#[from] paths::Error),
-    #[error(transparent)]
-    Import(#[from] import::Error),
     #[error(transparent)]
     Disk(#[from] crate::disk::Error),
     #[error(transparent)]

@@ -13,10 +13,9 @@ use super::output::{self, percent};
 use super::signals::Signals;
 use super::train::{Ending, follow};
 use crate::backend::Choice;
-use crate::data;
 use crate::import::{self, File};
 use crate::preset::{Override, Preset};
-use crate::train::{Prepared, Schedule, Summary};
+use crate::train::{self, Prepared, Schedule, Summary};
 
 /// Make a run of weights that another program has trained.
 #[derive(Debug, clap::Args)]
@@ -78,15 +77,12 @@ struct Report<'a> {
 pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let (device, _) = args.device.resolve()?;
     let preset = Preset::find(&args.preset, &context.paths.presets(), &args.set)?;
-    let file = File::open(&args.file, args.format.map(import::Format::from))?;
-    let dataset = data::load(&preset.data, preset.training.seed, &context.archives())?;
-    let spec = preset.spec(dataset.train.shape, dataset.classes.len())?;
-    let weights = file.weights(&spec, args.map.as_deref())?;
-    let count = weights.0.len();
+    let file = File::open(&args.file, args.format.map(import::Format::from)).map_err(train::Error::from)?;
     let signals = Signals::watch()?;
-    let (name, source) = (args.name.as_deref(), (file.name.as_str(), file.sha256.as_str()));
-    let store = &context.store;
-    let prepared = Prepared::imported(preset, name, &device.to_string(), store, dataset, weights, source)?;
+    let (name, store, archives) = (args.name.as_deref(), &context.store, context.archives());
+    let mapping = args.map.as_deref();
+    let (prepared, count) =
+        Prepared::import(preset, &file, mapping, name, &device.to_string(), store, &archives)?;
     let run = prepared.writer.run.clone();
     let id = run.manifest.id.clone();
     eprintln!("{count} arrays are in the run {id}; measuring it");

@@ -26,7 +26,8 @@ use crate::train::{Command, Event, Job, Prepared, Schedule, Session, Summary};
   cleave train digits --set method.beta=2 --name beta-2
   cleave train digits --tensorboard boards/
   cleave train --resume latest
-  cleave train --branch beta-2 --set method.beta=4")]
+  cleave train --branch beta-2 --set method.beta=4
+  cleave train --branch beta-2 --step 1200 --set method.beta=4")]
 pub(super) struct Args {
     /// Preset: a name (see `cleave presets`) or the path of a TOML file
     #[arg(required_unless_present_any = ["resume", "branch"])]
@@ -37,6 +38,9 @@ pub(super) struct Args {
     /// Start a new run from the newest checkpoint of another
     #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "seed"])]
     branch: Option<String>,
+    /// The checkpoint to branch from, by its step (`cleave runs show RUN` lists them), in place of the newest
+    #[arg(long, value_name = "STEP", requires = "branch")]
+    step: Option<u64>,
     /// Change a preset's value, such as `method.beta=2` (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<Override>,
@@ -73,6 +77,7 @@ impl Args {
             preset: Some(preset.into()),
             resume: None,
             branch: None,
+            step: None,
             set: Vec::new(),
             epochs: None,
             seed: None,
@@ -178,7 +183,7 @@ fn prepare(
         let preset = changed(&parent.manifest.preset, &overrides(args)?)?;
         schedule.check(&preset.method)?;
         device.check(preset.training.precision)?;
-        return Ok(Some(Prepared::branch(&parent, None, name, Some(preset), &archives)?));
+        return Ok(Some(Prepared::branch(&parent, args.step, name, Some(preset), &archives)?));
     }
     let preset = args.preset.as_deref().unwrap_or_default();
     let preset = Preset::find(preset, &context.paths.presets(), &overrides(args)?)?;

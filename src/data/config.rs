@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Augmentation, Error};
+use super::{Augmentation, Error, folder};
 
 /// Where a data set comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +93,19 @@ pub struct DataConfig {
     pub channels: Option<usize>,
 }
 
+/// What is known of a data set before its images are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Survey {
+    /// `[channels, height, width]` of its images.
+    pub shape: [usize; 3],
+    /// How many classes it has.
+    pub classes: usize,
+    /// Training images, those for validation among them if they are taken out.
+    pub train: usize,
+    /// Whether validation has images of its own.
+    pub has_valid: bool,
+}
+
 fn default_valid_fraction() -> f64 {
     0.1
 }
@@ -128,6 +141,35 @@ impl DataConfig {
         };
         let side = self.size.unwrap_or(side);
         Some(([channels, side, side], classes))
+    }
+
+    /// What is known of the data before their images are read; of image folders what lies there. `None` for a
+    /// folder whose path is not set.
+    ///
+    /// # Errors
+    ///
+    /// When a folder cannot be listed, or is not divided into splits and classes.
+    pub fn survey(&self) -> Result<Option<Survey>, Error> {
+        let train = match self.source {
+            Source::Digits => 1_437,
+            Source::Cifar10 | Source::Cifar100 => 50_000,
+            Source::Svhn if self.extra => 73_257 + 531_131,
+            Source::Svhn => 73_257,
+            Source::Mnist | Source::FashionMnist => 60_000,
+            Source::Folder => {
+                let Some(path) = &self.path else { return Ok(None) };
+                return folder::survey(path, self.size, self.channels.unwrap_or(3)).map(Some);
+            }
+        };
+        let published = self.published_shape();
+        Ok(published.map(|(shape, classes)| Survey { shape, classes, train, has_valid: false }))
+    }
+
+    /// How many of the training images of a survey an epoch of training sees.
+    pub fn images_of_an_epoch(&self, survey: &Survey) -> usize {
+        let share = if survey.has_valid { 1.0 } else { 1.0 - self.valid_fraction };
+        let kept = (survey.train as f64 * share).round() as usize;
+        self.limit.map_or(kept, |limit| kept.min(limit))
     }
 
     /// How training images are varied: as set, or as suits the source.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::decode::{Picture, decode};
 use super::resize::resize_planes;
-use super::{Error, Images, Splits};
+use super::{Error, Images, Splits, Survey};
 
 const EXTENSIONS: [&str; 13] =
     ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "gif", "webp", "tif", "tiff", "pnm", "pgm", "ppm"];
@@ -20,8 +20,8 @@ const NAMED: usize = 10;
 /// Class name to the class's image files, both sorted.
 type Listing = BTreeMap<String, Vec<PathBuf>>;
 
-/// Reads every split of `root`; `valid` may be absent.
-pub(super) fn read(root: &Path, size: Option<usize>, channels: usize) -> Result<Splits, Error> {
+/// The files of every split of `root`, and the classes; `valid` may be absent.
+fn files(root: &Path) -> Result<([Option<Listing>; 3], Vec<String>), Error> {
     let listings = [list_split(root, "train")?, list_split(root, "valid")?, list_split(root, "test")?];
     let [Some(_), _, Some(_)] = &listings else {
         let absent = if listings[0].is_none() { "train" } else { "test" };
@@ -36,6 +36,31 @@ pub(super) fn read(root: &Path, size: Option<usize>, channels: usize) -> Result<
         listings.iter().flatten().flat_map(|listing| listing.keys().cloned()).collect();
     classes.sort_unstable();
     classes.dedup();
+    Ok((listings, classes))
+}
+
+/// What is there, from the names of files and the first image alone.
+pub(super) fn survey(root: &Path, size: Option<usize>, channels: usize) -> Result<Survey, Error> {
+    let ([train, valid, _], classes) = files(root)?;
+    let mut images = train.iter().flat_map(BTreeMap::values).flatten();
+    let [height, width] = match (size, images.next()) {
+        (Some(side), _) => [side, side],
+        (None, Some(first)) => {
+            let picture = decode(first, channels);
+            let [_, height, width] = picture
+                .map_err(|why| Error::Unreadable { count: 1, first: vec![(first.clone(), why)] })?
+                .shape;
+            [height, width]
+        }
+        (None, None) => [0, 0],
+    };
+    let train = train.iter().flat_map(BTreeMap::values).map(Vec::len).sum();
+    Ok(Survey { shape: [channels, height, width], classes: classes.len(), train, has_valid: valid.is_some() })
+}
+
+/// Reads every split of `root`; `valid` may be absent.
+pub(super) fn read(root: &Path, size: Option<usize>, channels: usize) -> Result<Splits, Error> {
+    let (listings, classes) = files(root)?;
     let mut loader =
         Loader { side: size, channels, first: None, mixed: None, unreadable: 0, named: Vec::new() };
     let [train, valid, test] = listings.map(|listing| listing.map(|listing| loader.load(&listing, &classes)));

@@ -100,6 +100,16 @@ pub enum Error {
         /// The newest schema that this version reads.
         known: u32,
     },
+    /// No checkpoint was kept at a step.
+    #[error("the run {run} has no checkpoint of step {step}; it has those of {}", listed(steps))]
+    NoSuchStep {
+        /// The run's name.
+        run: String,
+        /// What was asked for.
+        step: u64,
+        /// What there is.
+        steps: Vec<u64>,
+    },
     /// No checkpoint can be loaded.
     #[error("the run {} has no whole checkpoint{}", path.display(), list(skipped))]
     NoCheckpoint {
@@ -128,4 +138,14 @@ fn hint(kind: &str, nearest: Option<&str>) -> String {
 
 fn list(errors: &[Error]) -> String {
     errors.iter().map(|error| format!("; {error}")).collect()
+}
+
+/// `step 3`, `steps 3, 4`, `no step`.
+fn listed(steps: &[u64]) -> String {
+    let names: Vec<String> = steps.iter().map(u64::to_string).collect();
+    match names.as_slice() {
+        [] => "no step".into(),
+        [one] => format!("step {one}"),
+        _ => format!("steps {}", names.join(", ")),
+    }
 }

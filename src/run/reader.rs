@@ -83,7 +83,12 @@ impl Run {
     ///
     /// When there is none or it is damaged: names the file.
     pub fn load(&self, step: u64) -> Result<Checkpoint, Error> {
-        checkpoint::load(&self.checkpoint(step))
+        let path = self.checkpoint(step);
+        if !path.is_dir() {
+            let steps = self.checkpoints()?.into_iter().map(|(step, _)| step).collect();
+            return Err(Error::NoSuchStep { run: self.manifest.id.clone(), step, steps });
+        }
+        checkpoint::load(&path)
     }
 
     /// The bytes of the usage that was counted at a checkpoint, if it was.

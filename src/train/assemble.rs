@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::compose::{Source, Weak, compose, evaluate_composed, replace};
+use super::compose::{Source, Weak, compose, evaluate_composed, replace, samples};
 use super::error::Error;
 use super::extract::Request;
 use super::launch::load_data;
 use super::loaded::Loaded;
+use super::task::Task;
 use crate::backend::Device;
-use crate::data::Dataset;
-use crate::run::{Ancestor, Module, ModuleManifest, Origin, Run, Store};
+use crate::data::{Dataset, Images};
+use crate::run::{Ancestor, Manifest, Module, ModuleManifest, Origin, Run, Store};
 
 /// Where runs and data are kept, and where to compute.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +28,7 @@ pub struct Place<'a> {
 /// How modules are joined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Join {
-    /// A union where the modules are of one run and checkpoint, logits otherwise.
+    /// A union where the modules are of one run and of a checkpoint that is still there, logits otherwise.
     #[default]
     Auto,
     /// The union of their kernels, cut out of their run anew.
@@ -82,7 +84,7 @@ impl Place<'_> {
             return Err(Error::Refused("a composition takes at least two modules".into()));
         };
         let name = first.free_module_name(name);
-        let mut module = match composition.is_union()? {
+        let mut module = match composition.is_union(first)? {
             true => self.union(&composition, &name, first, counting)?,
             false => self.logits(modules, &name, &runs)?,
         };
@@ -210,7 +212,8 @@ impl Place<'_> {
 }
 
 impl Composition {
-    fn is_union(&self) -> Result<bool, Error> {
+    /// Whether modules of `run`, the first one's, are joined by a union.
+    fn is_union(&self, run: &Run) -> Result<bool, Error> {
         let settings = |module: &Module| {
             let manifest = &module.manifest;
             let origin = manifest.card.as_ref().map_or(Origin::Extracted, |card| card.origin);
@@ -219,7 +222,13 @@ impl Composition {
         let first = settings(&self.modules[0]);
         let alike =
             first.4 == Origin::Extracted && self.modules.iter().all(|module| settings(module) == first);
-        let is_union = self.join == Join::Union || self.join == Join::Auto && alike;
+        // A module that was taken out between two checkpoints cannot be cut out anew.
+        let is_kept = || Ok::<_, Error>(run.checkpoints()?.iter().any(|(step, _)| *step == first.1));
+        let is_union = match self.join {
+            Join::Union => true,
+            Join::Auto => alike && is_kept()?,
+            Join::Logits => false,
+        };
         match is_union {
             true if !alike => Err(Error::Refused(
                 "a union takes modules that were cut out of one checkpoint of one run, at one threshold and with or \
@@ -232,4 +241,25 @@ impl Composition {
             is_union => Ok(is_union),
         }
     }
+}
+
+/// The test samples of a module's classes, each in the data of its run, with the module's own labels. `data` reads
+/// the data of a run.
+///
+/// # Errors
+///
+/// When a run or its data are gone, or have other classes.
+pub fn test_images(
+    module: &ModuleManifest,
+    store: &Store,
+    data: impl Fn(&Manifest) -> Result<Arc<Dataset>, Error>,
+) -> Result<Images, Error> {
+    if !module.is_side_by_side() {
+        let dataset = data(&store.open(&module.run)?.manifest)?;
+        return Ok(Task::new(&dataset, &module.class_indices)?.test);
+    }
+    let datasets = module.class_runs().map(|run| data(&store.open(run)?.manifest));
+    let datasets = datasets.collect::<Result<Vec<_>, Error>>()?;
+    let labelled = datasets.iter().map(Arc::as_ref).zip(module.class_indices.iter().copied());
+    samples(&labelled.collect::<Vec<_>>(), |dataset| &dataset.test)
 }

@@ -341,7 +341,7 @@ fn in_place(classes: usize, replaced: usize) -> Affine {
 }
 
 /// The samples of some classes, labelled by their position among them.
-fn samples(classes: &[Labelled<'_>], split: fn(&Dataset) -> &Images) -> Result<Images, Error> {
+pub(super) fn samples(classes: &[Labelled<'_>], split: fn(&Dataset) -> &Images) -> Result<Images, Error> {
     let Some((first, _)) = classes.first() else { return Err(crate::modular::Error::NoClasses.into()) };
     let mut all = Images::empty(split(first).shape);
     for (position, (dataset, label)) in classes.iter().enumerate() {

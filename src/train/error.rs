@@ -1,9 +1,11 @@
 //! What can go wrong while training, evaluating or taking a module out.
 
+use std::any::Any;
+
 use thiserror::Error;
 
 use crate::backend::fault::Fault;
-use crate::{data, modular, network, preset, run};
+use crate::{data, import, modular, network, preset, run};
 
 /// Why training, evaluation or extraction did not go on.
 #[derive(Debug, Error)]
@@ -48,8 +50,8 @@ pub enum Error {
     /// Something that the device's runtime reported, before it is explained.
     #[error("the device failed: {1}")]
     Device(Fault, String),
-    /// The trainer thread panicked.
-    #[error("training stopped by a fault in the program: {0}")]
+    /// A thread panicked.
+    #[error("stopped by a fault in the program: {0}")]
     Panic(String),
     /// The run directory.
     #[error(transparent)]
@@ -69,6 +71,18 @@ pub enum Error {
     /// The preset.
     #[error(transparent)]
     Preset(#[from] preset::Error),
+    /// Weights of another program.
+    #[error(transparent)]
+    Import(#[from] import::Error),
+}
+
+impl Error {
+    /// What a thread panicked with.
+    pub(super) fn of_panic(panic: &(dyn Any + Send)) -> Error {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Error::Panic(text.unwrap_or_else(|| "unknown panic".into()))
+    }
 }
 
 fn held(free: &Option<u64>) -> String {

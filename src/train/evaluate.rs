@@ -9,7 +9,7 @@ use super::loss::cross_entropy;
 use crate::backend::Compute;
 use crate::data::{Augmentation, Images};
 use crate::method::MethodConfig;
-use crate::modular::{Error, Usage};
+use crate::modular::{Error, Usage, masked_layers};
 use crate::network::{Array, Network, Output};
 use crate::run::Manifest;
 
@@ -110,6 +110,29 @@ impl<'a> Pass<'a> {
         let terms = names.iter().zip(&sums[1..]).map(|(name, sum)| (*name, mean(sum))).collect();
         Ok(Evaluation { cross_entropy: mean(&sums[0]), terms, confusion })
     }
+}
+
+/// Which kernels each class uses in a network of a run: counted over these training images, varied where the
+/// preset wants that.
+///
+/// # Errors
+///
+/// When the network gives masks that are not finite.
+pub fn count_usage<B: Compute>(
+    manifest: &Manifest,
+    network: &Network<B>,
+    images: &Images,
+    device: &B::Device,
+) -> Result<Usage, Error> {
+    let preset = &manifest.preset;
+    let augmentation = match preset.modules.augment_usage {
+        true => preset.data.augmentation(),
+        false => Augmentation::NONE,
+    };
+    let pass = Pass { augmentation, ..Pass::of_run(manifest, images) };
+    let mut usage = Usage::new(masked_layers(network.spec())?, manifest.classes.len());
+    pass.evaluate(network, &Normaliser::of_run(manifest), device, &preset.method, Some(&mut usage))?;
+    Ok(usage)
 }
 
 /// Index of the largest value of each row, `[rows, columns]`; the first of equals.

@@ -1,18 +1,19 @@
 //! Extraction beside training: a thread that works on copies of the weights.
 
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 
 use super::error::Error;
+use super::evaluate::count_usage;
 use super::event::Event;
 use super::extract::{Request, Whole};
 use super::trainer::Trainer;
 use crate::backend::Training;
 use crate::data::Dataset;
-use crate::modular::Usage;
-use crate::network::{Spec, State};
+use crate::network::{Network, Spec, State};
 use crate::run::Run;
 
 /// Takes modules out on a thread named `evaluator`, one at a time.
@@ -30,7 +31,6 @@ struct Snapshot {
     step: u64,
     spec: Spec,
     state: State,
-    usage: Usage,
 }
 
 impl<B: Training> Evaluator<B> {
@@ -53,7 +53,9 @@ impl<B: Training> Evaluator<B> {
         let (dataset, device, events) = (self.dataset.clone(), self.device.clone(), self.events.clone());
         let body = move || {
             let step = snapshot.step;
-            let event = match snapshot.extract::<B>(&request, &dataset, &device) {
+            let extract = || snapshot.extract::<B>(&request, &dataset, &device);
+            let extracted = catch_unwind(AssertUnwindSafe(extract));
+            let event = match extracted.unwrap_or_else(|panic| Err(Error::of_panic(panic.as_ref()))) {
                 Ok(module) => Event::Extracted { step, revision, module },
                 Err(error) => Event::Refused { step, revision, why: error.to_string() },
             };
@@ -77,12 +79,15 @@ impl<B: Training> Drop for Evaluator<B> {
 
 impl Snapshot {
     fn of<B: Training>(trainer: &Trainer<B>) -> Result<Self, Error> {
+        let method = &trainer.writer.run.manifest.preset.method;
+        if !method.wants_masks() {
+            return Err(Error::NoMasks(method.name()));
+        }
         Ok(Snapshot {
             run: trainer.writer.run.clone(),
             step: trainer.step,
             spec: trainer.spec().clone(),
             state: trainer.state()?,
-            usage: trainer.usage()?,
         })
     }
 
@@ -92,12 +97,14 @@ impl Snapshot {
         dataset: &Dataset,
         device: &B::Device,
     ) -> Result<String, Error> {
+        let network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, device)?;
+        let usage = count_usage(&self.run.manifest, &network, &dataset.train, device)?;
         let whole = Whole {
             manifest: &self.run.manifest,
             step: self.step,
             spec: &self.spec,
             state: &self.state,
-            usage: &self.usage,
+            usage: &usage,
             dataset,
         };
         let mut module = whole.extract::<B>(request, device)?;

@@ -7,6 +7,7 @@ use super::branch::branch;
 use super::error::Error;
 use super::event::Event;
 use crate::data::{self, Dataset};
+use crate::import;
 use crate::network::State;
 use crate::preset::Preset;
 use crate::run::{Checkpoint, CheckpointInfo, Manifest, PROGRAM, Run, SCHEMA, Store, Writer, now};
@@ -85,26 +86,30 @@ impl Prepared {
         Ok(Prepared { writer, dataset: Arc::new(dataset), checkpoint, warnings: Vec::new() })
     }
 
-    /// A new run of weights that another program has trained, from a file of this name and SHA-256. Nothing is left
-    /// to train: a session only measures it.
+    /// A new run of weights that another program has trained: it has nothing left to train and is only measured.
+    /// `mapping` is a file of names. Gives the number of arrays too.
     ///
     /// # Errors
     ///
-    /// As [`Prepared::with_weights`].
-    pub fn imported(
+    /// As [`Prepared::new`], and when the file's arrays are not the network's.
+    pub fn import(
         mut preset: Preset,
+        file: &import::File,
+        mapping: Option<&Path>,
         name: Option<&str>,
         device: &str,
         store: &Store,
-        dataset: Dataset,
-        weights: State,
-        (file, sha256): (&str, &str),
-    ) -> Result<Self, Error> {
+        archives: &Path,
+    ) -> Result<(Self, usize), Error> {
+        let dataset = data::load(&preset.data, preset.training.seed, archives)?;
+        let spec = preset.spec(dataset.train.shape, dataset.classes.len())?;
+        let weights = file.weights(&spec, mapping)?;
+        let count = weights.0.len();
         preset.training.epochs = 0;
         let mut prepared = Prepared::with_weights(preset, name, device, store, dataset, weights)?;
-        let event = Event::Imported { step: 0, file: file.into(), sha256: sha256.into() };
+        let event = Event::Imported { step: 0, file: file.name.clone(), sha256: file.sha256.clone() };
         prepared.writer.events.append(&event)?;
-        Ok(prepared)
+        Ok((prepared, count))
     }
 
     /// A run from its newest whole checkpoint on, with everything later dropped; `None` if it has finished.
@@ -114,7 +119,9 @@ impl Prepared {
     /// When there is no such run, another process trains it, no checkpoint is whole, or the data are not
     /// those it began with.
     pub fn resume(query: &str, store: &Store, archives: &Path) -> Result<Option<Self>, Error> {
-        let prepared = Prepared::reopen(store.open_to_write(query)?, archives)?;
+        let writer = store.open_to_write(query)?;
+        let dataset = load_data(&writer.run.manifest, archives)?;
+        let prepared = Prepared::reopen(writer, dataset)?;
         let (events, _) = prepared.writer.run.events::<Event>()?;
         let step = prepared.checkpoint.step;
         let finished = matches!(events.last(), Some(Event::Finished { step: last, .. }) if *last == step);
@@ -125,7 +132,7 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// As [`branch`] and [`Prepared::resume`].
+    /// As [`branch`] and [`Prepared::resume`], and when nothing is left to train from there.
     pub fn branch(
         parent: &Run,
         step: Option<u64>,
@@ -137,13 +144,24 @@ impl Prepared {
             Some(step) => step,
             None => parent.newest_whole()?.checkpoint.step,
         };
+        let planned = preset.as_ref().unwrap_or(&parent.manifest.preset);
+        let manifest = Manifest { preset: planned.clone(), ..parent.manifest.clone() };
+        let dataset = load_data(&manifest, archives)?;
+        let training = &planned.training;
+        let steps = (dataset.train.len().div_ceil(training.batch) * training.epochs) as u64;
+        if step >= steps {
+            return Err(Error::Refused(format!(
+                "nothing is left to train from step {step} on, for {} epochs end at step {steps}: give the branch more \
+                 epochs, or an earlier checkpoint",
+                training.epochs
+            )));
+        }
         let run = branch(parent, step, name, preset)?;
-        Prepared::reopen(Writer::open(run)?, archives)
+        Prepared::reopen(Writer::open(run)?, dataset)
     }
 
-    fn reopen(mut writer: Writer, archives: &Path) -> Result<Self, Error> {
+    fn reopen(mut writer: Writer, dataset: Dataset) -> Result<Self, Error> {
         let newest = writer.run.newest_whole()?;
-        let dataset = load_data(&writer.run.manifest, archives)?;
         let passed = newest.skipped.iter().map(|why| format!("passed over a checkpoint: {why}"));
         let warnings = passed.collect();
         writer.rewind(newest.checkpoint.step)?;

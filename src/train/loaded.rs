@@ -2,18 +2,18 @@
 //! generic: each takes the [`Device`] to work on.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::error::Error;
-use super::evaluate::{Evaluation, Pass};
+use super::evaluate::{Evaluation, Pass, count_usage};
 use super::extract::{Request, Whole};
 use super::input::Normaliser;
 use super::launch::load_data;
-use super::task::Task as Problem;
 use crate::backend::{Compute, Device, Task, Training};
-use crate::data::{Augmentation, Dataset, Images};
+use crate::data::{Dataset, Images};
 use crate::method::MethodConfig;
-use crate::modular::{Usage, masked_layers};
+use crate::modular::Usage;
 use crate::network::{Array, Network, Spec, State};
 use crate::run::{Checkpoint, Manifest, Module, ModuleManifest, Run};
 
@@ -32,7 +32,7 @@ pub struct Loaded {
     /// Which kernels each class uses there.
     pub usage: Usage,
     /// The data that the run was trained on.
-    pub dataset: Dataset,
+    pub dataset: Arc<Dataset>,
 }
 
 /// Confusion matrix and latency of a module.
@@ -61,11 +61,26 @@ impl Loaded {
         device: Device,
         counting: impl FnOnce(),
     ) -> Result<Loaded, Error> {
+        let dataset = load_data(&run.manifest, archives)?;
+        Loaded::with_data(run, step, Arc::new(dataset), device, counting)
+    }
+
+    /// As [`Loaded::read`], with the run's data where they have been read already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Loaded::read`].
+    pub fn with_data(
+        run: Run,
+        step: Option<u64>,
+        dataset: Arc<Dataset>,
+        device: Device,
+        counting: impl FnOnce(),
+    ) -> Result<Loaded, Error> {
         let checkpoint = match step {
             Some(step) => run.load(step)?,
             None => run.newest_whole()?.checkpoint,
         };
-        let dataset = load_data(&run.manifest, archives)?;
         let usage = match kept_usage(&run, checkpoint.step)? {
             Some(usage) => usage,
             None => {
@@ -143,22 +158,25 @@ pub fn test(
     device.run(Test { manifest, spec, weights, images: &dataset.test })
 }
 
-/// Confusion matrix of a module on the test images of its classes, and its latency beside that of the whole
-/// network: medians of single images, after one to warm up.
+/// Confusion matrix of a module on test images of its classes ([`test_images`]), and its latency beside that of
+/// the whole network: medians of single images, after one to warm up.
+///
+/// [`test_images`]: super::test_images
 ///
 /// # Errors
 ///
-/// When the module's classes are not those of the run, or weights are not their network's.
+/// When weights are not their network's.
 pub fn examine(
     manifest: &Manifest,
     whole: &Checkpoint,
     module: &Module,
-    dataset: &Dataset,
+    images: &Images,
     device: Device,
 ) -> Result<Examination, Error> {
-    let ModuleManifest { network: spec, class_indices, .. } = &module.manifest;
-    let problem = Problem::new(dataset, class_indices)?;
-    let images = &problem.test;
+    if images.is_empty() {
+        return Err(Error::Refused("there are no test images of the module's classes".into()));
+    }
+    let spec = &module.manifest.network;
     let evaluation = device.run(Test { manifest, spec, weights: &module.weights, images })?;
     let latency = |spec, weights| device.run(Latency { manifest, spec, weights, images });
     Ok(Examination {
@@ -194,19 +212,9 @@ impl Task for Count<'_> {
     type Output = Result<Usage, Error>;
 
     fn run<B: Training>(self, device: B::Device) -> Self::Output {
-        let manifest = &self.run.manifest;
-        let preset = &manifest.preset;
         let Checkpoint { spec, weights, .. } = self.checkpoint;
         let network = Network::<B::InnerBackend>::new(spec.clone(), weights, &device)?;
-        let augmentation = match preset.modules.augment_usage {
-            true => preset.data.augmentation(),
-            false => Augmentation::NONE,
-        };
-        let pass = Pass { augmentation, ..Pass::of_run(manifest, self.images) };
-        let mut usage = Usage::new(masked_layers(spec)?, manifest.classes.len());
-        let normaliser = Normaliser::of_run(manifest);
-        pass.evaluate(&network, &normaliser, &device, &preset.method, Some(&mut usage))?;
-        Ok(usage)
+        Ok(count_usage(&self.run.manifest, &network, self.images, &device)?)
     }
 }
 

@@ -142,7 +142,7 @@ impl Task for TrainerThread {
         let failed = match trained {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error,
-            Err(panic) => Error::Panic(panic_text(panic.as_ref())),
+            Err(panic) => Error::of_panic(panic.as_ref()),
         };
         let failed = match of_device(&failed) {
             Some(fault) if !B::ON_HOST => footprint.explain(fault, memory),
@@ -380,9 +380,4 @@ fn of_device(failed: &Error) -> Option<(Fault, String)> {
         _ => return None,
     };
     fault::seen().or(said)
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown panic".into())
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::Tensor;
 
 use super::error::Error;
-use super::evaluate::Pass;
+use super::evaluate::{Pass, count_usage};
 use super::feed::Feed;
 use super::input::Normaliser;
 use super::learner::{Learner, Replica, Share, shares, sum_names};
@@ -15,7 +15,7 @@ use super::optimiser::Sgd;
 use super::record::{EpochRecord, SplitRecord, StepRecord, Summary};
 use super::schedule::{Setting, cosine};
 use crate::backend::{Training, fault};
-use crate::data::{self, Augmentation, Dataset, Images};
+use crate::data::{self, Dataset, Images};
 use crate::method::MethodConfig;
 use crate::modular::{self, Usage, masked_layers};
 use crate::network::{Array, Network, Spec, State};
@@ -352,29 +352,10 @@ impl<B: Training> Trainer<B> {
         self.learner.network().spec()
     }
 
-    /// Usage of the whole training split by the network as it is.
-    ///
-    /// # Errors
-    ///
-    /// When the method makes no masks, or one is not finite.
-    pub fn usage(&self) -> Result<Usage, Error> {
-        match self.method.wants_masks() {
-            true => self.count_usage(&self.learner.network().valid()),
-            false => Err(Error::NoMasks(self.method.name())),
-        }
-    }
-
     fn count_usage(&self, network: &Network<B::InnerBackend>) -> Result<Usage, Error> {
-        let augmentation = match self.preset.modules.augment_usage {
-            true => self.preset.data.augmentation(),
-            false => Augmentation::NONE,
-        };
-        let mut usage = Usage::new(masked_layers(network.spec())?, self.dataset.classes.len());
-        let pass = Pass { augmentation, ..Pass::of_run(&self.writer.run.manifest, &self.dataset.train) };
-        let device = self.learner.device();
-        let evaluation = pass.evaluate(network, &self.normaliser, device, &self.method, Some(&mut usage));
-        evaluation.map_err(|error| self.as_divergence(error))?;
-        Ok(usage)
+        let manifest = &self.writer.run.manifest;
+        let counted = count_usage(manifest, network, &self.dataset.train, self.learner.device());
+        counted.map_err(|error| self.as_divergence(error))
     }
 
     /// What the network does on these images, and the usage counted on the way where there are masks.

@@ -57,7 +57,7 @@ macro_rules! actions {
 actions! {
     Everywhere {
         Help ["?", "F1"] "help" "Show all keys of this screen" bar;
-        Palette [":", "ctrl-p"] "commands" "Find any action by name" bar;
+        Palette [":", "ctrl-p"] "find" "Find any action by name" bar;
         GoHome ["1"] "runs" "Go to the list of runs" bar;
         GoDashboard ["2"] "training" "Go to the training dashboard" bar;
         GoModules ["3"] "modules" "Go to the modules screen" bar;
@@ -71,7 +71,7 @@ actions! {
         PageDown ["pagedown", "ctrl-d"] "page down" "Move down a page";
         Top ["home", "g"] "first" "Go to the first";
         Bottom ["end", "G"] "last" "Go to the last";
-        NextPane ["tab"] "next pane" "Give the next pane the keys";
+        NextPane ["tab"] "pane" "Give the next pane the keys" bar;
         PreviousPane ["backtab"] "previous pane" "Give the pane before the keys";
         Accept ["enter"] "open" "Open or accept what is selected" bar;
         Filter ["/"] "filter" "Show only what matches a text" bar;
@@ -79,9 +79,12 @@ actions! {
         NextCharset ["C"] "charset" "Change to the next set of characters";
         ToggleMouse ["M"] "mouse" "Give the mouse to the terminal for selecting text, or take it back";
         ToggleLog ["L"] "log" "Show or hide the log";
-        CopyCommand ["Y"] "copy command" "Copy the command line that does the same without the workbench";
+        CopyCommand ["Y", "alt-y"] "copy command" "Copy the command line that does the same without the workbench; alt-y in a form";
         CopyValue ["y"] "copy value" "Copy the value under the cursor";
         ExportChart ["E"] "export chart" "Save the chart under the cursor as SVG, PNG or CSV";
+        Report ["P"] "report" "Write a page about the run, or about the marked runs, to read in a browser";
+        ExportRun ["X"] "export run" "Write the whole network or the records of the run for other programs";
+        ImportRun ["I"] "import" "Make a run of weights that another program has trained";
         Suspend ["ctrl-z"] "suspend" "Put the program to sleep; training pauses with it";
         Redraw ["ctrl-l"] "redraw" "Draw the whole screen again";
     }
@@ -101,7 +104,7 @@ actions! {
     Dashboard {
         PauseResume ["p", "space"] "pause" "Pause training, or go on" bar;
         StepOnce ["."] "one step" "Make one training step while paused";
-        Checkpoint ["w"] "checkpoint" "Save a checkpoint now" bar;
+        Checkpoint ["w"] "save" "Save a checkpoint now" bar;
         StopTraining ["x"] "stop" "Save a checkpoint and end training" bar;
         EvaluateNow ["e"] "evaluate" "Measure the validation accuracy now";
         SliderUp ["+", "="] "raise" "Raise the selected slider" bar;
@@ -127,19 +130,22 @@ actions! {
     }
     Modules {
         ToggleClass ["space"] "class" "Take the class into the module, or out of it" bar;
+        NextView ["v"] "view" "Show sizes, overlap, retention or kernels" bar;
+        ExtractModule ["x"] "extract" "Take the module out and measure it" bar;
         AllClasses ["a"] "all" "Take all classes, or none";
         InvertClasses ["i"] "invert" "Take the classes that are not taken";
         SaveSet ["w"] "save set" "Save this set of classes under a name";
         LoadSet ["o"] "load set" "Take a saved set of classes";
-        ThresholdUp ["+", "="] "threshold up" "Raise the threshold" bar;
-        ThresholdDown ["-", "_"] "threshold down" "Lower the threshold" bar;
-        NextView ["v"] "view" "Show sizes, overlap, retention or kernels" bar;
+        ThresholdUp ["+", "="] "raise" "Raise the threshold" bar;
+        ThresholdDown ["-", "_"] "lower" "Lower the threshold" bar;
         SortMatrix ["s"] "sort" "Order the matrix by name, size or likeness; other numbers in other views";
         ScrubBack [","] "earlier" "Show an earlier epoch, or the layer before";
         ScrubForward ["."] "later" "Show a later epoch, or the next layer";
-        ExtractModule ["x"] "extract" "Take the module out and measure it" bar;
         TryImage ["t"] "try image" "Show a module's prediction for a picture" bar;
-        CompareModules ["c"] "compare" "Mark the module for comparison";
+        CompareModules ["c"] "mark" "Mark the module, to compare or compose it; marks stay when another run is opened" bar;
+        ComposeModules ["m"] "compose" "Put the marked modules together to one network";
+        ReplaceClass ["r"] "replace" "Let a module decide a class that the run's network is weak at";
+        VerifyModule ["V"] "verify" "Check that the module's files are as they were written";
         ExportModule ["e"] "export" "Write the module for other programs" bar;
         DeleteModule ["d", "delete"] "delete" "Delete the module";
     }

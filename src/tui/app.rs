@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::action::Place;
+use super::ask::Ask;
 use super::dashboard::Dashboard;
 use super::help::Help;
 use super::hits::Hits;
@@ -55,6 +56,8 @@ pub enum Overlay {
     Quit(Dialog),
     /// Something to read.
     Message(Dialog),
+    /// A form that belongs to no screen.
+    Ask(Box<Ask>),
 }
 
 /// Why a run failed.
@@ -79,8 +82,6 @@ pub struct App {
     pub dashboard: Dashboard,
     /// The modules screen.
     pub modules: Modules,
-    /// Which key does what.
-    pub keymap: Keymap,
     /// Where the frame on the screen takes the mouse.
     pub hits: Hits,
     /// What lies over the screen.
@@ -141,12 +142,12 @@ impl App {
                 open: None,
                 live: None,
                 load: Load::default(),
+                keymap: start.keymap.clone(),
             },
             place: Place::Home,
             home: Home::default(),
             dashboard: Dashboard::default(),
             modules: Modules::default(),
-            keymap: start.keymap.clone(),
             hits: Hits::default(),
             overlay: None,
             voice: Voice::default(),
@@ -205,6 +206,10 @@ impl App {
                 self.shared.load = load;
                 Vec::new()
             }
+            Msg::Noted(text) => {
+                self.say(Tone::Quiet, &text);
+                Vec::new()
+            }
         };
         self.settle(effects)
     }
@@ -248,6 +253,10 @@ impl App {
             match effect {
                 Effect::Go(place) => {
                     let more = self.go(place);
+                    kept.extend(self.settle(more));
+                }
+                Effect::Do(action) => {
+                    let more = self.act(action);
                     kept.extend(self.settle(more));
                 }
                 Effect::Toast(text) => self.say(Tone::Plain, &text),

@@ -43,9 +43,11 @@ use super::action::Action;
 use super::curves::{Curves, Measure};
 use super::hits::{Hits, Target};
 use super::message::{Effect, Launch, Reply};
+use super::prompt::Prompt;
 use super::shared::Shared;
 use crate::plot::View;
-use crate::train::{Command, Event};
+use crate::train::{Command, Event, Setting};
+use crate::tui::command::option;
 use axes::Axes;
 use charts::Scope;
 use pointer::Drag;
@@ -78,9 +80,12 @@ impl Dashboard {
         self.runs.look(shared)
     }
 
-    /// Whether the screen is reading a text or has a form open, so that keys go to [`Dashboard::key`] first.
-    pub fn takes_text(&self) -> bool {
-        self.popup.is_some()
+    /// What takes the keys, so that they go to [`Dashboard::key`] first.
+    pub fn prompt(&self) -> Option<Prompt> {
+        Some(match self.popup.as_ref()? {
+            Popup::Stop(_) => Prompt::Dialog,
+            Popup::Value(..) | Popup::Export(..) | Popup::Branch(_) => Prompt::Form,
+        })
     }
 
     /// A key while the screen takes text.
@@ -147,6 +152,10 @@ impl Dashboard {
             effects.extend(sent);
             effects.extend(said.or_else(|| say(event)).map(Effect::Toast));
         }
+        let changed = matches!(event, Event::Applied { change, .. } if change.parse::<Setting>().is_ok());
+        if changed && shared.session().is_some() {
+            effects.extend(self.keep_schedule(shared));
+        }
         if event.is_end() {
             if let Some(Popup::Stop(_) | Popup::Value(..)) = self.popup {
                 self.popup = None;
@@ -169,7 +178,16 @@ impl Dashboard {
 
     /// The command line that does the same as what is selected.
     pub fn command_line(&self, shared: &Shared) -> Option<String> {
-        self.runs.manifest(shared).map(command::line)
+        let line = self.runs.manifest(shared).map(command::line)?;
+        let changed = self.shown(shared).filter(|curves| !curves.changes.is_empty());
+        let schedule = changed.map(|curves| acts::schedule_file(&curves.run, shared));
+        let schedule = schedule.map(|file| option("schedule", &file.display().to_string()));
+        Some(line + &schedule.unwrap_or_default())
+    }
+
+    /// Has the changes of the shown run written to the schedule that [`Dashboard::command_line`] names.
+    pub fn keep_schedule(&self, shared: &Shared) -> Option<Effect> {
+        acts::keep_schedule(self, shared, true)
     }
 
     /// Draws the screen.
@@ -249,6 +267,11 @@ impl Dashboard {
             Wish::Branch(launch) => vec![Effect::Launch(launch)],
             Wish::Export(measure, to) => acts::export(self, measure, to, shared),
         }
+    }
+
+    /// Whether the shown run is being trained and does not wait.
+    pub fn trains(&self, shared: &Shared) -> bool {
+        matches!(self.state(shared), State::Training | State::Starting)
     }
 
     /// Whether what the run is doing, `State`, lets commands through.

@@ -17,46 +17,65 @@ pub struct Help {
 /// A line of the page.
 enum Line {
     Heading(&'static str),
-    Keys(String, &'static str),
-    Note(&'static str),
+    Keys(String, String),
+    Note(String),
+}
+
+/// Columns of the keys.
+const KEYS: usize = 15;
+
+/// The lines with what is too long for its room going on in the next.
+fn wrapped(lines: Vec<Line>, room: usize, look: Look) -> Vec<Line> {
+    let wrap = |text: &str, room: usize| text::wrap(text, room.max(8), look.charset);
+    let broken = lines.into_iter().flat_map(|line| match line {
+        Line::Keys(keys, help) => {
+            let keys = std::iter::once(keys).chain(std::iter::repeat(String::new()));
+            keys.zip(wrap(&help, room)).map(|(keys, help)| Line::Keys(keys, help)).collect()
+        }
+        Line::Note(note) => wrap(&note, room + KEYS).into_iter().map(Line::Note).collect(),
+        heading => vec![heading],
+    });
+    broken.collect()
 }
 
 /// What no table of keys says.
 const NOTES: [&str; 4] = [
     "ctrl-c asks before it leaves; twice within two seconds it saves a checkpoint and leaves.",
     "With the mouse: click to choose, drag sliders, wheel to zoom or scroll. Hold shift to select text.",
-    "Keys can be changed in keys.toml, see `cleave paths`.",
+    "Keys can be changed: `cleave keys` prints the file and says where it belongs.",
     "Training goes on while you look at other screens.",
 ];
 
 impl Help {
     /// Scrolls by an action.
     pub fn scroll(&mut self, action: Action, place: Place, keymap: &Keymap) {
-        self.top.act(action, lines(place, keymap).len());
+        // Lines that are wrapped are few; the view goes no further than the last.
+        self.top.act(action, 2 * lines(place, keymap).len());
     }
 
     /// Draws the page.
     pub fn view(&self, look: Look, place: Place, keymap: &Keymap, area: Rect, buffer: &mut Buffer) {
-        let lines = lines(place, keymap);
-        let size = (area.width.saturating_sub(4).clamp(30, 96), area.height.saturating_sub(2).max(3));
-        let inner = popup(look, area, buffer, "help: arrows scroll, esc closes", size);
-        let height = usize::from(inner.height);
+        let size = (area.width.saturating_sub(2).clamp(30, 100), area.height.saturating_sub(2).max(3));
+        let columns = usize::from(size.0.min(area.width).saturating_sub(2));
+        let keys = KEYS.min(columns / 2);
+        let lines = wrapped(lines(place, keymap), columns.saturating_sub(keys + 5), look);
+        let height = usize::from(size.1.min(area.height).saturating_sub(2));
         let first = self.top.at.min(lines.len().saturating_sub(height));
-        let columns = usize::from(inner.width);
+        let last = (first + height).min(lines.len());
+        let title = format!("help, lines {} to {last} of {}", first + 1, lines.len());
+        let inner = popup(look, area, buffer, &title, size);
         for (row, line) in (0..inner.height).zip(lines.iter().skip(first)) {
             match line {
                 Line::Heading(title) => {
                     text::put(buffer, inner, (1, row), title, look.style(Role::Title));
                 }
-                Line::Keys(keys, help) => {
-                    let keys = text::fit(keys, 18.min(columns / 2), false, look.charset);
-                    let x = text::put(buffer, inner, (3, row), &keys, look.style(Role::Key));
-                    let help = text::cut(help, columns.saturating_sub(usize::from(x) + 1), look.charset);
-                    text::put(buffer, inner, (x + 1, row), &help, look.style(Role::Text));
+                Line::Keys(of, help) => {
+                    let of = text::fit(of, keys, false, look.charset);
+                    let x = text::put(buffer, inner, (3, row), &of, look.style(Role::Key));
+                    text::put(buffer, inner, (x + 1, row), help, look.style(Role::Text));
                 }
                 Line::Note(note) => {
-                    let note = text::cut(note, columns.saturating_sub(3), look.charset);
-                    text::put(buffer, inner, (3, row), &note, look.style(Role::Dim));
+                    text::put(buffer, inner, (3, row), note, look.style(Role::Dim));
                 }
             }
         }
@@ -69,10 +88,10 @@ fn lines(place: Place, keymap: &Keymap) -> Vec<Line> {
         lines.push(Line::Heading(section.title()));
         for entry in TABLE.iter().filter(|entry| entry.place == section) {
             let keys: Vec<String> = keymap.keys(entry.action).collect();
-            lines.push(Line::Keys(keys.join(" "), entry.help));
+            lines.push(Line::Keys(keys.join(" "), entry.help.to_owned()));
         }
     }
     lines.push(Line::Heading("Good to know"));
-    lines.extend(NOTES.map(Line::Note));
+    lines.extend(NOTES.map(|note| Line::Note(note.to_owned())));
     lines
 }

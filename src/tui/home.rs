@@ -11,6 +11,7 @@ use ratatui::layout::Rect;
 use super::action::{Action, Place};
 use super::hits::Target;
 use super::message::{Effect, Job, Launch, Reply, RunRow};
+use super::prompt::Prompt;
 use super::shared::Shared;
 use super::widget::{Answer, Dialog, Field, Form, FormEvent, Input, Selection};
 use crate::run::Status;
@@ -50,9 +51,13 @@ impl Home {
         vec![job(Job::Runs)]
     }
 
-    /// Whether the screen is reading a text or has a form open, so that keys go to [`Home::key`] first.
-    pub fn takes_text(&self) -> bool {
-        self.open.is_some()
+    /// What takes the keys, so that they go to [`Home::key`] first.
+    pub fn prompt(&self) -> Option<Prompt> {
+        Some(match self.open.as_ref()? {
+            Open::Filter => Prompt::Filter,
+            Open::Delete(..) => Prompt::Dialog,
+            Open::Tags(..) | Open::New(_) | Open::Branch(_) => Prompt::Form,
+        })
     }
 
     /// A key while the screen takes text.
@@ -125,8 +130,9 @@ impl Home {
         };
         match action {
             Action::NewRun => busy(),
+            Action::NextPane | Action::PreviousPane => Some("the list is the only pane here".into()),
             Action::CompareRuns if shared.marked.is_empty() => {
-                Some("mark the runs to compare first (space)".into())
+                Some(format!("mark the runs to compare first, with {}", shared.key(Action::MarkRun)))
             }
             Action::Accept
             | Action::ResumeRun
@@ -136,11 +142,16 @@ impl Home {
             | Action::DeleteRun
                 if run.is_none() =>
             {
-                Some("there is no run to do this with: start one with n".into())
+                Some(format!(
+                    "there is no run to do this with: start one with {}",
+                    shared.key(Action::NewRun)
+                ))
             }
             Action::Accept | Action::BranchRun if status == Some(Status::Damaged) => {
                 Some("the run's directory is damaged".into())
             }
+            // Its own branch begins on the dashboard, while it trains.
+            Action::BranchRun if is_live(shared, run) => None,
             Action::BranchRun => busy(),
             Action::ResumeRun => match status {
                 Some(Status::Finished) => Some("the run has finished; branch from it instead".into()),
@@ -197,8 +208,13 @@ impl Home {
                     Effect::Go(Place::Dashboard),
                 ];
             }
+            Action::BranchRun if is_live(shared, Some(row)) => {
+                open_run(shared, &name);
+                return vec![Effect::Go(Place::Dashboard), Effect::Do(Action::BranchHere)];
+            }
             Action::BranchRun => {
                 self.open = BranchForm::new(row).map(|form| Open::Branch(Box::new(form)));
+                return vec![job(Job::History(name))];
             }
             Action::MarkRun => match shared.marked.iter().position(|marked| *marked == name) {
                 Some(place) => drop(shared.marked.remove(place)),
@@ -308,6 +324,10 @@ impl Home {
                 let step = new.card(name, set, card);
                 return self.launching(step);
             }
+            (Reply::History(run, Ok(history)), Some(Open::Branch(branch))) => {
+                branch.offer(run, &history.checkpoints);
+            }
+            (Reply::Timed(trial, found), Some(Open::New(new))) => new.timed(trial, found),
             // Tags and deleted runs show in the list.
             (Reply::Done(Ok(_)), None) => return vec![job(Job::Runs)],
             _ => {}
@@ -372,6 +392,11 @@ impl Home {
         rows(shared).get(place.index)
     }
 
+    /// The name of the selected run.
+    pub fn selected<'a>(&self, shared: &'a Shared) -> Option<&'a str> {
+        self.current(shared).map(|row| row.entry.id.as_str())
+    }
+
     fn remember(&mut self, shared: &Shared) {
         self.selected = self.current(shared).map(|row| row.entry.id.clone());
     }
@@ -394,6 +419,12 @@ fn rows(shared: &Shared) -> &[RunRow] {
         Some(Ok(rows)) => rows,
         _ => &[],
     }
+}
+
+/// Whether this is the run in training here.
+fn is_live(shared: &Shared, row: Option<&RunRow>) -> bool {
+    let live = shared.live.as_ref().filter(|live| live.ended.is_none());
+    row.is_some_and(|row| live.is_some_and(|live| live.run() == row.entry.id))
 }
 
 /// Opens a run; the one in training is open when no other is.

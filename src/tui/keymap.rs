@@ -12,6 +12,9 @@ use super::action::{Action, Place, TABLE};
 pub use file::{Error, default_key_file};
 pub use key::Key;
 
+/// The name of the person's key file, in the directory of their settings.
+pub const KEY_FILE: &str = "keys.toml";
+
 /// Keys of every place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keymap {
@@ -49,6 +52,12 @@ impl Keymap {
     /// The keys of an action, as a person writes them.
     pub fn keys(&self, action: Action) -> impl Iterator<Item = String> {
         self.keys.get(&action).into_iter().flatten().map(Key::to_string)
+    }
+
+    /// The first key of an action, for texts that name it; of one that has none, how it is found.
+    pub fn key(&self, action: Action) -> String {
+        let first = self.keys(action).next();
+        first.unwrap_or_else(|| format!("the command `{}`", action.entry().title))
     }
 
     /// The key of an action that the key bar shows: the shortest one that does it on this screen.

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
-use super::action::Place;
+use super::action::{Action, Place};
 use super::modules::sets::Sets;
+use crate::backend::GpuLoad;
+use crate::export::onnx::Preprocessing;
 use crate::modular::Usage;
 use crate::network::Spec;
 use crate::preset::Preset;
 use crate::run::{Entry, Manifest, ModuleManifest};
 pub use crate::train::Examination;
-use crate::train::{Command, EpochRecord, Event, Request, Schedule, StepRecord};
+use crate::train::{Command, EpochRecord, Event, Join, Request, Schedule, StepRecord};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -54,6 +56,8 @@ pub enum Msg {
     Reply(Box<Reply>),
     /// Load of this computer.
     Load(Load),
+    /// Something for the log.
+    Noted(String),
 }
 
 /// Load of this computer, as the dashboard shows it.
@@ -63,10 +67,8 @@ pub struct Load {
     pub cpu: f32,
     /// Bytes that this process has in memory.
     pub memory: u64,
-    /// Of the GPU, 0..1, where one is in use and can be asked.
-    pub gpu: Option<f32>,
-    /// Bytes in use on the GPU.
-    pub gpu_memory: Option<u64>,
+    /// Of the GPU, where one is in use and can be asked.
+    pub gpu: Option<GpuLoad>,
 }
 
 /// Something to do outside the state.
@@ -98,6 +100,8 @@ pub enum Effect {
     Log(String),
     /// Go to a screen.
     Go(Place),
+    /// Do an action, as if its key were pressed.
+    Do(Action),
     /// Keep a setting for the next start.
     SaveSettings,
 }
@@ -130,6 +134,52 @@ pub enum Launch {
         /// The experiment from there on; as it was, without.
         preset: Option<Preset>,
     },
+    /// A run of weights that another program has trained, to measure them.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// The preset whose network the weights are of: a name or a path.
+        preset: String,
+        /// Changes of it, `key=value`.
+        set: Vec<String>,
+        /// A file of names.
+        map: Option<PathBuf>,
+        /// The run's name.
+        name: Option<String>,
+    },
+}
+
+/// A module's run and name.
+pub type Named = (String, String);
+
+/// As what a module or a run is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Export {
+    /// `safetensors`, `onnx`, `pytorch`, `burn`; for the records of a run `csv`, `json`, `tensorboard`.
+    pub format: String,
+    /// ONNX: from bytes of pixels to probabilities, in this order of axes.
+    pub preprocessing: Option<Preprocessing>,
+    /// Without mask generators.
+    pub without_masks: bool,
+    /// With batch norm in the convolutions before it.
+    pub fold_norm: bool,
+}
+
+/// A network that would be trained, for timing it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// The network.
+    pub spec: Spec,
+    /// How it would be trained.
+    pub preset: Preset,
+}
+
+impl Trial {
+    /// Whether an image takes as long in both.
+    pub fn is_as_fast_as(&self, other: &Trial) -> bool {
+        let batch = |trial: &Trial| trial.preset.training.batch;
+        self.spec == other.spec && batch(self) == batch(other)
+    }
 }
 
 /// Work for another thread. Of waiting jobs of one kind only the newest is done.
@@ -191,11 +241,51 @@ pub enum Job {
         run: String,
         /// The module; the run itself without.
         module: Option<String>,
-        /// `safetensors`, `onnx`, ...
-        format: String,
+        /// As what.
+        export: Export,
         /// File or directory.
         to: PathBuf,
     },
+    /// Hold the files of a module against their sums.
+    Verify {
+        /// The run.
+        run: String,
+        /// The module.
+        module: String,
+    },
+    /// Put modules together.
+    Compose {
+        /// Runs and modules, at least two.
+        modules: Vec<Named>,
+        /// What to call the result.
+        name: String,
+        /// How.
+        join: Join,
+        /// Epochs of fine-tuning of a union; the preset's without.
+        fine_tune: Option<usize>,
+        /// Terms of use for the card.
+        licence: Option<String>,
+    },
+    /// Let a module decide a class of a run.
+    Replace {
+        /// The run.
+        run: String,
+        /// The class's label.
+        class: usize,
+        /// The module.
+        donor: Named,
+        /// What to call the result.
+        name: String,
+    },
+    /// Write a page about runs.
+    Report {
+        /// The runs.
+        runs: Vec<String>,
+        /// The directory.
+        to: PathBuf,
+    },
+    /// Time some training steps of an experiment that has not run here.
+    Time(Box<Trial>),
     /// Read the kept sets of classes.
     Sets,
     /// Keep a set of classes, in place of one of the same name; without classes, take the name away. Answered
@@ -223,6 +313,8 @@ pub enum Job {
         to: PathBuf,
         /// The changes.
         schedule: Schedule,
+        /// Whether to say no more than why it failed.
+        quiet: bool,
     },
     /// Write a file, such as an exported chart.
     SaveFile {
@@ -270,6 +362,8 @@ pub struct PresetCard {
     pub toml: String,
     /// Its network, where the data's shape is known before they are read.
     pub spec: Option<Spec>,
+    /// Images of an epoch, where their number is known before they are read.
+    pub images: Option<usize>,
     /// Seconds an epoch is likely to take here, from runs of the same network; else from its MACs.
     pub seconds_per_epoch: Option<f64>,
 }
@@ -318,6 +412,10 @@ pub enum Reply {
     Launch(String),
     /// A module was taken out of the run of this name.
     Extracted(String, Result<Box<ModuleManifest>, String>),
+    /// A module was put together, or a class of a run replaced.
+    Made(Result<Box<ModuleManifest>, String>),
+    /// Seconds that an image takes in training, or why that is not known.
+    Timed(Box<Trial>, Result<f64, String>),
     /// The module of this name was examined.
     Examined(String, Result<Examination, String>),
     /// The kept sets of classes.
@@ -326,4 +424,6 @@ pub enum Reply {
     Predicted(Result<Box<Prediction>, String>),
     /// Something was done that needs no more than a line; or it failed.
     Done(Result<String, String>),
+    /// Something was done that needs no word, unless it failed.
+    Quiet(Result<(), String>),
 }

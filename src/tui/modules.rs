@@ -42,9 +42,12 @@ use ratatui::layout::Rect;
 use super::action::Action;
 use super::hits::{Hits, Target};
 use super::message::{Effect, Job, Reply};
+use super::output;
+use super::prompt::Prompt;
 use super::shared::Shared;
 use super::widget::{Answer, Dialog, FormEvent, Input, Selection};
 use crate::train::Event;
+use crate::tui::command::quoted;
 use card::Card;
 use extraction::Extraction;
 use forms::Sheet;
@@ -80,6 +83,8 @@ pub struct Modules {
     extraction: Extraction,
     /// The module that was taken out last, until the list that was read after it has come.
     newest: Option<String>,
+    /// What is being put together.
+    making: Option<String>,
     /// Whether a module is being deleted.
     deleting: bool,
     sets: Sets,
@@ -165,9 +170,14 @@ impl Modules {
         effects
     }
 
-    /// Whether the screen is reading a text or has a form open, so that keys go to [`Modules::key`] first.
-    pub fn takes_text(&self) -> bool {
-        self.popup.is_some() || self.filter.is_some()
+    /// What takes the keys, so that they go to [`Modules::key`] first.
+    pub fn prompt(&self) -> Option<Prompt> {
+        match &self.popup {
+            Some(Popup::Sheet(_)) => Some(Prompt::Form),
+            Some(Popup::Delete(..)) => Some(Prompt::Dialog),
+            Some(Popup::Sets(_)) => Some(Prompt::Sets),
+            None => self.filter.as_ref().map(|_| Prompt::Filter),
+        }
     }
 
     /// A key while the screen takes text.
@@ -255,9 +265,20 @@ impl Modules {
     /// The command line that does the same as what is selected.
     pub fn command_line(&self, _shared: &Shared) -> Option<String> {
         let subject = self.subject.as_ref()?;
-        if self.pane == Pane::Shelf {
+        match &self.popup {
+            Some(Popup::Sheet(Sheet::Export(form, module))) => {
+                return Some(output::command_line(form, &format!("{}/{module}", subject.run)));
+            }
+            Some(Popup::Sheet(Sheet::Compose(form, modules))) => {
+                return Some(command::compose(form, modules));
+            }
+            Some(Popup::Sheet(Sheet::Replace(form, _))) => return Some(command::replace(form, &subject.run)),
+            Some(Popup::Sheet(Sheet::SaveSet(_) | Sheet::Picture(_) | Sheet::Chart(_))) => return None,
+            _ => {}
+        }
+        if self.pane == Pane::Shelf && self.popup.is_none() {
             let module = self.shelf.manifest(subject)?;
-            return Some(format!("cleave evaluate {}/{}", command::quote(&subject.run), module.name));
+            return Some(format!("cleave evaluate {}/{}", quoted(&subject.run), module.name));
         }
         if subject.classes.chosen().is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! The thread that measures the load of this computer.
+//! The thread that measures the load of this computer, and of the GPU that trains.
 
 use std::io;
 use std::thread;
@@ -7,16 +7,23 @@ use std::time::Duration;
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::message::{Load, Msg};
+use crate::backend::{Choice, Gauge};
 
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Starts measuring on a thread named `monitor`, until `send` says that nobody listens.
+/// Starts measuring on a thread named `monitor`, until `send` says that nobody listens. `choice` is where
+/// training would run.
 ///
 /// # Errors
 ///
 /// When the system gives no thread.
-pub fn start(send: impl Fn(Msg) -> bool + Send + 'static) -> io::Result<()> {
+pub fn start(choice: Choice, send: impl Fn(Msg) -> bool + Send + 'static) -> io::Result<()> {
     let body = move || {
+        let gauge = gauge(choice).unwrap_or_else(|why| {
+            // Who does not listen any more is found out below.
+            let _ = send(Msg::Noted(format!("the GPU's load is not shown: {why}")));
+            None
+        });
         let mut system = System::new();
         let own = sysinfo::get_current_pid().ok();
         loop {
@@ -26,11 +33,21 @@ pub fn start(send: impl Fn(Msg) -> bool + Send + 'static) -> io::Result<()> {
             system.refresh_processes_specifics(ProcessesToUpdate::Some(&pids), true, kind);
             let memory = own.and_then(|pid| system.process(pid)).map_or(0, sysinfo::Process::memory);
             let cpu = system.global_cpu_usage() / 100.0;
-            if !send(Msg::Load(Load { cpu, memory, gpu: None, gpu_memory: None })) {
+            let gpu = gauge.as_ref().and_then(|read| read());
+            if !send(Msg::Load(Load { cpu, memory, gpu })) {
                 return;
             }
             thread::sleep(EVERY);
         }
     };
     thread::Builder::new().name("monitor".into()).spawn(body).map(drop)
+}
+
+/// What tells the load of the GPU that would train; `None` where none would.
+fn gauge(choice: Choice) -> Result<Option<Gauge>, String> {
+    match choice.resolve() {
+        Ok((device, _)) => device.gauge(),
+        // Without a device there is nothing to measure; who asked for it is told so elsewhere.
+        Err(_) => Ok(None),
+    }
 }

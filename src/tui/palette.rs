@@ -11,10 +11,13 @@ use super::action::{Action, Entry, Place, TABLE};
 use super::hits::Hits;
 use super::keymap::Keymap;
 use super::theme::{Look, Role};
-use super::widget::{Column, Input, Selection, Table, popup};
+use super::widget::{Column, Input, Selection, Table, popup, text};
 
 /// The pane number of its rows.
 pub const PANE: usize = usize::MAX;
+
+/// Rows below the list, for what the selected action does or why it does not.
+const FOOT: u16 = 2;
 
 /// What is typed, and what is selected of the actions found.
 #[derive(Clone, Debug, Default)]
@@ -147,10 +150,21 @@ impl Palette {
         };
         let table =
             Table { columns: &COLUMNS, sort: None, len: found.len(), row: &row, pane: PANE, focused: true };
-        let below = Rect { y: inner.y + line.height, height: inner.height - line.height, ..inner };
+        let foot = if inner.height >= 9 { FOOT } else { 0 };
+        let below = Rect { y: inner.y + line.height, height: inner.height - line.height - foot, ..inner };
         table.view(look, below, buffer, hits, &self.selection);
+        if let Some(entry) = found.get(self.selection.at) {
+            let room = Rect { y: below.bottom(), height: foot, ..line };
+            let (words, role) = match refusal(entry.action) {
+                Some(why) => (format!("not now: {why}"), Role::Warn),
+                None => (entry.help.to_owned(), Role::Text),
+            };
+            for (row, line) in (0..foot).zip(text::wrap(&words, usize::from(room.width), look.charset)) {
+                text::put(buffer, room, (0, row), &line, look.style(role));
+            }
+        }
         if found.is_empty() {
-            super::widget::text::put(buffer, below, (2, 1), "no action of this name", look.style(Role::Dim));
+            text::put(buffer, below, (2, 1), "no action of this name", look.style(Role::Dim));
         }
     }
 }

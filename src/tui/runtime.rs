@@ -18,7 +18,7 @@ use super::message::{Effect, Msg, Reply};
 use super::settings::{self, Settings};
 use super::terminal::{self, Tty};
 use super::theme::{Charset, Depth, Theme};
-use super::worker::{Context, Workers};
+use super::worker::{Context, Data, Workers};
 use super::{input, monitor, signals, view};
 use crate::backend::Choice;
 use crate::paths::Paths;
@@ -87,8 +87,12 @@ pub fn run(options: &Options) -> Result<u8, Error> {
     let log = Log::open(&start.log);
     let panics = log.clone();
     terminal::set_panic_hook(move |panic| panics.line(panic), start.log.display().to_string());
-    let context =
-        Context { store: Store::new(&options.paths), paths: options.paths.clone(), device: options.device };
+    let context = Context {
+        store: Store::new(&options.paths),
+        paths: options.paths.clone(),
+        device: options.device,
+        data: Data::default(),
+    };
     let (outbox, inbox) = channel();
     let tty = Tty::take(start.settings.mouse)?;
     let (app, first) = App::new(Start { size: tty.size()?, ..start });
@@ -124,7 +128,7 @@ fn start(options: &Options) -> Result<(Start, Depth), Error> {
     let variable = |name: &str| env::var(name).ok();
     let config = &options.paths.config;
     let kept = Settings::read(config)?;
-    let keys = config.join("keys.toml");
+    let keys = config.join(keymap::KEY_FILE);
     let keymap = match settings::read(&keys)? {
         Some(text) => Keymap::read(&text, &keys)?,
         None => Keymap::default(),
@@ -181,7 +185,7 @@ impl Desk {
         };
         signals::start(send.clone())?;
         input::start(send.clone())?;
-        monitor::start(send.clone())?;
+        monitor::start(self.context.device, send.clone())?;
         self.find_device()?;
         self.workers = Some(Workers::start(&self.context, send)?);
         self.carry_out(first);
@@ -303,7 +307,7 @@ impl Desk {
                 }
                 Effect::SaveSettings => self.save_settings(),
                 // The app keeps these to itself.
-                Effect::Toast(_) | Effect::Go(_) => Ok(()),
+                Effect::Toast(_) | Effect::Go(_) | Effect::Do(_) => Ok(()),
             };
             self.log.failure("carry out what was asked", done);
         }

@@ -92,6 +92,11 @@ impl Voice {
         self.log.drain(..self.log.len().saturating_sub(KEPT));
     }
 
+    /// Takes away toasts that begin so: something newer is said of the same.
+    pub fn forget(&mut self, beginning: &str) {
+        self.toasts.retain(|toast| !toast.text.starts_with(beginning));
+    }
+
     /// Takes away toasts whose time is over; gives whether there were any.
     pub fn fade(&mut self, now: Duration) -> bool {
         let before = self.toasts.len();

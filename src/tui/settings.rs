@@ -84,6 +84,16 @@ impl Settings {
     }
 }
 
+/// The text of a file that must be there; why there is none otherwise.
+///
+/// # Errors
+///
+/// When it is absent, cannot be read or is not text; with a whole sentence.
+pub fn read_some(path: &Path) -> Result<String, String> {
+    let text = read(path).map_err(|error| error.to_string())?;
+    text.ok_or_else(|| format!("there is no file {}", path.display()))
+}
+
 /// The text of a file; `None` where there is none.
 ///
 /// # Errors

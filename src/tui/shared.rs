@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::action::Action;
+use super::keymap::Keymap;
 use super::live::Live;
 use super::message::{Load, RunRow};
 use super::theme::{Charset, Look, Theme};
@@ -29,9 +31,16 @@ pub struct Shared {
     pub live: Option<Live>,
     /// Load of this computer.
     pub load: Load,
+    /// Which key does what.
+    pub keymap: Keymap,
 }
 
 impl Shared {
+    /// The key of an action, for texts that name it.
+    pub fn key(&self, action: Action) -> String {
+        self.keymap.key(action)
+    }
+
     /// What panels need to know to draw.
     pub fn look(&self) -> Look {
         Look { theme: self.theme, charset: self.charset }

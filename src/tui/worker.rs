@@ -6,13 +6,16 @@ mod networks;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::message::{Job, Msg, Reply};
 use crate::backend::{Choice, Device};
+use crate::data::{DataConfig, Dataset};
 use crate::paths::Paths;
-use crate::run::Store;
+use crate::run::{Manifest, Store};
+use crate::train;
 
 /// What jobs need to know.
 #[derive(Clone)]
@@ -23,6 +26,47 @@ pub struct Context {
     pub store: Store,
     /// Where to compute.
     pub device: Choice,
+    /// Data that have been read.
+    pub data: Data,
+}
+
+/// The data set that was read last, shared by all threads: one is large, and its images take long to decode.
+#[derive(Clone, Default)]
+pub struct Data(Arc<Mutex<Option<Read>>>);
+
+/// A data set, and what it was read for.
+struct Read {
+    config: DataConfig,
+    seed: u64,
+    dataset: Arc<Dataset>,
+}
+
+impl Data {
+    /// The data of a run.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read or have other classes or shapes.
+    pub fn of(&self, manifest: &Manifest, archives: &Path) -> Result<Arc<Dataset>, train::Error> {
+        if let Some(Read { config, seed, dataset }) = &*self.lock()
+            && (config, *seed) == (&manifest.preset.data, manifest.seed)
+            && dataset.classes == manifest.classes
+        {
+            return Ok(dataset.clone());
+        }
+        let dataset = Arc::new(train::load_data(manifest, archives)?);
+        self.keep(manifest, dataset.clone());
+        Ok(dataset)
+    }
+
+    /// Keeps the data of a run in place of those before.
+    pub fn keep(&self, manifest: &Manifest, dataset: Arc<Dataset>) {
+        *self.lock() = Some(Read { config: manifest.preset.data.clone(), seed: manifest.seed, dataset });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Read>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Two threads and their queues.
@@ -42,6 +86,8 @@ impl Job {
             Job::Extract { .. } => Some("extract"),
             Job::Examine { .. } => Some("examine"),
             Job::Predict { .. } => Some("predict"),
+            Job::Time(_) => Some("time"),
+            Job::SaveSchedule { quiet: true, .. } => Some("schedule"),
             _ => None,
         }
     }
@@ -54,6 +100,9 @@ impl Job {
                 | Job::Examine { .. }
                 | Job::Predict { .. }
                 | Job::Export { .. }
+                | Job::Compose { .. }
+                | Job::Replace { .. }
+                | Job::Time(_)
         )
     }
 }
@@ -163,7 +212,8 @@ mod tests {
     fn a_fault_in_a_job_is_an_answer_and_the_thread_goes_on() {
         let home = std::path::Path::new("/nowhere");
         let paths = Paths::below(home);
-        let context = Context { store: Store::new(&paths), paths, device: Choice::Cpu };
+        let context =
+            Context { store: Store::new(&paths), paths, device: Choice::Cpu, data: Data::default() };
         let answer = guarded(&context, Job::RemoveRun("r".into()), |_, _| panic!("a fault of a worker"));
         let Reply::Done(Err(why)) = answer else { panic!("{answer:?}") };
         assert_eq!(why, "a fault in the program stopped this work: RemoveRun");

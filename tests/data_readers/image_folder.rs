@@ -48,6 +48,24 @@ fn a_validation_folder_is_used_as_it_is() {
 }
 
 #[test]
+fn a_survey_says_before_reading_what_reading_finds() {
+    let folder = two_classes();
+    let plain = config(Source::Folder, folder.path());
+    let sized = DataConfig { channels: Some(1), size: Some(3), ..plain.clone() };
+    let digits = config(Source::Digits, folder.path());
+    let check = |config: &DataConfig| {
+        let (survey, data) = (config.survey().unwrap().unwrap(), open(config).unwrap());
+        assert_eq!((survey.shape, survey.classes), (data.train.shape, data.classes.len()));
+        assert!(config.images_of_an_epoch(&survey).abs_diff(data.train.len()) <= data.classes.len());
+    };
+    [&plain, &sized, &digits].into_iter().for_each(check);
+    save(&folder.path().join("valid/cat/v.png"), grey(6, 99));
+    check(&plain);
+    fs::remove_dir_all(folder.path().join("test")).unwrap();
+    assert!(plain.survey().unwrap_err().to_string().contains("test"));
+}
+
+#[test]
 fn every_format_and_colour_type_is_converted() {
     let folder = folder();
     let rgb = RgbImage::from_pixel(8, 8, Rgb([200, 100, 50]));

@@ -49,7 +49,8 @@ fn layout(map: &HeatMap<'_>, area: Rect, canvas: &Canvas) -> Layout {
     let spare = usize::from(left).saturating_sub(rows.div_ceil(usize::from(per_row))) as u16;
     let spare = spare.max(left / 4);
     let longest = widest(&map.columns);
-    let downwards = longest >= cell && (cell < 5 || spare >= longest);
+    // Only where more of a name has room downwards than across.
+    let downwards = longest >= cell && (spare >= longest || spare >= cell);
     let names = match left {
         0..4 => 0,
         _ if map.dense && canvas.ascii() => 0,

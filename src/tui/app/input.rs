@@ -5,13 +5,18 @@ use crossterm::event::{
 };
 
 use super::{App, Overlay, with_screen};
+use crate::preset::embedded;
 use crate::tui::action::{Action, Place};
+use crate::tui::ask::{self, Ask};
 use crate::tui::help::Help;
 use crate::tui::hits::Target;
-use crate::tui::message::Effect;
+use crate::tui::message::{Effect, Job};
 use crate::tui::palette::{self, Choice, Palette};
+use crate::tui::prompt::Prompt;
 use crate::tui::say::Tone;
 use crate::tui::widget::Answer;
+
+const NO_RUN: &str = "there is no run: start one on the list of runs, or open one";
 
 impl App {
     /// A key. Ctrl-c comes before everything, so that one can always leave; then what lies over the screen,
@@ -23,9 +28,15 @@ impl App {
         if key.code == KeyCode::Char('c') && key.modifiers == KeyModifiers::CONTROL {
             return self.interrupt();
         }
-        let action = self.keymap.action(self.place, key);
+        let action = self.shared.keymap.action(self.place, key);
         if key.modifiers.contains(KeyModifiers::CONTROL)
             && let Some(action @ (Action::Suspend | Action::Redraw)) = action
+        {
+            return self.act(action);
+        }
+        // What a form would do is worth copying while it is open.
+        if key.modifiers.contains(KeyModifiers::ALT)
+            && let Some(action @ Action::CopyCommand) = action
         {
             return self.act(action);
         }
@@ -50,7 +61,7 @@ impl App {
             Some(Overlay::Help(help)) => {
                 match action {
                     Some(Action::Back | Action::Help | Action::Quit | Action::Accept) => self.overlay = None,
-                    Some(action) => help.scroll(action, self.place, &self.keymap),
+                    Some(action) => help.scroll(action, self.place, &self.shared.keymap),
                     None => {}
                 }
                 Vec::new()
@@ -59,6 +70,10 @@ impl App {
                 let answer = dialog.key(key);
                 self.quit_answered(answer)
             }
+            Some(Overlay::Ask(ask)) => {
+                let answer = ask.key(key);
+                self.asked(answer)
+            }
             Some(Overlay::Message(dialog)) => {
                 if dialog.key(key) != Answer::Open {
                     self.overlay = None;
@@ -66,6 +81,17 @@ impl App {
                 Vec::new()
             }
             None => Vec::new(),
+        }
+    }
+
+    /// A form that belongs to no screen was answered.
+    fn asked(&mut self, answer: ask::Answer) -> Vec<Effect> {
+        match answer {
+            ask::Answer::Open => Vec::new(),
+            ask::Answer::Done(effects) => {
+                self.overlay = None;
+                effects
+            }
         }
     }
 
@@ -99,6 +125,7 @@ impl App {
         let takes_text = self.leaving.is_none() && self.takes_text();
         match &mut self.overlay {
             Some(Overlay::Palette(palette)) => palette.paste(text),
+            Some(Overlay::Ask(ask)) => ask.paste(text),
             Some(_) => {}
             None if takes_text => {
                 return with_screen!(self, self.place, screen, shared => screen.paste(text, shared));
@@ -132,9 +159,13 @@ impl App {
                 }
                 Vec::new()
             }
+            (Some(Overlay::Ask(ask)), at) => {
+                let answer = ask.mouse(mouse, at);
+                self.asked(answer)
+            }
             (Some(Overlay::Help(help)), _) => {
                 match scrolls {
-                    Some(action) => help.scroll(action, self.place, &self.keymap),
+                    Some(action) => help.scroll(action, self.place, &self.shared.keymap),
                     None if pressed => self.overlay = None,
                     None => {}
                 }
@@ -156,10 +187,25 @@ impl App {
     }
 
     fn takes_text(&self) -> bool {
+        self.screens_prompt().is_some()
+    }
+
+    fn screens_prompt(&self) -> Option<Prompt> {
         match self.place {
-            Place::Dashboard => self.dashboard.takes_text(),
-            Place::Modules => self.modules.takes_text(),
-            Place::Home | Place::Everywhere => self.home.takes_text(),
+            Place::Dashboard => self.dashboard.prompt(),
+            Place::Modules => self.modules.prompt(),
+            Place::Home | Place::Everywhere => self.home.prompt(),
+        }
+    }
+
+    /// What takes the keys in place of the screen.
+    pub fn prompt(&self) -> Option<Prompt> {
+        match &self.overlay {
+            Some(Overlay::Help(_)) => Some(Prompt::Help),
+            Some(Overlay::Palette(_)) => Some(Prompt::Palette),
+            Some(Overlay::Quit(_) | Overlay::Message(_)) => Some(Prompt::Dialog),
+            Some(Overlay::Ask(_)) => Some(Prompt::Form),
+            None => self.screens_prompt(),
         }
     }
 
@@ -174,6 +220,9 @@ impl App {
                 Some("NO_COLOR is set, or the terminal has no colours".into())
             }
             Action::Suspend if !self.start.can_sleep => Some("there is no shell to wake it again".into()),
+            Action::Report if self.runs_meant().is_empty() => Some(NO_RUN.into()),
+            Action::ExportRun if self.run_meant().is_none() => Some(NO_RUN.into()),
+            Action::ImportRun => self.no_launch(),
             Action::CopyCommand if self.command_line().is_none() => {
                 Some("nothing here has a command line".into())
             }
@@ -185,11 +234,42 @@ impl App {
         }
     }
 
-    fn command_line(&self) -> Option<String> {
+    /// The one run in sight.
+    fn run_meant(&self) -> Option<String> {
+        match self.place {
+            Place::Home | Place::Everywhere => self.home.selected(&self.shared).map(str::to_owned),
+            Place::Dashboard | Place::Modules => self.shared.current().map(str::to_owned),
+        }
+    }
+
+    /// The runs that an action means that belongs to no screen: the marked ones, or the one in sight.
+    fn runs_meant(&self) -> Vec<String> {
+        let marked = self.shared.marked.clone();
+        match self.run_meant() {
+            Some(run) if marked.is_empty() || self.place != Place::Home && !marked.contains(&run) => {
+                std::iter::once(run).chain(marked).collect()
+            }
+            _ => marked,
+        }
+    }
+
+    /// The command line that does the same as what is in sight.
+    pub fn command_line(&self) -> Option<String> {
+        if let Some(Overlay::Ask(ask)) = &self.overlay {
+            return Some(ask.command_line());
+        }
         match self.place {
             Place::Dashboard => self.dashboard.command_line(&self.shared),
             Place::Modules => self.modules.command_line(&self.shared),
             Place::Home | Place::Everywhere => self.home.command_line(&self.shared),
+        }
+    }
+
+    /// What an action is called as things are: what pauses a run that trains lets one that waits go on.
+    pub fn title_of(&self, action: Action) -> &'static str {
+        match (action, self.place) {
+            (Action::PauseResume, Place::Dashboard) if !self.dashboard.trains(&self.shared) => "go on",
+            _ => action.entry().title,
         }
     }
 
@@ -210,6 +290,16 @@ impl App {
             Action::GoDashboard => return self.go(Place::Dashboard),
             Action::GoModules => return self.go(Place::Modules),
             Action::Quit => return self.quit(),
+            Action::Report => self.overlay = Some(Overlay::Ask(Box::new(Ask::report(self.runs_meant())))),
+            Action::ExportRun => {
+                let run = self.run_meant();
+                self.overlay = run.map(|run| Overlay::Ask(Box::new(Ask::export(&run))));
+            }
+            Action::ImportRun => {
+                let presets = embedded().map(|(name, _)| name.to_owned()).collect();
+                self.overlay = Some(Overlay::Ask(Box::new(Ask::import(presets))));
+                return vec![Effect::Job(Box::new(Job::Presets))];
+            }
             Action::Suspend => return vec![Effect::Suspend],
             Action::Redraw => return vec![Effect::Redraw],
             Action::ToggleLog => self.log_open = !self.log_open,
@@ -217,7 +307,12 @@ impl App {
             Action::Back if self.log_open => self.log_open = false,
             Action::NextTheme | Action::NextCharset | Action::ToggleMouse => return self.set(action),
             Action::CopyCommand => {
-                return self.command_line().map(Effect::Copy).into_iter().collect();
+                // The command line of a run may name its schedule.
+                let kept = match (&self.overlay, self.place) {
+                    (None, Place::Dashboard) => self.dashboard.keep_schedule(&self.shared),
+                    _ => None,
+                };
+                return kept.into_iter().chain(self.command_line().map(Effect::Copy)).collect();
             }
             action => {
                 return with_screen!(self, self.place, screen, shared => screen.act(action, shared));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{App, Overlay};
+use crate::tui::action::Action;
 use crate::tui::message::Effect;
 use crate::tui::say::Tone;
 use crate::tui::widget::{Answer, Dialog};
@@ -44,7 +45,8 @@ impl App {
         let run = self.shared.live.as_ref().map(|live| live.run()).unwrap_or_default();
         let text = format!(
             "{run} is in training.\nWith a checkpoint it goes on from this step at the next start: \
-             mark it in the list of runs and press r."
+             choose it in the list of runs and press {}.",
+            self.shared.key(Action::ResumeRun)
         );
         let buttons = [
             ('s', "save a checkpoint and quit"),

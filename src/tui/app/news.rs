@@ -2,7 +2,9 @@
 
 use super::{App, Banner, Overlay};
 use crate::run::Status;
-use crate::train::Event;
+use crate::train::{Event, Setting};
+use crate::tui::action::Action;
+use crate::tui::curves::LEARNING_RATE;
 use crate::tui::message::{Effect, Job, Launch, Reply, RunRow};
 use crate::tui::say::Tone;
 use crate::tui::widget::Dialog;
@@ -48,6 +50,12 @@ impl App {
             {
                 return None;
             }
+            // The header shows these.
+            Event::Applied { step, change, .. }
+                if ["paused", "resumed", "one step"].contains(&change.as_str()) =>
+            {
+                (Tone::Quiet, format!("{change}, from step {step} on"))
+            }
             Event::Applied { step, change, .. } => (Tone::Good, format!("{change}, from step {step} on")),
             Event::Refused { why, .. } => (Tone::Warn, why.clone()),
             Event::Checkpointed { step } => (Tone::Quiet, format!("checkpoint of step {step} saved")),
@@ -68,6 +76,15 @@ impl App {
                 return Some(self.failed(&run, *step, message, *checkpoint));
             }
         };
+        if let Event::Applied { change, .. } = event
+            && let Ok(set) = change.parse::<Setting>()
+        {
+            // Of a slider that is moved on and on the newest value is worth the room.
+            self.voice.forget(&match set {
+                Setting::Weight { name, .. } => format!("{name} = "),
+                Setting::LearningRate(_) => LEARNING_RATE.to_owned(),
+            });
+        }
         self.say(if told { Tone::Quiet } else { tone }, &text);
         None
     }
@@ -90,7 +107,9 @@ impl App {
         if let Some(RunRow { entry, .. }) = rows.first()
             && entry.status == Status::Interrupted
         {
-            let text = format!("{} was cut off; it goes on from its newest checkpoint with r", entry.id);
+            let resume = self.shared.key(Action::ResumeRun);
+            let text =
+                format!("{} was cut off; it goes on from its newest checkpoint with {resume}", entry.id);
             self.say(Tone::Warn, &text);
         }
     }
@@ -112,9 +131,14 @@ impl App {
                 self.overlay = Some(Overlay::Message(Dialog::message("Training did not start", why)));
             }
             Reply::Done(Ok(done)) => self.say(Tone::Good, done),
-            Reply::Done(Err(why)) => self.say(Tone::Bad, why),
-            Reply::Extracted(_, Err(why)) | Reply::Predicted(Err(why)) => self.say(Tone::Bad, why),
+            Reply::Done(Err(why)) | Reply::Quiet(Err(why)) => self.say(Tone::Bad, why),
+            Reply::Extracted(_, Err(why)) | Reply::Predicted(Err(why)) | Reply::Made(Err(why)) => {
+                self.say(Tone::Bad, why)
+            }
             _ => {}
+        }
+        if let (Some(Overlay::Ask(ask)), Reply::Presets(Ok(presets))) = (&mut self.overlay, &reply) {
+            ask.offer(presets);
         }
         let mut effects = self.home.reply(&reply, &mut self.shared);
         effects.extend(self.dashboard.reply(&reply, &mut self.shared));
@@ -133,6 +157,7 @@ impl Launch {
             },
             Launch::Resume { run } => format!("{run} to go on"),
             Launch::Branch { run, .. } => format!("a branch of {run}"),
+            Launch::Import { file, .. } => format!("the weights of {}", file.display()),
         }
     }
 }

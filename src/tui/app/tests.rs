@@ -12,7 +12,7 @@ use crate::network::{Init, Spec, Stage};
 use crate::preset::Preset;
 use crate::run::{Manifest, PROGRAM, SCHEMA, now};
 use crate::train::{Command, Event, Summary};
-use crate::tui::message::{Launch, Reply};
+use crate::tui::message::{Job, Launch, Reply};
 use crate::tui::view;
 
 fn app() -> App {
@@ -73,6 +73,65 @@ fn press(app: &mut App, character: char) -> Vec<Effect> {
 
 fn ctrl_c(app: &mut App) -> Vec<Effect> {
     app.update(key(KeyCode::Char('c'), KeyModifiers::CONTROL))
+}
+
+fn alt_y(app: &mut App) -> Vec<Effect> {
+    app.update(key(KeyCode::Char('y'), KeyModifiers::ALT))
+}
+
+#[test]
+fn a_report_is_asked_for_on_any_screen_and_its_command_line_can_be_copied() {
+    let mut app = training();
+    press(&mut app, 'P');
+    let copied = alt_y(&mut app);
+    assert!(
+        copied.contains(&Effect::Copy("cleave report digits-1 --to digits-1-report".into())),
+        "{copied:?}"
+    );
+    let effects = app.update(key(KeyCode::Char('s'), KeyModifiers::CONTROL));
+    let job = Job::Report { runs: vec!["digits-1".into()], to: "digits-1-report".into() };
+    assert_eq!(effects, [Effect::Job(Box::new(job))]);
+    assert!(app.overlay.is_none());
+}
+
+#[test]
+fn a_run_is_exported_with_its_records() {
+    let mut app = training();
+    press(&mut app, 'X');
+    (0..4).for_each(|_| drop(app.update(key(KeyCode::Right, KeyModifiers::NONE))));
+    let copied = alt_y(&mut app);
+    let line = "cleave export digits-1 --format csv --to digits-1-csv";
+    assert!(copied.contains(&Effect::Copy(line.into())), "{copied:?}");
+}
+
+#[test]
+fn weights_are_imported_when_nothing_is_in_training() {
+    let mut app = training();
+    press(&mut app, 'I');
+    assert!(app.overlay.is_none(), "one run is trained at a time");
+    let mut app = self::app();
+    press(&mut app, 'I');
+    app.update(Msg::Paste("their weights.pth".into()));
+    let effects = app.update(key(KeyCode::Char('s'), KeyModifiers::CONTROL));
+    let launch = Launch::Import {
+        file: "their weights.pth".into(),
+        preset: "digits".into(),
+        set: Vec::new(),
+        map: None,
+        name: None,
+    };
+    assert!(effects.contains(&Effect::Launch(Box::new(launch))), "{effects:?}");
+}
+
+#[test]
+fn the_key_bar_says_the_keys_of_what_takes_them() {
+    let mut app = app();
+    let bar = |app: &mut App| screen(app, 80, 24).pop().unwrap();
+    assert!(bar(&mut app).contains("n new") && !bar(&mut app).contains("enter"), "nothing to open");
+    press(&mut app, 'n');
+    app.update(Msg::Reply(Box::new(Reply::Presets(Ok(vec![("digits".into(), String::new())])))));
+    assert!(bar(&mut app).contains("ctrl-s") && !bar(&mut app).contains("n new"), "{}", bar(&mut app));
+    assert!(bar(&mut app).contains("alt-y copy command"));
 }
 
 fn at(seconds: u64) -> Msg {
@@ -174,7 +233,7 @@ fn the_palette_stays_open_and_says_why_an_action_cannot_be_done() {
     app.update(Msg::Paste("checkpoint".into()));
     app.update(key(KeyCode::Enter, KeyModifiers::NONE));
     assert!(matches!(app.overlay, Some(Overlay::Palette(_))) && app.place == Place::Home);
-    assert!(toasts(&app)[0].starts_with("checkpoint: "));
+    assert!(toasts(&app)[0].starts_with("save: "));
 }
 
 #[test]
@@ -281,8 +340,8 @@ fn header_and_key_bar_say_where_one_is_and_what_one_can_do() {
         assert!(rows[0].starts_with(" cleave  1 runs  2 training  3 modules"), "{}", rows[0]);
         assert!(rows[0].contains("digits-1"), "{}", rows[0]);
         let bar = &rows[usize::from(height) - 1];
-        assert!(bar.starts_with(" p pause  w checkpoint"), "{bar}");
-        assert!(bar.ends_with(" : commands  ? help  q quit"), "{bar}");
+        assert!(bar.starts_with(" tab pane  p pause  w save"), "{bar}");
+        assert!(bar.ends_with(" : find  ? help  q quit"), "{bar}");
     }
 }
 

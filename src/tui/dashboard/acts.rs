@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Dashboard;
 use super::popup::{BranchForm, Popup};
-use super::state::{State, key};
+use super::state::State;
 use crate::plot::{Extent, View};
 use crate::run::Status;
 use crate::train::{Change, Command, Schedule, Setting};
@@ -25,17 +25,18 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
     let state = dashboard.state(shared);
     let no_charts = || match dashboard.shown(shared) {
         Some(_) => None,
-        None => Some(state.silent().unwrap_or_else(|| "there is nothing to show yet".into())),
+        None => Some(state.silent(shared).unwrap_or_else(|| "there is nothing to show yet".into())),
     };
     match action {
         PauseResume if state.can_resume() && shared.is_training() => Some(busy(shared)),
         PauseResume if state.can_resume() => None,
-        StepOnce if state == State::Training => {
-            Some(format!("single steps are for a paused run: pause it first with {}", key(PauseResume)))
-        }
+        StepOnce if state == State::Training => Some(format!(
+            "single steps are for a paused run: pause it first with {}",
+            shared.key(PauseResume)
+        )),
         PauseResume | StepOnce | Checkpoint | StopTraining | EvaluateNow | SliderUp | SliderDown
-        | EditSlider => state.silent(),
-        UndoChange => state.silent().or_else(|| match dashboard.steering.can_undo() {
+        | EditSlider => state.silent(shared),
+        UndoChange => state.silent(shared).or_else(|| match dashboard.steering.can_undo() {
             true => None,
             false => Some("nothing was changed in this session".into()),
         }),
@@ -50,11 +51,12 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
         },
         AlignRuns | ClearOverlays if dashboard.runs.others(shared).is_empty() => Some(format!(
             "no other run is shown: mark runs with {} on the list of runs, then {}",
-            key(MarkRun),
-            key(CompareRuns)
+            shared.key(MarkRun),
+            shared.key(CompareRuns)
         )),
         CopyValue if dashboard.axes.cursor.is_none() => no_charts()
             .or_else(|| Some("put the cursor on a chart first, with the arrows or the mouse".into())),
+        Filter => Some("there is nothing to filter here; the list of runs has a filter".into()),
         SmoothMore | SmoothLess | NextXAxis | LogX | LogY | RobustRange | ZoomIn | ZoomOut | Follow
         | ExpandChart | ExportChart | CopyValue | CopyCommand => no_charts(),
         _ => None,
@@ -92,7 +94,6 @@ pub fn act(dashboard: &mut Dashboard, action: Action, shared: &mut Shared) -> Ve
             }
         }
         CopyValue => return copy_value(dashboard, shared),
-        CopyCommand => return dashboard.command_line(shared).map(Effect::Copy).into_iter().collect(),
         ClearOverlays => dashboard.runs.clear(shared),
         SmoothMore | SmoothLess => {
             dashboard.axes.smooth(action == SmoothMore);
@@ -216,17 +217,20 @@ fn edit_slider(dashboard: &mut Dashboard, shared: &Shared) {
 
 /// Writes the changes of the run beside its logs, and says how to replay them.
 fn save_schedule(dashboard: &Dashboard, shared: &Shared) -> Vec<Effect> {
-    let Some(curves) = dashboard.shown(shared) else { return Vec::new() };
+    let said = Effect::Toast(format!("replay: {}", dashboard.command_line(shared).unwrap_or_default()));
+    keep_schedule(dashboard, shared, false).into_iter().chain([said]).collect()
+}
+
+/// Writes the changes of the run beside its logs, if there are any.
+pub fn keep_schedule(dashboard: &Dashboard, shared: &Shared, quiet: bool) -> Option<Effect> {
+    let curves = dashboard.shown(shared).filter(|curves| !curves.changes.is_empty())?;
     let change: Vec<Change> = curves.changes.iter().map(|applied| applied.change.clone()).collect();
     let to = schedule_file(&curves.run, shared);
-    let line = dashboard.command_line(shared).unwrap_or_default();
-    let said = format!("replay: {line} --schedule {}", super::command::quoted(&to.display().to_string()));
-    let job = Job::SaveSchedule { to, schedule: Schedule { change } };
-    vec![Effect::Job(Box::new(job)), Effect::Toast(said)]
+    Some(Effect::Job(Box::new(Job::SaveSchedule { to, schedule: Schedule { change }, quiet })))
 }
 
 /// In the run's directory where that is known.
-fn schedule_file(run: &str, shared: &Shared) -> PathBuf {
+pub fn schedule_file(run: &str, shared: &Shared) -> PathBuf {
     let rows = shared.runs.iter().flat_map(|runs| runs.iter().flatten());
     match rows.map(|row| &row.entry).find(|entry| entry.id == run && entry.status != Status::Damaged) {
         Some(entry) => entry.path.join("schedule.toml"),

@@ -4,27 +4,24 @@ use std::collections::BTreeMap;
 
 use crate::preset::{Preset, embedded};
 use crate::run::Manifest;
+use crate::tui::command::quoted;
 
 /// How the shown run is trained again.
 pub fn line(manifest: &Manifest) -> String {
     let mut words = vec!["cleave".to_owned(), "train".to_owned()];
     match &manifest.parent {
-        Some(parent) => words.extend(["--branch".to_owned(), quoted(&parent.run)]),
+        Some(parent) => words.extend([
+            "--branch".to_owned(),
+            quoted(&parent.run),
+            "--step".to_owned(),
+            parent.step.to_string(),
+        ]),
         None => words.push(quoted(&manifest.preset.name)),
     }
     for (key, value) in changed(&manifest.preset) {
         words.extend(["--set".to_owned(), quoted(&format!("{key}={value}"))]);
     }
     words.join(" ")
-}
-
-/// A word as a shell reads it.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:,@".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
 }
 
 /// Values that differ from the preset of the same name in the program.

@@ -67,9 +67,9 @@ pub fn strip(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Bu
     if message.is_empty() {
         lines.push(report.progress(width));
         lines.push(report.machine());
-        lines.push(report.kept());
     }
     lines.extend(message);
+    lines.push(report.kept());
     put(report.look, left, buffer, &lines);
     report.sliders(right, buffer, hits);
     let used = dashboard.controls(shared).len().min(usize::from(right.height)) as u16;
@@ -156,8 +156,10 @@ impl<'a> Report<'a> {
     fn message(&self, width: usize, most: usize) -> Vec<Line> {
         let said = match &self.state {
             State::Failed(message) => Some((message.clone(), Role::Bad)),
-            State::Stopped | State::Interrupted => self.state.silent().map(|text| (text, Role::Warn)),
-            State::Elsewhere(_) => self.state.silent().map(|text| (text, Role::Warn)),
+            State::Stopped | State::Interrupted => {
+                self.state.silent(self.shared).map(|text| (text, Role::Warn))
+            }
+            State::Elsewhere(_) => self.state.silent(self.shared).map(|text| (text, Role::Warn)),
             _ => None,
         };
         let Some((said, role)) = said else { return Vec::new() };
@@ -216,13 +218,20 @@ impl<'a> Report<'a> {
             format!("{speed} img/s")
         });
         let own = self.shared.session().is_some();
-        let load = own.then(|| match self.shared.load.gpu {
-            Some(gpu) => format!("gpu {:.0}%", gpu * 100.0),
-            None => format!("load {:.0}%", self.shared.load.cpu * 100.0),
+        let load = own.then(|| match (self.shared.load.gpu, self.on_gpu()) {
+            (Some(gpu), _) => format!("busy {:.0}%", gpu.busy * 100.0),
+            (None, true) => "busy ?".to_owned(),
+            (None, false) => format!("load {:.0}%", self.shared.load.cpu * 100.0),
         });
-        let memory = own.then(|| bytes(self.shared.load.gpu_memory.unwrap_or(self.shared.load.memory)));
+        let memory = self.shared.load.gpu.map_or(self.shared.load.memory, |gpu| gpu.memory);
+        let memory = own.then(|| bytes(memory));
         let pieces = [speed, Some(self.curves.device.clone()), load, memory];
         vec![(join(pieces.into_iter().flatten(), self.look.charset), Role::Text)]
+    }
+
+    /// Whether it trains on a GPU.
+    fn on_gpu(&self) -> bool {
+        self.curves.device != "cpu" && !self.curves.device.is_empty()
     }
 
     /// Checkpoint and best epoch in one line.
@@ -252,12 +261,15 @@ impl<'a> Report<'a> {
         facts.push(("device", curves.device.clone()));
         if self.shared.session().is_some() {
             let load = &self.shared.load;
-            facts.push(("load", format!("{:.0}%, {}", load.cpu * 100.0, bytes(load.memory))));
-            if let Some(gpu) = load.gpu {
-                let memory =
-                    load.gpu_memory.map_or_else(String::new, |amount| format!(", {}", bytes(amount)));
-                facts.push(("gpu", format!("{:.0}%{memory}", gpu * 100.0)));
+            match load.gpu {
+                Some(gpu) => {
+                    let (used, total) = (bytes(gpu.memory), bytes(gpu.total));
+                    facts.push(("gpu", format!("{:.0}% busy, {used} of {total}", gpu.busy * 100.0)));
+                }
+                None if self.on_gpu() => facts.push(("gpu", "load not known, see the log".into())),
+                None => {}
             }
+            facts.push(("cpu load", format!("{:.0}%, {}", load.cpu * 100.0, bytes(load.memory))));
         }
         if let Some(step) = curves.checkpoints.last() {
             facts.push(("saved", format!("step {}", grouped(*step))));

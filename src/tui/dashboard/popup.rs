@@ -19,6 +19,9 @@ use crate::tui::widget::{Answer, Dialog, Field, Form, FormEvent};
 /// File formats of charts.
 const FORMATS: [&str; 3] = ["svg", "png", "csv"];
 
+/// The field of a branch's epochs.
+const EPOCHS: &str = "epochs";
+
 /// Texts of the choice of what becomes of the run that is being trained.
 const TRAIN_BRANCH: &str = "train the branch, stop this run";
 const TRAIN_ON: &str = "train on, the branch waits";
@@ -199,8 +202,12 @@ impl BranchForm {
         }
         let rate = manifest.preset.training.learning_rate;
         filled.push(rate);
+        let epochs = manifest.preset.training.epochs;
+        filled.push(epochs as f64);
         let help = "Of the first epoch; the cosine schedule goes down from it";
         fields.push(Field::number(LEARNING_RATE, LEARNING_RATE, rate, (0.0, 1e3)).help(help));
+        let help = "In all, those before the branch among them";
+        fields.push(Field::count(EPOCHS, EPOCHS, epochs as u64, (1, 1_000_000)).help(help));
         if training {
             let options = vec![TRAIN_BRANCH.to_owned(), TRAIN_ON.to_owned()];
             fields.push(
@@ -246,7 +253,7 @@ impl BranchForm {
 
     fn values(&self) -> Option<Vec<f64>> {
         let names = self.manifest.preset.method.weights();
-        let names = names.iter().map(|(name, _)| *name).chain([LEARNING_RATE]);
+        let names = names.iter().map(|(name, _)| *name).chain([LEARNING_RATE, EPOCHS]);
         names.map(|name| self.form.number(name)).collect()
     }
 
@@ -284,7 +291,8 @@ impl BranchForm {
         for ((weight, _), value) in names.iter().zip(&values) {
             preset.method.set_weight(weight, *value).ok()?;
         }
-        preset.training.learning_rate = *values.last()?;
+        let [.., rate, epochs] = values[..] else { return None };
+        (preset.training.learning_rate, preset.training.epochs) = (rate, epochs as usize);
         let run = self.manifest.id.clone();
         Some(Wish::Branch(Box::new(Launch::Branch { run, step, name, preset: Some(preset) })))
     }

@@ -95,19 +95,19 @@ impl State {
     }
 
     /// Why a command cannot be sent to its trainer; `None` if it can.
-    pub fn silent(&self) -> Option<String> {
-        let resume = key(Action::PauseResume);
+    pub fn silent(&self, shared: &Shared) -> Option<String> {
+        let resume = shared.key(Action::PauseResume);
         Some(match self {
             State::Training | State::Paused => return None,
             State::Nothing => {
-                format!("no run is shown: start one with {} on the list of runs", key(Action::NewRun))
+                format!("no run is shown: start one with {} on the list of runs", shared.key(Action::NewRun))
             }
             State::Loading => "the run is being read".into(),
             State::Unreadable(why) => format!("the run cannot be read: {why}"),
             State::Starting => "training is being prepared".into(),
             State::Stopping => "the run is being saved and stops".into(),
             State::Finished => {
-                format!("the run has finished; {} starts a branch of it", key(Action::BranchHere))
+                format!("the run has finished; {} starts a branch of it", shared.key(Action::BranchHere))
             }
             State::Stopped => format!("the run has stopped; {resume} goes on with it"),
             State::Interrupted => format!("the run was interrupted; {resume} goes on with it"),
@@ -115,9 +115,4 @@ impl State {
             State::Elsewhere(who) => format!("the run is trained elsewhere ({who}), not here"),
         })
     }
-}
-
-/// The first key of an action.
-pub fn key(action: Action) -> &'static str {
-    action.entry().keys.first().copied().unwrap_or_default()
 }

@@ -200,7 +200,11 @@ fn number(set: &Setting, live: &Live) -> f64 {
 fn scheduled(live: &Live) -> f64 {
     let training = &live.manifest.preset.training;
     let epoch = live.step.checked_div(live.steps_per_epoch).unwrap_or(0);
-    cosine(training.learning_rate, epoch, training.cosine_period())
+    match training.cosine_period() {
+        // A run of imported weights has no epochs.
+        0 => training.learning_rate,
+        period => cosine(training.learning_rate, epoch, period),
+    }
 }
 
 /// Weights go from 0 to some times what the preset says, rates over four decades around it.

@@ -16,6 +16,7 @@ use ratatui::layout::Rect;
 use super::*;
 use crate::plot::XAxis;
 use crate::tui::curves::tests::{epoch, manifest, steps};
+use crate::tui::keymap::Keymap;
 use crate::tui::live::Live;
 use crate::tui::message::{History, Job, Load};
 use crate::tui::theme::{Charset, Theme};
@@ -45,7 +46,8 @@ impl Bench {
             marked: Vec::new(),
             open: None,
             live: None,
-            load: Load { cpu: 0.5, memory: 400_000_000, gpu: None, gpu_memory: None },
+            load: Load { cpu: 0.5, memory: 400_000_000, gpu: None },
+            keymap: Keymap::default(),
         };
         Bench { shared, dashboard: Dashboard::default(), effects: Vec::new(), hits: Hits::default() }
     }

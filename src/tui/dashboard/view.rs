@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::layout::{Status, parts};
-use super::state::{State, key};
+use super::state::State;
 use super::{Dashboard, panel};
 use crate::tui::action::Action;
 use crate::tui::canvas::canvas;
@@ -70,7 +70,7 @@ fn nothing(state: &State, shared: &Shared, area: Rect, buffer: &mut Buffer) {
         State::Nothing => "No run is open.".to_owned(),
         State::Loading => format!("Reading {run}"),
         State::Unreadable(why) => format!("{run} cannot be read: {why}"),
-        State::Elsewhere(_) => state.silent().unwrap_or_default(),
+        State::Elsewhere(_) => state.silent(shared).unwrap_or_default(),
         _ => format!("{run} is being prepared: its data are read and its network is built"),
     };
     let width = usize::from(area.width.saturating_sub(4)).clamp(1, 66);
@@ -93,7 +93,13 @@ fn nothing(state: &State, shared: &Shared, area: Rect, buffer: &mut Buffer) {
     }
     row = row.saturating_add(1);
     for (action, help) in keys {
-        let x = text::put(buffer, area, (left, row), &format!("{:<7}", key(*action)), look.style(Role::Key));
+        let x = text::put(
+            buffer,
+            area,
+            (left, row),
+            &format!("{:<7}", shared.key(*action)),
+            look.style(Role::Key),
+        );
         text::put(buffer, area, (x, row), &text::cut(help, width, look.charset), look.style(Role::Text));
         row = row.saturating_add(1);
     }

@@ -3,8 +3,9 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
 use ratatui::layout::Rect;
 
+use super::super::command::{option, quoted};
 use super::super::hits::Target;
-use super::super::message::{Effect, Job, Launch, PresetCard, RunRow};
+use super::super::message::{Effect, Job, Launch, PresetCard, RunRow, Trial};
 use super::super::widget::{Field, Form, FormEvent};
 use crate::preset::{Override, Preset};
 use crate::run;
@@ -32,6 +33,9 @@ const SETTINGS: [(&str, &str, &str); 7] = [
     ("path", "data.path", "data files"),
 ];
 
+/// What the form for a branch calls the newest checkpoint.
+const NEWEST: &str = "newest";
+
 /// The preset that the form begins with.
 const FIRST: &str = "digits";
 
@@ -51,6 +55,8 @@ pub struct NewRun {
     presets: Vec<(String, String)>,
     /// The preset unchanged, once read.
     base: Option<(String, Preset)>,
+    /// What was timed last, and seconds an image.
+    timed: Option<(Trial, Result<f64, String>)>,
     /// Whether to start as soon as the card fits the form.
     submitted: bool,
 }
@@ -66,6 +72,7 @@ impl NewRun {
             scroll: 0,
             presets: Vec::new(),
             base: None,
+            timed: None,
             submitted: false,
         };
         (new, vec![Effect::Job(Box::new(Job::Presets))])
@@ -100,7 +107,37 @@ impl NewRun {
             self.base = Some((name.to_owned(), card.preset.clone()));
             self.fill(&card.preset);
         }
-        if self.submitted { self.start() } else { Step::Stay(Vec::new()) }
+        if self.submitted { self.start() } else { Step::Stay(self.time()) }
+    }
+
+    /// Has training steps timed, where no earlier run tells how long an epoch takes.
+    fn time(&mut self) -> Vec<Effect> {
+        let Some(Ok(card)) = &self.card else { return Vec::new() };
+        let (Some(spec), None) = (&card.spec, card.seconds_per_epoch) else { return Vec::new() };
+        let trial = Trial { spec: spec.clone(), preset: card.preset.clone() };
+        if self.timed.as_ref().is_some_and(|(timed, _)| timed.is_as_fast_as(&trial)) {
+            return Vec::new();
+        }
+        self.timed = None;
+        vec![Effect::Job(Box::new(Job::Time(Box::new(trial))))]
+    }
+
+    /// Training steps were timed.
+    pub fn timed(&mut self, trial: &Trial, found: &Result<f64, String>) {
+        self.timed = Some((trial.clone(), found.clone()));
+    }
+
+    /// Seconds that an epoch is likely to take, and how that is known; `None` while it is found out.
+    pub fn seconds_per_epoch(&self) -> Option<Result<(f64, &'static str), String>> {
+        let Some(Ok(card)) = &self.card else { return None };
+        if let Some(seconds) = card.seconds_per_epoch {
+            return Some(Ok((seconds, "as in earlier runs here")));
+        }
+        let (Some(images), Some(_)) = (card.images, &card.spec) else {
+            return Some(Err("not known before the images are read".into()));
+        };
+        let (_, seconds) = self.timed.as_ref()?;
+        Some(seconds.clone().map(|seconds| (seconds * images as f64, "by a few steps timed just now")))
     }
 
     /// Takes a key.
@@ -144,10 +181,8 @@ impl NewRun {
 
     /// The command line that starts the same run.
     pub fn command_line(&self) -> String {
-        let set = self.set().into_iter().map(|set| format!(" --set {}", quoted(&set)));
-        let name = self.value("name");
-        let name = if name.is_empty() { String::new() } else { format!(" --name {name}") };
-        format!("cleave train {}{}{name}", quoted(&self.preset()), set.collect::<String>())
+        let set: String = self.set().iter().map(|set| option("set", set)).collect();
+        format!("cleave train {}{set}{}", quoted(&self.preset()), option("name", &self.value("name")))
     }
 
     fn event(&mut self, event: FormEvent) -> Step {
@@ -287,7 +322,8 @@ impl BranchForm {
         let parent = row.entry.id.clone();
         let mut fields = vec![
             Field::text("name", "name", "").help("empty: the preset's name with the date").check(check_name),
-            Field::text("step", "from step", "").help("of a checkpoint; empty: the newest").check(check_step),
+            Field::choice("step", "from step", vec![NEWEST.into()], 0)
+                .help("the checkpoint that it begins with: left and right"),
         ];
         for (field, _, label) in SETTINGS.into_iter().filter(|(field, ..)| !["path", "seed"].contains(field))
         {
@@ -297,6 +333,24 @@ impl BranchForm {
         }
         let form = Form::new(&format!("Branch of {parent}"), "start", fields);
         Some(BranchForm { form, problem: None, parent, preset })
+    }
+
+    /// The checkpoints that there are, once read.
+    pub fn offer(&mut self, run: &str, checkpoints: &[u64]) {
+        if run != self.parent {
+            return;
+        }
+        if let Some(field) = self.form.field_mut("step") {
+            let steps = checkpoints.iter().rev().map(u64::to_string);
+            let options = std::iter::once(NEWEST.to_owned()).chain(steps).collect();
+            let help = std::mem::take(&mut field.help);
+            *field = Field::choice("step", "from step", options, 0).help(&help);
+        }
+    }
+
+    /// The step to begin at; the newest checkpoint's without.
+    fn step(&self) -> Option<u64> {
+        self.form.value("step").parse().ok()
     }
 
     /// Takes a key.
@@ -319,10 +373,10 @@ impl BranchForm {
 
     /// The command line that starts the same branch.
     pub fn command_line(&self) -> String {
-        let set = self.set().into_iter().map(|set| format!(" --set {set}")).collect::<String>();
-        let name = self.form.value("name");
-        let name = if name.is_empty() { String::new() } else { format!(" --name {name}") };
-        format!("cleave train --branch {}{set}{name}", self.parent)
+        let set: String = self.set().iter().map(|set| option("set", set)).collect();
+        let step = self.step().map_or(String::new(), |step| option("step", &step.to_string()));
+        let name = option("name", &self.form.value("name"));
+        format!("cleave train --branch {}{step}{set}{name}", quoted(&self.parent))
     }
 
     fn set(&self) -> Vec<String> {
@@ -345,7 +399,7 @@ impl BranchForm {
             FormEvent::Submitted => match self.changed() {
                 Ok(preset) => Step::Launch(Box::new(Launch::Branch {
                     run: self.parent.clone(),
-                    step: self.form.value("step").trim().parse().ok(),
+                    step: self.step(),
                     name: Some(self.form.value("name").trim().to_owned()).filter(|name| !name.is_empty()),
                     preset,
                 })),
@@ -368,17 +422,4 @@ impl BranchForm {
         let changed = Preset::parse(&toml, "the parent's preset", &overrides.map_err(|e| e.to_string())?);
         changed.map(Some).map_err(|error| error.to_string())
     }
-}
-
-fn check_step(text: &str) -> Result<(), String> {
-    match text.trim() {
-        "" => Ok(()),
-        step => step.parse::<u64>().map(drop).map_err(|_| "must be a whole number".into()),
-    }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }

@@ -98,7 +98,7 @@ fn the_filter_takes_words_of_name_status_and_tags() {
     let mut shared = shared();
     let mut home = home(&mut shared);
     home.act(Action::Filter, &mut shared);
-    assert!(home.takes_text());
+    assert!(home.prompt().is_some());
     types(&mut home, &mut shared, "FINISHED tag-m");
     assert_eq!(names(&home, &shared), ["mid"]);
 }
@@ -160,7 +160,8 @@ fn a_new_run_starts_with_the_values_of_the_form() {
     let card = |set: &[&str], epochs| {
         let mut preset = preset("digits");
         preset.training.epochs = epochs;
-        let card = PresetCard { toml: String::new(), spec: None, seconds_per_epoch: None, preset };
+        let card =
+            PresetCard { toml: String::new(), spec: None, images: None, seconds_per_epoch: None, preset };
         let set = set.iter().map(|set| (*set).to_owned()).collect();
         Reply::Preset { name: "digits".into(), set, card: Ok(Box::new(card)) }
     };
@@ -177,7 +178,7 @@ fn a_new_run_starts_with_the_values_of_the_form() {
     let effects = home.reply(&card(&["training.epochs=400"], 400), &mut shared);
     let Some(Effect::Launch(launch)) = effects.first() else { panic!("{effects:?}") };
     assert!(matches!(&**launch, Launch::New { preset, .. } if preset.training.epochs == 400));
-    assert!(!home.takes_text());
+    assert!(home.prompt().is_none());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 
+use super::super::action::Action;
 use super::super::hits::Hits;
 use super::super::message::RunRow;
 use super::super::shared::Shared;
@@ -22,8 +23,14 @@ use super::{Home, Open, rows};
 use crate::network::Cost;
 use crate::run::Status;
 
+/// Columns of the names of facts.
+const LABEL: u16 = 12;
+
 /// Width from which on the selected run is described beside the list.
 const WIDE: u16 = 110;
+
+/// Rows that the selected run's facts want below the list.
+const BELOW: u16 = 12;
 
 const COLUMNS: [Column; 12] = [
     Column::new("", 1),
@@ -48,13 +55,17 @@ pub(super) fn key_of_column(column: usize) -> Option<Key> {
 impl Home {
     /// Draws the screen.
     pub fn view(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
-        let wide = area.width >= WIDE;
-        let [list, side] = match wide {
-            true => Layout::horizontal([Constraint::Fill(1), Constraint::Length(44)]).areas(area),
-            false => [area, Rect::ZERO],
+        let rows = u16::try_from(self.places(shared).len()).unwrap_or(u16::MAX);
+        let [list, side] = match area.width {
+            WIDE.. => Layout::horizontal([Constraint::Fill(1), Constraint::Length(44)]).areas(area),
+            // Below the list where a good part of it would be empty.
+            _ if rows > 0 && rows.saturating_add(3 + BELOW) <= area.height => {
+                Layout::vertical([Constraint::Length(rows + 3), Constraint::Fill(1)]).areas(area)
+            }
+            _ => [area, Rect::ZERO],
         };
         self.list(shared, list, buffer, hits);
-        if wide {
+        if !side.is_empty() {
             self.side(shared, side, buffer);
         }
         self.over(shared, area, buffer, hits);
@@ -104,12 +115,20 @@ impl Home {
         let row = self.current(shared);
         let inner = frame(look, area, buffer, row.map_or("Run", |row| &row.entry.id), false);
         let Some(row) = row else { return };
-        let mut y = 0;
+        // In two columns where there are more columns than rows for them.
+        let columns = if inner.width >= 72 { 2 } else { 1 };
+        let width = inner.width / columns;
+        let (mut x, mut y) = (0, 0);
         for (label, value) in facts(row) {
-            let x = text::put(buffer, inner, (0, y), &format!("{label:<12}"), look.style(Role::Dim));
-            let room = usize::from(inner.width.saturating_sub(x));
-            for line in text::wrap(&value, room, look.charset).iter().take(6) {
-                text::put(buffer, inner, (x, y), line, look.style(Role::Text));
+            let room = usize::from(width.saturating_sub(LABEL + 1));
+            let lines = text::wrap(&value, room, look.charset);
+            for (line, label) in lines.iter().take(6).zip(std::iter::once(label).chain(std::iter::repeat("")))
+            {
+                if y >= inner.height && x + width < inner.width {
+                    (x, y) = (x + width, 0);
+                }
+                text::put(buffer, inner, (x, y), label, look.style(Role::Dim));
+                text::put(buffer, inner, (x + LABEL, y), line, look.style(Role::Text));
                 y += 1;
             }
         }
@@ -142,9 +161,12 @@ fn empty(shared: &Shared, filter: &str, area: Rect, buffer: &mut Buffer) {
         }
         Some(Ok(_)) => (
             Role::Text,
-            "No runs yet. Press n to start one: the preset digits trains the embedded example in a few minutes on \
-             a CPU. Press ? for all keys."
-                .to_owned(),
+            format!(
+                "No runs yet. Press {} to start one: the preset digits trains the embedded example in a few minutes \
+                 on a CPU. Press {} for all keys.",
+                shared.key(Action::NewRun),
+                shared.key(Action::Help)
+            ),
         ),
     };
     for (line, y) in text::wrap(&message, usize::from(area.width), look.charset).iter().zip(0..) {
@@ -218,7 +240,10 @@ fn facts(row: &RunRow) -> Vec<(&'static str, String)> {
             facts.push(("", format!("{} MACs an image", grouped(cost.macs()))));
             facts.push(("", format!("{} kernels, {} masked", cost.kernels, cost.masked_kernels)));
         }
-        facts.push(("begun", manifest.created.clone()));
+        // 2026-11-26T06:48:42.825956Z: nobody needs more than the minute.
+        let minute = manifest.created.get(..16).unwrap_or(&manifest.created).replace('T', " ");
+        let ago = entry.age().map_or(String::new(), |span| format!(", {} ago", age(span)));
+        facts.push(("begun", format!("{minute} UTC{ago}")));
     }
     if !row.tags.is_empty() {
         facts.push(("tags", row.tags.join(" ")));
@@ -242,6 +267,15 @@ pub(super) fn grouped(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A count in thousands or millions where it is long.
+pub(super) fn short(count: u64) -> String {
+    match count {
+        0..10_000 => grouped(count),
+        10_000..10_000_000 => format!("{:.1} k", count as f64 / 1e3),
+        _ => format!("{:.1} M", count as f64 / 1e6),
+    }
 }
 
 /// A time span in its largest unit.

@@ -9,7 +9,7 @@ use super::super::message::PresetCard;
 use super::super::theme::{Look, Role};
 use super::super::widget::{frame, text};
 use super::launch::NewRun;
-use super::view::{age, grouped};
+use super::view::{age, grouped, short};
 use crate::network::Cost;
 
 /// Width from which on figures stand beside the form.
@@ -49,7 +49,7 @@ fn figures(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer) {
         Some(Err(why)) => why.lines().map(|line| (Role::Bad, line.to_owned())).collect(),
         Some(Ok(card)) => {
             let mut lines = vec![(Role::Text, new.description().to_owned())];
-            lines.extend(sizes(card).into_iter().map(|line| (Role::Text, line)));
+            lines.extend(sizes(new, card).into_iter().map(|line| (Role::Text, line)));
             lines.push((Role::Dim, new.command_line()));
             lines
         }
@@ -63,18 +63,22 @@ fn figures(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn sizes(card: &PresetCard) -> Vec<String> {
+fn sizes(new: &NewRun, card: &PresetCard) -> Vec<String> {
     let training = &card.preset.training;
     let mut lines = Vec::new();
+    if let (Some(spec), Some(images)) = (&card.spec, card.images) {
+        let [channels, height, width] = spec.input;
+        let images = grouped(images as u64);
+        lines.push(format!("Data: {images} images an epoch, {height} x {width}, {channels} channel(s)."));
+    }
     match card.spec.as_ref().and_then(|spec| Cost::of(spec).ok()) {
         Some(cost) => {
             lines.push(format!(
-                "Network: {} parameters ({} of them mask generators), {} kernels ({} masked), {} MACs an image.",
-                grouped(cost.params()),
-                grouped(cost.generator_params),
+                "Network: {} parameters, {} kernels ({} masked), {} MACs an image.",
+                short(cost.params()),
                 grouped(cost.kernels),
                 grouped(cost.masked_kernels),
-                grouped(cost.macs())
+                short(cost.macs())
             ));
         }
         None => lines
@@ -84,14 +88,15 @@ fn sizes(card: &PresetCard) -> Vec<String> {
         seconds if seconds < 1.0 => "under 1 s".to_owned(),
         seconds => age(std::time::Duration::from_secs_f64(seconds.min(1e12))),
     };
-    lines.push(match card.seconds_per_epoch {
-        Some(seconds) => format!(
-            "Time: about {} an epoch, {} for {} epochs, as in earlier runs here.",
+    lines.push(match new.seconds_per_epoch() {
+        Some(Ok((seconds, how))) => format!(
+            "Time: about {} an epoch, {} for {} epochs, {how}.",
             span(seconds),
             span(seconds * training.epochs as f64),
             training.epochs
         ),
-        None => "Time: not known before the first run on these data here.".into(),
+        Some(Err(why)) => format!("Time: {why}."),
+        None => "Time: a few steps are being timed.".into(),
     });
     lines
 }

@@ -7,12 +7,13 @@ use ratatui::layout::Rect;
 
 use super::forms::{self, Sheet};
 use super::retention::Retention;
-use super::shelf;
+use super::shelf::{self, Marked};
 use super::sizes;
+use super::subject::no_module;
 use super::{Modules, Pane, Popup, View, WIDE, job};
 use crate::tui::action::{Action, Place};
 use crate::tui::hits::Target;
-use crate::tui::message::{Effect, Job};
+use crate::tui::message::{Effect, Job, Named};
 use crate::tui::shared::Shared;
 use crate::tui::widget::{Dialog, Input, Selection};
 
@@ -24,24 +25,28 @@ const FINE: f64 = 0.01;
 /// The pane's number of the list of kept sets.
 pub(super) const SETS: usize = 9;
 
-const NO_RUN: &str = "no run is open: press 1 and open or start one";
-
 impl Modules {
     pub(super) fn objection(&self, action: Action, shared: &Shared) -> Option<String> {
         use Action::{
-            AllClasses, CompareModules, DeleteModule, ExportModule, ExtractModule, InvertClasses, SaveSet,
-            ScrubBack, ScrubForward, ThresholdDown, ThresholdUp, ToggleClass, TryImage,
+            AllClasses, CompareModules, ComposeModules, DeleteModule, ExportModule, ExtractModule,
+            InvertClasses, ReplaceClass, SaveSet, ScrubBack, ScrubForward, ThresholdDown, ThresholdUp,
+            ToggleClass, TryImage, VerifyModule,
         };
         let Some(subject) = &self.subject else {
             let needs_run = action.entry().place == Place::Modules
                 || matches!(action, Action::CopyValue | Action::ExportChart | Action::Filter);
-            return needs_run.then(|| self.trouble.clone().unwrap_or_else(|| NO_RUN.into()));
+            return needs_run.then(|| {
+                self.trouble.clone().unwrap_or_else(|| {
+                    format!("no run is open: press {} and open or start one", shared.key(Action::GoHome))
+                })
+            });
         };
+        let key = |action| shared.key(action);
         let none_chosen = || {
             let none = subject.classes.chosen().is_empty();
-            none.then(|| "choose classes first: space takes the one under the cursor".to_owned())
+            none.then(|| format!("choose classes first: {} takes the one under the cursor", key(ToggleClass)))
         };
-        let no_masks = || (!subject.has_masks()).then(|| subject.why_not().unwrap_or_default());
+        let no_masks = || (!subject.has_masks()).then(|| subject.why_not(&shared.keymap).unwrap_or_default());
         match action {
             ToggleClass | AllClasses | InvertClasses if subject.classes.shown().is_empty() => {
                 Some("no class matches the filter".into())
@@ -52,28 +57,47 @@ impl Modules {
             }
             SaveSet => none_chosen(),
             Action::LoadSet if self.sets.is_empty() => {
-                Some("no set has been saved yet: choose classes and press w".into())
+                Some(format!("no set has been saved yet: choose classes and press {}", key(SaveSet)))
             }
             ExtractModule => no_masks().or_else(none_chosen),
-            TryImage | CompareModules | ExportModule | DeleteModule => match self.shelf.current(subject) {
-                None => Some("no module has been taken out of this run: choose classes and press x".into()),
-                Some((_, Err(why))) if action != DeleteModule => Some(why.clone()),
-                Some(_) => None,
-            },
+            ComposeModules | ReplaceClass if self.making.is_some() => {
+                Some("another module is being made: wait for it".into())
+            }
+            ComposeModules if self.shelf.marked.len() < 2 => Some(format!(
+                "mark two modules or more first, with {}; those of other runs can be marked there",
+                key(CompareModules)
+            )),
+            ReplaceClass if self.donors().is_empty() => Some(format!(
+                "there is no module to replace it with: take one out, or mark one of another run with {}",
+                key(CompareModules)
+            )),
+            // What is damaged can be looked into, and deleted.
+            VerifyModule | DeleteModule if self.shelf.current(subject).is_some() => None,
+            TryImage | CompareModules | ExportModule | DeleteModule | VerifyModule => {
+                match self.shelf.current(subject) {
+                    None => Some(no_module(&shared.keymap)),
+                    Some((_, Err(why))) => Some(why.clone()),
+                    Some(_) => None,
+                }
+            }
             ScrubBack | ScrubForward => match self.seen(shared) {
                 View::Retention if subject.moments.len() == 0 => Some("no epoch is over yet".into()),
                 View::Retention | View::Kernels | View::Sizes => None,
-                _ => Some(
-                    "there are epochs in the view of retention, layers in that of kernels: press v".into(),
-                ),
+                _ => Some(format!(
+                    "there are epochs in the view of retention, layers in that of kernels: press {}",
+                    key(Action::NextView)
+                )),
             },
             Action::SortMatrix
                 if !matches!(self.seen(shared), View::Overlap | View::Retention | View::Kernels) =>
             {
-                Some("there is nothing to order in this view: press v for another".into())
+                Some(format!(
+                    "there is nothing to order in this view: press {} for another",
+                    key(Action::NextView)
+                ))
             }
             Action::ExportChart if self.chart_name(shared).is_none() => {
-                Some("there is no chart in this view: press v for another".into())
+                Some(format!("there is no chart in this view: press {} for another", key(Action::NextView)))
             }
             Action::CopyValue if self.value(shared).is_none() => Some("nothing is under the cursor".into()),
             _ => None,
@@ -99,9 +123,15 @@ impl Modules {
             }
             Action::Back => self.back(),
             Action::Accept => return self.accept(),
-            Action::SaveSet | Action::LoadSet | Action::ExtractModule | Action::ExportModule => {
+            Action::SaveSet
+            | Action::LoadSet
+            | Action::ExtractModule
+            | Action::ExportModule
+            | Action::ComposeModules
+            | Action::ReplaceClass => {
                 self.open(action);
             }
+            Action::VerifyModule => return self.verify(),
             Action::DeleteModule => self.ask_delete(),
             Action::CompareModules => self.mark(),
             Action::TryImage => return self.try_image(),
@@ -325,11 +355,44 @@ impl Modules {
                 Some(Popup::Sheet(Sheet::SaveSet(form)))
             }
             Action::LoadSet => Some(Popup::Sets(Selection::default())),
+            Action::ComposeModules => {
+                let epochs = subject.settings.fine_tune_epochs.max(1);
+                let form = forms::compose(&self.shelf.marked, epochs);
+                let modules = self.shelf.marked.iter().map(Marked::named).collect();
+                Some(Popup::Sheet(Sheet::Compose(form, modules)))
+            }
+            Action::ReplaceClass => {
+                let donors = self.donors();
+                let class = subject.classes.current().unwrap_or(0);
+                let here = self.shelf.current(subject).map(|(name, _)| (subject.run.clone(), name.clone()));
+                let donor = donors.iter().position(|donor| Some(donor) == here.as_ref()).unwrap_or(0);
+                let form = forms::replace(subject, &donors, (class, donor));
+                Some(Popup::Sheet(Sheet::Replace(form, donors)))
+            }
             _ => self.shelf.manifest(subject).map(|module| {
                 let form = forms::export(&subject.run, &module.name);
                 Popup::Sheet(Sheet::Export(form, module.name.clone()))
             }),
         };
+    }
+
+    /// The modules that can replace a class: marked ones of other runs, and those of this run.
+    fn donors(&self) -> Vec<Named> {
+        let Some(subject) = &self.subject else { return Vec::new() };
+        let marked = self.shelf.marked.iter().filter(|marked| marked.module.run != subject.run);
+        let own = subject.modules.iter().filter(|(_, module)| module.is_ok());
+        let own = own.map(|(name, _)| (subject.run.clone(), name.clone()));
+        marked.map(Marked::named).chain(own).collect()
+    }
+
+    fn verify(&self) -> Vec<Effect> {
+        let module = self.subject.as_ref().and_then(|subject| self.shelf.current(subject));
+        match (module, &self.run) {
+            (Some((module, _)), Some(run)) => {
+                vec![job(Job::Verify { run: run.clone(), module: module.clone() })]
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Does what a form that is right asks for.
@@ -343,6 +406,15 @@ impl Modules {
                 ready.map(|request| self.start(request, shared)).unwrap_or_default()
             }
             Sheet::Export(form, module) => vec![job(forms::export_job(&form, &subject.run, &module))],
+            Sheet::Compose(form, modules) => {
+                self.making = Some(form.value("name"));
+                vec![job(forms::compose_job(&form, modules))]
+            }
+            Sheet::Replace(form, donors) => {
+                let wanted = forms::replace_job(&form, subject, &donors);
+                self.making = wanted.is_some().then(|| form.value("name"));
+                wanted.map(job).into_iter().collect()
+            }
             Sheet::SaveSet(form) => {
                 vec![job(Job::KeepSet { name: form.value("name"), classes: subject.classes.chosen_names() })]
             }

@@ -3,11 +3,12 @@
 use ratatui::layout::Rect;
 
 use super::paint::{Paint, count, heads, percent, percent_or_dash, seconds};
-use super::shelf::Shelf;
-use super::subject::Subject;
+use super::shelf::{Marked, Shelf};
+use super::subject::{Subject, no_module};
 use crate::network::Cost;
 use crate::plot::{HeatMap, Unit};
-use crate::run::{Control, ModuleManifest};
+use crate::run::{Control, ModuleManifest, Origin};
+use crate::tui::action::Action;
 use crate::tui::message::Examination;
 use crate::tui::theme::Role;
 use crate::tui::widget::text;
@@ -44,23 +45,25 @@ const LABEL: usize = 22;
 impl Card {
     /// Draws the marked modules side by side if there are two or more, else the one under the cursor.
     pub fn view(&self, subject: &Subject, shelf: &Shelf, paint: &mut Paint<'_>, area: Rect) {
-        let compared = shelf.compared(subject);
-        if compared.len() >= 2 {
-            return self.compare(subject, &compared, paint, area);
+        if shelf.marked.len() >= 2 {
+            return self.compare(subject, &shelf.marked, paint, area);
         }
         match shelf.current(subject) {
             None => {
-                paint.note(
-                    area,
-                    "No module has been taken out of this run: choose classes and press x.",
-                    Role::Dim,
-                );
+                paint.note(area, &no_module(paint.keys), Role::Dim);
             }
             Some((name, Err(why))) => {
                 paint.line(area, 0, &[(name, Role::Title)]);
                 let below =
                     Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
-                paint.note(below, &format!("{why}; delete it with d, or take it out again"), Role::Bad);
+                paint.note(
+                    below,
+                    &format!(
+                        "{why}; delete it with {}, or take it out again",
+                        paint.key(Action::DeleteModule)
+                    ),
+                    Role::Bad,
+                );
             }
             Some((name, Ok(module))) => {
                 let found = shelf.examined.get(name);
@@ -118,27 +121,41 @@ impl Card {
             }
         }
         if more {
-            let hint = "enter: confusion matrix; up and down: more";
-            paint.line(area, area.height.saturating_sub(1), &[(hint, Role::Dim)]);
+            paint.hint(
+                area,
+                area.height.saturating_sub(1),
+                "",
+                &format!("{}: confusion matrix; up and down: more", paint.key(Action::Accept)),
+            );
         }
     }
 
     /// A column for each module.
-    fn compare(&self, subject: &Subject, modules: &[&ModuleManifest], paint: &mut Paint<'_>, area: Rect) {
-        let labels = figures(modules[0], &subject.whole);
+    fn compare(&self, subject: &Subject, modules: &[Marked], paint: &mut Paint<'_>, area: Rect) {
         let gutter = LABEL.min(usize::from(area.width) / 2);
         let room = usize::from(area.width) - gutter;
-        let width = (room / modules.len()).clamp(11, 24).min(room.max(1));
+        let width = (room / modules.len()).clamp(11, 40).min(room.max(1));
         let shown = (room / width).max(1);
         let first = self.scroll.min(modules.len().saturating_sub(shown));
         let charset = paint.look.charset;
-        let columns: Vec<Vec<Line>> =
-            modules[first..].iter().take(shown).map(|module| figures(module, &subject.whole)).collect();
+        let several = modules.iter().any(|marked| marked.module.run != subject.run);
+        let column = |Marked { module, whole }: &Marked| {
+            let mut lines = core(module, whole);
+            if several {
+                lines.insert(1, Line::new("run", module.run.clone()));
+            }
+            lines
+        };
+        let columns: Vec<Vec<Line>> = modules[first..].iter().take(shown).map(column).collect();
+        let Some(labels) = columns.first() else { return };
         for (row, line) in (0..area.height).zip(0..labels.len()) {
             let label = text::fit(&labels[line].label, gutter, false, charset);
             let cell = |column: &Vec<Line>| {
                 let value = column.get(line).map_or("", |line| line.value.trim());
-                text::fit(value, width.saturating_sub(1), false, charset) + " "
+                // What is behind a comma or in brackets goes before anything is cut.
+                let listed = labels[line].label == "classes";
+                let short = value.split([',', '(']).next().filter(|_| !listed && text::width(value) >= width);
+                text::fit(short.unwrap_or(value), width.saturating_sub(1), false, charset) + " "
             };
             let cells: String = columns.iter().map(cell).collect();
             let role = if row == 0 { Role::Title } else { Role::Text };
@@ -152,19 +169,50 @@ impl Card {
     }
 }
 
-/// The figures of a module, in words.
+/// The figures of a module, in words; for one that was put together also its parts and classes.
 fn figures(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
+    let mut lines = core(module, whole);
+    let Some(card) = module.card.as_ref().filter(|card| card.origin != Origin::Extracted) else {
+        return lines;
+    };
+    let parts = card.parents.iter().map(|parent| match &parent.module {
+        Some(module) => format!("{}/{module}", parent.run),
+        None => parent.run.clone(),
+    });
+    lines.insert(2, Line::new("made of", parts.collect::<Vec<_>>().join(", ")));
+    lines.extend(card.class_accuracy.iter().map(|row| {
+        let before = format!(", before {}", percent(row.before));
+        Line::accuracy(&format!("  class {}", row.class), Some(row.after), &before)
+    }));
+    lines
+}
+
+/// The figures that every module has, always as many.
+fn core(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
     let of =
         |part: u64, all: u64| format!(", {} of {}", percent(part as f64 / all.max(1) as f64), count(all));
     let epochs = module.fine_tune_epochs;
+    let origin = module.card.as_ref().map_or(Origin::Extracted, |card| card.origin);
+    let side_by_side = module.is_side_by_side();
     let head = if module.head { "new head" } else { "the network's own logits" };
     let folded = if module.fold_masks { ", masks folded in" } else { "" };
+    let head =
+        if side_by_side { "logits of its parts, calibrated".to_owned() } else { format!("{head}{folded}") };
     let task = if module.one_vs_rest { "the class against all others" } else { "among these classes" };
+    let taken = match origin {
+        Origin::Extracted => "taken out",
+        Origin::Composed => "composed",
+        Origin::Replaced => "replaced",
+    };
+    let (before, after) = match side_by_side {
+        true => ("  before calibration", "  calibrated"),
+        false => ("  module as cut", "  module, fine-tuned"),
+    };
     let mut lines = vec![
         Line::new("module", module.name.clone()),
         Line::new("classes", format!("{}: {}", module.class_indices.len(), module.classes.join(", "))),
-        Line::new("taken out", format!("at step {}, threshold {}", module.step, module.threshold)),
-        Line::new("head", format!("{head}{folded}")),
+        Line::new(taken, format!("at step {}, threshold {}", module.step, module.threshold)),
+        Line::new("head", head),
         Line::new("fine-tuned", if epochs == 0 { "no".into() } else { format!("for {epochs} epochs") }),
         Line::new("kernels kept", module.kernels.to_string()),
         Line::new("KRR, masked kernels", percent(module.krr)),
@@ -173,12 +221,14 @@ fn figures(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
         Line::new("MACs an image", format!("{}{}", count(module.macs), of(module.macs, whole.macs()))),
         Line::new("test accuracy", task.to_owned()),
         Line::accuracy("  whole network", module.whole_accuracy, ""),
-        Line::accuracy("  module as cut", module.accuracy_before, ""),
-        Line::accuracy("  module, fine-tuned", module.accuracy_after, ""),
+        Line::accuracy(before, module.accuracy_before, ""),
+        Line::accuracy(after, module.accuracy_after, ""),
     ];
     let controls = &module.controls;
     if controls.is_empty() {
-        lines.push(Line::new("  random kernels", "not measured".into()));
+        let none = if side_by_side { "none for such a module" } else { "not measured" };
+        lines.push(Line::new("  random kernels, cut", none.into()));
+        lines.push(Line::new("  random, fine-tuned", none.into()));
         return lines;
     }
     lines.push(of_controls("  random kernels, cut", controls, |control| Some(control.accuracy_before)));

@@ -1,12 +1,15 @@
 //! The command line that takes the same module out without the workbench.
 
 use crate::train::Request;
+use crate::tui::command::{option, quoted};
+use crate::tui::message::Named;
+use crate::tui::widget::Form;
 
 /// `cleave extract` with the options of a request; classes by name where that is unambiguous.
 pub(super) fn extract(run: &str, names: &[String], request: &Request) -> String {
-    let mut words = vec!["cleave".into(), "extract".into(), quote(run)];
+    let mut words = vec!["cleave".into(), "extract".into(), quoted(run)];
     let classes: Vec<String> = request.classes.iter().map(|&class| handle(class, names)).collect();
-    words.extend(["--classes".into(), quote(&classes.join(","))]);
+    words.extend(["--classes".into(), quoted(&classes.join(","))]);
     words.extend(["--threshold".into(), request.threshold.to_string()]);
     words.extend(["--fine-tune".into(), request.fine_tune_epochs.to_string()]);
     if !request.head {
@@ -19,7 +22,7 @@ pub(super) fn extract(run: &str, names: &[String], request: &Request) -> String 
         words.extend(["--controls".into(), request.controls.to_string()]);
     }
     if !request.name.is_empty() {
-        words.extend(["--name".into(), quote(&request.name)]);
+        words.extend(["--name".into(), quoted(&request.name)]);
     }
     words.join(" ")
 }
@@ -33,13 +36,21 @@ fn handle(class: usize, names: &[String]) -> String {
     if plain { name.to_owned() } else { class.to_string() }
 }
 
-/// A word as a shell reads it, in single quotes unless it is plain.
-pub(super) fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
+/// `cleave compose` with what its form says.
+pub(super) fn compose(form: &Form, modules: &[Named]) -> String {
+    let modules: Vec<String> =
+        modules.iter().map(|(run, module)| quoted(&format!("{run}/{module}"))).collect();
+    let join = form.value("join");
+    let epochs = if join == "logits" { String::new() } else { option("fine-tune", &form.value("epochs")) };
+    let [name, join, licence] = ["name", "join", "licence"].map(|field| option(field, &form.value(field)));
+    format!("cleave compose {}{name}{join}{epochs}{licence}", modules.join(" "))
+}
+
+/// `cleave replace` with what its form says.
+pub(super) fn replace(form: &Form, run: &str) -> String {
+    let [class, with, name] = [("class", "class"), ("with", "donor"), ("name", "name")]
+        .map(|(flag, field)| option(flag, &form.value(field)));
+    format!("cleave replace --in {}{class}{with}{name}", quoted(run))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! One extraction at a time; of the wishes that come meanwhile the newest wins.
 
+use std::time::Duration;
+
 use crate::train::Request;
 
 /// What runs, what waits, and how the last one ended.
@@ -18,6 +20,8 @@ pub(super) struct Running {
     pub request: Request,
     /// Revision of the command; `None` for the work of a worker.
     pub revision: Option<u64>,
+    /// Since when, counted from the start of the program.
+    pub since: Duration,
 }
 
 impl Extraction {
@@ -45,8 +49,8 @@ impl Extraction {
     }
 
     /// Notes that an extraction was sent off.
-    pub fn started(&mut self, request: Request, revision: Option<u64>) {
-        self.running = Some(Running { request, revision });
+    pub fn started(&mut self, request: Request, revision: Option<u64>, since: Duration) {
+        self.running = Some(Running { request, revision, since });
     }
 
     /// Whether this revision is the running one's.
@@ -83,7 +87,7 @@ mod tests {
     fn the_latest_of_the_wishes_that_wait_is_the_one_that_runs_next() {
         let mut extraction = Extraction::default();
         let first = extraction.wish(request("a")).unwrap();
-        extraction.started(first, Some(1));
+        extraction.started(first, Some(1), Duration::ZERO);
         assert!(extraction.wish(request("b")).is_none());
         assert!(extraction.wish(request("c")).is_none());
         assert_eq!(extraction.ended(None).unwrap().name, "c");
@@ -93,7 +97,7 @@ mod tests {
     #[test]
     fn a_failure_stays_in_sight_until_the_next_wish() {
         let mut extraction = Extraction::default();
-        extraction.started(request("a"), Some(1));
+        extraction.started(request("a"), Some(1), Duration::ZERO);
         assert!(extraction.is(1) && !extraction.is(2));
         assert!(extraction.ended(Some("no kernels".into())).is_none());
         assert_eq!(extraction.failure.as_deref(), Some("no kernels"));

@@ -4,15 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::paint::percent;
 use super::sets::Sets;
+use super::shelf::Marked;
 use super::subject::Subject;
 use crate::run::{check_name as check, slug};
-use crate::train::Request;
-use crate::tui::message::Job;
+use crate::train::{Join, Request};
+use crate::tui::message::{Job, Named};
+use crate::tui::output;
 use crate::tui::widget::{Field, Form};
-
-/// What modules can be written as, and the ending that files of it have.
-const FORMATS: [(&str, &str); 4] =
-    [("safetensors", ".safetensors"), ("onnx", ".onnx"), ("pytorch", ".pt"), ("burn", ".bpk")];
 
 /// A form and what it is for.
 #[derive(Clone, Debug)]
@@ -21,6 +19,10 @@ pub(super) enum Sheet {
     Extract(Form),
     /// Write a module for other programs.
     Export(Form, String),
+    /// Put modules together.
+    Compose(Form, Vec<Named>),
+    /// Let one of these modules decide a class.
+    Replace(Form, Vec<Named>),
     /// Keep the chosen classes under a name.
     SaveSet(Form),
     /// A picture for a module.
@@ -35,6 +37,8 @@ impl Sheet {
         match self {
             Sheet::Extract(form)
             | Sheet::Export(form, _)
+            | Sheet::Compose(form, _)
+            | Sheet::Replace(form, _)
             | Sheet::SaveSet(form)
             | Sheet::Picture(form)
             | Sheet::Chart(form) => form,
@@ -46,6 +50,8 @@ impl Sheet {
         match self {
             Sheet::Extract(form)
             | Sheet::Export(form, _)
+            | Sheet::Compose(form, _)
+            | Sheet::Replace(form, _)
             | Sheet::SaveSet(form)
             | Sheet::Picture(form)
             | Sheet::Chart(form) => form,
@@ -57,9 +63,14 @@ impl Sheet {
         match self {
             Sheet::Extract(form) => check_extract(form, subject),
             Sheet::Export(form, module) => {
-                if form.fields.get(field).is_some_and(|field| field.name == "format") {
-                    let path = export_path(&subject.run, module, &form.value("format"));
-                    set_text(form, "path", &path);
+                let name = format!("{}-{module}", subject.run);
+                output::changed(form, field, &name);
+            }
+            Sheet::Compose(form, _) => check_compose(form),
+            Sheet::Replace(form, _) => {
+                if form.fields.get(field).is_some_and(|field| field.name == "class") {
+                    let name = replaced_name(&form.value("class"));
+                    form.set_text("name", &name);
                 }
             }
             Sheet::SaveSet(_) | Sheet::Picture(_) | Sheet::Chart(_) => {}
@@ -182,32 +193,107 @@ fn check_name(name: &str) -> Result<(), String> {
 
 /// A form for writing a module for other programs.
 pub(super) fn export(run: &str, module: &str) -> Form {
-    let formats = FORMATS.iter().map(|(format, _)| (*format).to_owned()).collect();
-    Form::new(
-        &format!("Export {module}"),
-        "export",
-        vec![
-            Field::choice("format", "Format", formats, 0).help("left and right: another format"),
-            Field::text("path", "Path", &export_path(run, module, FORMATS[0].0))
-                .check(|path| if path.is_empty() { Err("name a file".into()) } else { Ok(()) })
-                .help("a file, from the directory that the program was started in; it must not exist"),
-        ],
-    )
+    output::form(&format!("Export {module}"), &format!("{run}-{module}"), false)
 }
 
-fn export_path(run: &str, module: &str, format: &str) -> String {
-    let ending = FORMATS.iter().find(|(name, _)| *name == format).map_or("", |(_, ending)| ending);
-    format!("{run}-{module}{ending}")
+/// A form for putting the marked modules together.
+pub(super) fn compose(marked: &[Marked], epochs: usize) -> Form {
+    let modules = marked.iter().map(|marked| &marked.module);
+    let classes: Vec<&str> = modules.clone().flat_map(|module| &module.classes).map(String::as_str).collect();
+    let name = match classes.len() {
+        1..=3 => slug(&classes.join("-")),
+        n => format!("{n}-classes"),
+    };
+    let mut form = Form::new(
+        "Put modules together",
+        "compose",
+        vec![
+            Field::text("name", "Name", &name)
+                .check(check_name)
+                .help("kept with the run of the first module"),
+            Field::choice("join", "Join", JOINS.map(|(name, ..)| name.to_owned()).to_vec(), 0)
+                .help(JOINS[0].2),
+            Field::count("epochs", "Fine-tune epochs", epochs as u64, (1, 10_000))
+                .help("of a union, which is cut out anew; modules side by side stay as they are"),
+            Field::text("licence", "Licence", "").help("terms of use to state on the card; may stay empty"),
+        ],
+    );
+    form.notes = modules
+        .map(|module| format!("{}/{}: {}", module.run, module.name, module.classes.join(", ")))
+        .collect();
+    form
+}
+
+/// How modules can be joined: name, meaning, help.
+const JOINS: [(&str, Join, &str); 3] = [
+    ("auto", Join::Auto, "a union where they are of one run and checkpoint, logits otherwise"),
+    ("union", Join::Union, "the union of their kernels, cut out of their run anew and fine-tuned"),
+    ("logits", Join::Logits, "side by side; a scale and a shift for each make their logits comparable"),
+];
+
+fn join_of(form: &Form) -> (Join, &'static str) {
+    let found = JOINS.iter().find(|(name, ..)| *name == form.value("join"));
+    found.map_or((Join::Auto, ""), |(_, join, help)| (*join, help))
+}
+
+fn check_compose(form: &mut Form) {
+    let help = join_of(form).1;
+    if let Some(field) = form.field_mut("join") {
+        field.help = help.into();
+    }
+}
+
+/// The job of a form for putting modules together.
+pub(super) fn compose_job(form: &Form, modules: Vec<Named>) -> Job {
+    let join = join_of(form).0;
+    let epochs = form.number("epochs").map(|epochs| epochs as usize);
+    Job::Compose {
+        modules,
+        name: form.value("name"),
+        join,
+        fine_tune: epochs.filter(|_| join != Join::Logits),
+        licence: Some(form.value("licence")).filter(|licence| !licence.is_empty()),
+    }
+}
+
+/// A form for letting a module decide a class: `chosen` is the class and the place among `donors` that it begins
+/// with.
+pub(super) fn replace(subject: &Subject, donors: &[Named], chosen: (usize, usize)) -> Form {
+    let classes = subject.classes.names().to_vec();
+    let class = classes.get(chosen.0).cloned().unwrap_or_default();
+    let donors = donors.iter().map(|(run, module)| format!("{run}/{module}")).collect();
+    let mut form = Form::new(
+        "Replace a weak class",
+        "replace",
+        vec![
+            Field::choice("class", "Class", classes, chosen.0).help("the class that the network is weak at"),
+            Field::choice("donor", "Module", donors, chosen.1)
+                .help("it decides the class; it must know a class of this name, or be of one class"),
+            Field::text("name", "Name", &replaced_name(&class)).check(check_name),
+        ],
+    );
+    form.notes = vec![
+        "The module's logit takes the place of the class's. A linear layer over all".into(),
+        "logits is trained for 5 epochs; both networks stay as they are (MODA).".into(),
+    ];
+    form
+}
+
+fn replaced_name(class: &str) -> String {
+    slug(&format!("replaced-{class}"))
+}
+
+/// The job of a form for replacing a class.
+pub(super) fn replace_job(form: &Form, subject: &Subject, donors: &[Named]) -> Option<Job> {
+    let class = form.field("class")?.chosen()?;
+    let donor = donors.get(form.field("donor")?.chosen()?)?.clone();
+    Some(Job::Replace { run: subject.run.clone(), class, donor, name: form.value("name") })
 }
 
 /// The job of an export form that is right.
 pub(super) fn export_job(form: &Form, run: &str, module: &str) -> Job {
-    Job::Export {
-        run: run.into(),
-        module: Some(module.into()),
-        format: form.value("format"),
-        to: PathBuf::from(form.value("path")),
-    }
+    let to = PathBuf::from(form.value("path"));
+    Job::Export { run: run.into(), module: Some(module.into()), export: output::export(form), to }
 }
 
 /// A form for keeping the chosen classes.
@@ -262,12 +348,4 @@ pub(super) fn chart(name: &str) -> Form {
 pub(super) fn format_of(path: &Path) -> Option<&'static str> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
     ["svg", "png", "csv"].into_iter().find(|format| *format == ending)
-}
-
-fn set_text(form: &mut Form, name: &str, value: &str) {
-    if let Some(field) = form.field_mut(name)
-        && let crate::tui::widget::Kind::Text(input) = &mut field.kind
-    {
-        input.set(value);
-    }
 }

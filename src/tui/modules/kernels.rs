@@ -7,6 +7,7 @@ use super::prospect::{Cuts, Source};
 use super::subject::Subject;
 use crate::modular::ranges;
 use crate::plot::{HeatMap, Unit};
+use crate::tui::action::Action;
 use crate::tui::theme::{Charset, Role, Theme};
 
 /// State of the view; the layer is shared with other views.
@@ -80,7 +81,7 @@ impl Kernels {
     /// Draws the map, classes down and kernels across, and what is under the cursor.
     pub fn view(&self, subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
         let Some(slice) = slice(subject, layer) else {
-            paint.note(area, &subject.why_not().unwrap_or_default(), Role::Warn);
+            paint.note(area, &subject.why_not(paint.keys).unwrap_or_default(), Role::Warn);
             return;
         };
         let foot = if area.height >= 9 { 3 } else { u16::from(area.height >= 4) };
@@ -119,7 +120,8 @@ impl Kernels {
         };
         paint.line(area, 1, &[(&line, Role::Text)]);
         let other = if self.kept { "how often they fire" } else { "only what is kept" };
-        let hint = format!(", . other layers; s: {other}");
-        paint.line(area, 2, &[(&hint, Role::Dim)]);
+        let [back, forward, show] =
+            [Action::ScrubBack, Action::ScrubForward, Action::SortMatrix].map(|of| paint.key(of));
+        paint.hint(area, 2, &format!("{back} {forward} layers; {show}: {other}"), "arrows: cursor");
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::prospect::Source;
+use super::shelf::Shelf;
 use super::subject::{Counts, Subject};
 use super::{Modules, View, job};
 use crate::run::{Manifest, ModuleManifest};
@@ -22,6 +23,8 @@ impl Modules {
             entered: self.entered,
             run: current.clone(),
             sets: std::mem::take(&mut self.sets),
+            making: self.making.take(),
+            shelf: Shelf { marked: std::mem::take(&mut self.shelf.marked), ..Shelf::default() },
             ..Modules::default()
         };
         let Some(run) = current else { return Vec::new() };
@@ -111,15 +114,16 @@ impl Modules {
     /// Sends an extraction to the session or, for a run that is not in training, to a worker.
     pub(super) fn start(&mut self, request: Request, shared: &mut Shared) -> Vec<Effect> {
         let live = shared.session().is_some();
+        let now = shared.now;
         match (live, &mut shared.live, &self.run) {
             (true, Some(live), _) => {
                 let command = Command::Extract(request.clone());
                 let revision = live.send(command.clone());
-                self.extraction.started(request, Some(revision));
+                self.extraction.started(request, Some(revision), now);
                 vec![Effect::Send(command)]
             }
             (_, _, Some(run)) => {
-                self.extraction.started(request.clone(), None);
+                self.extraction.started(request.clone(), None, now);
                 vec![job(Job::Extract { run: run.clone(), request })]
             }
             _ => Vec::new(),
@@ -146,6 +150,7 @@ impl Modules {
             Reply::Extracted(run, found) if Some(run) == self.run.as_ref() => {
                 effects.extend(self.extracted(found, shared));
             }
+            Reply::Made(found) => effects.extend(self.made(found)),
             Reply::Examined(module, found) => {
                 self.shelf.examined.insert(module.clone(), Some(found.clone()));
             }
@@ -174,6 +179,27 @@ impl Modules {
             effects.push(job(Job::History(module.run.clone())));
         }
         effects
+    }
+
+    /// Modules were put together.
+    fn made(&mut self, found: &Result<Box<ModuleManifest>, String>) -> Vec<Effect> {
+        self.making = None;
+        match found {
+            Ok(module) => {
+                let said = format!("{}/{} was made", module.run, module.name);
+                self.notice = Some(Ok(said.clone()));
+                if self.run.as_ref() == Some(&module.run) {
+                    // Its card is what one wants to see now, not the comparison of its parts.
+                    self.shelf.marked.clear();
+                    (self.newest, self.view) = (Some(module.name.clone()), View::Card);
+                }
+                vec![Effect::Notify(said), job(Job::History(module.run.clone()))]
+            }
+            Err(why) => {
+                self.notice = Some(Err(format!("not made: {why}")));
+                Vec::new()
+            }
+        }
     }
 
     /// Takes in a run's past: its epochs and modules; its manifest, where that was not known.

@@ -6,6 +6,7 @@ use super::paint::{Paint, first_row, heads};
 use super::prospect::Cuts;
 use super::subject::Subject;
 use crate::plot::HeatMap;
+use crate::tui::action::Action;
 use crate::tui::hits::Target;
 use crate::tui::theme::{Charset, Role};
 use crate::tui::widget::text;
@@ -112,10 +113,16 @@ impl Overlap {
     /// Draws matrix or detail, and the pair's line below.
     pub fn view(&self, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
         let Some(cuts) = subject.cuts() else {
-            paint.note(area, &subject.why_not().unwrap_or_default(), Role::Warn);
+            paint.note(area, &subject.why_not(paint.keys).unwrap_or_default(), Role::Warn);
             return;
         };
-        let foot = if area.height >= 8 { 2 } else { u16::from(area.height >= 4) };
+        // The whole matrix in sight is worth more than the hint: headings, rows and the line below the map.
+        let rows = u16::try_from(subject.classes.names().len()).unwrap_or(u16::MAX).saturating_add(2);
+        let foot = match area.height {
+            0..4 => 0,
+            height if height < 8 || !self.detail && height == rows.saturating_add(1) => 1,
+            _ => 2,
+        };
         let body = Rect { height: area.height - foot, ..area };
         match self.detail {
             true => self.layers(subject, cuts, paint, body),
@@ -137,11 +144,14 @@ impl Overlap {
             None => String::new(),
         };
         paint.line(below, 0, &[(&line, Role::Text)]);
-        let hint = match self.detail {
-            true => "enter: back to the matrix".to_owned(),
-            false => format!("enter: which kernels; s: order, now {}", self.order.name()),
-        };
-        paint.line(below, 1, &[(&hint, Role::Dim)]);
+        let enter = paint.key(Action::Accept);
+        match self.detail {
+            true => paint.hint(below, 1, "", &format!("{enter}: back to the matrix")),
+            false => {
+                let order = format!("{}: order, now {}", paint.key(Action::SortMatrix), self.order.name());
+                paint.hint(below, 1, &order, &format!("{enter}: which kernels"));
+            }
+        }
     }
 
     /// The matrix as it is ordered.

@@ -5,8 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use crate::plot::{Canvas, Cells};
+use crate::tui::action::Action;
 use crate::tui::canvas::canvas;
 use crate::tui::hits::{Hits, Target};
+use crate::tui::keymap::Keymap;
+use crate::tui::shared::Shared;
 use crate::tui::theme::{Charset, Look, Role};
 use crate::tui::widget::{frame, text};
 
@@ -16,12 +19,22 @@ pub(super) struct Paint<'a> {
     pub canvas: Canvas,
     pub buffer: &'a mut Buffer,
     pub hits: &'a mut Hits,
+    /// Whether the view that is being drawn has the keys.
+    pub focused: bool,
+    /// Which key does what, for texts that name one.
+    pub keys: &'a Keymap,
 }
 
 impl<'a> Paint<'a> {
     /// Draws into this buffer.
-    pub fn new(look: Look, buffer: &'a mut Buffer, hits: &'a mut Hits) -> Self {
-        Paint { look, canvas: canvas(look), buffer, hits }
+    pub fn new(shared: &'a Shared, buffer: &'a mut Buffer, hits: &'a mut Hits) -> Self {
+        let look = shared.look();
+        Paint { look, canvas: canvas(look), buffer, hits, focused: false, keys: &shared.keymap }
+    }
+
+    /// The key of an action.
+    pub fn key(&self, action: Action) -> String {
+        self.keys.key(action)
     }
 
     /// A pane with a border; gives what is inside.
@@ -59,6 +72,15 @@ impl<'a> Paint<'a> {
             rows = row + 1;
         }
         rows
+    }
+
+    /// Says below a view what keys do: what `view` says while the view has the keys, else how it gets them, and in
+    /// either case what `always` says.
+    pub fn hint(&mut self, area: Rect, row: u16, always: &str, view: &str) {
+        let tab = format!("{}: into the view", self.key(Action::NextPane));
+        let view = if self.focused { view } else { &tab };
+        let parts: Vec<&str> = [always, view].into_iter().filter(|part| !part.is_empty()).collect();
+        self.line(area, row, &[(&parts.join("; "), Role::Dim)]);
     }
 
     /// Shows that a row of the area is selected.

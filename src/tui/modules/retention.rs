@@ -6,6 +6,7 @@ use super::moments::Moment;
 use super::paint::{Paint, heads};
 use super::subject::Subject;
 use crate::plot::{HeatMap, Unit};
+use crate::tui::action::Action;
 use crate::tui::theme::{Charset, Role};
 use crate::tui::widget::{Range, Scale, Slider};
 
@@ -56,7 +57,7 @@ impl Retention {
         let Some((at, moment)) = subject.moments.shown() else {
             let why = match subject.has_masks() {
                 true => "Retention is measured at the end of every epoch; none is over yet.".to_owned(),
-                false => subject.why_not().unwrap_or_default(),
+                false => subject.why_not(paint.keys).unwrap_or_default(),
             };
             paint.note(area, &why, Role::Warn);
             return;
@@ -81,9 +82,13 @@ impl Retention {
             1,
         );
         let images = self.rates(moment).1;
-        let newest = if subject.moments.follows() { ", the newest" } else { "" };
-        let line = format!("step {}{newest}; share of kernels that fire, {images}", moment.step);
+        let newest = if subject.moments.follows() { " (newest)" } else { "" };
+        let line = format!("step {}{newest}, {images}", moment.step);
         paint.line(below, 1, &[(&line, Role::Text)]);
-        paint.line(below, 2, &[(", . other epochs; s: training or validation; enter: kernels", Role::Dim)]);
+        let [back, forward, other, enter] =
+            [Action::ScrubBack, Action::ScrubForward, Action::SortMatrix, Action::Accept]
+                .map(|of| paint.key(of));
+        let always = format!("{back} {forward} epochs; {other}: images");
+        paint.hint(below, 2, &always, &format!("{enter}: kernels"));
     }
 }

@@ -6,9 +6,11 @@ use ratatui::layout::Rect;
 
 use super::paint::{Paint, percent, percent_or_dash};
 use super::subject::{Shelved, Subject};
+use crate::network::Cost;
 use crate::run::ModuleManifest;
+use crate::tui::action::Action;
 use crate::tui::hits::Target;
-use crate::tui::message::Examination;
+use crate::tui::message::{Examination, Named};
 use crate::tui::theme::Role;
 use crate::tui::widget::{Selection, text};
 
@@ -19,10 +21,30 @@ pub(super) const ROWS: usize = 2;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shelf {
     pub selection: Selection,
-    /// Names marked for comparison, in the order of marking.
-    pub marked: Vec<String>,
+    /// Modules marked to be compared or put together, also of other runs, in the order of marking.
+    pub marked: Vec<Marked>,
     /// What examinations found, by module; `None` while one is on its way.
     pub examined: BTreeMap<String, Option<Result<Examination, String>>>,
+}
+
+/// A marked module.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Marked {
+    /// What is known of it.
+    pub module: ModuleManifest,
+    /// What the network costs that it was cut out of.
+    pub whole: Cost,
+}
+
+impl Marked {
+    /// Its run and name.
+    pub fn named(&self) -> Named {
+        (self.module.run.clone(), self.module.name.clone())
+    }
+
+    fn is(&self, run: &str, name: &str) -> bool {
+        self.module.run == run && self.module.name == name
+    }
 }
 
 impl Shelf {
@@ -45,39 +67,45 @@ impl Shelf {
 
     /// Marks the module under the cursor, or unmarks it.
     pub fn mark(&mut self, subject: &Subject) {
-        let Some((name, _)) = self.current(subject) else { return };
-        match self.marked.iter().position(|marked| marked == name) {
+        let Some((name, module)) = self.current(subject) else { return };
+        match self.marked.iter().position(|marked| marked.is(&subject.run, name)) {
             Some(at) => {
                 self.marked.remove(at);
             }
-            None => self.marked.push(name.clone()),
+            None => {
+                let marked =
+                    module.as_ref().ok().cloned().map(|module| Marked { module, whole: subject.whole });
+                self.marked.extend(marked);
+            }
         }
     }
 
-    /// Forgets what is no longer there, after the list was read anew.
+    /// Forgets what is no longer there and takes in what has changed, after the list was read anew.
     pub fn keep_in(&mut self, subject: &Subject) {
-        let exists = |name: &String| subject.modules.iter().any(|(other, _)| other == name);
-        self.marked.retain(exists);
-        self.examined.retain(|name, _| exists(name));
-        self.selection.keep_in(subject.modules.len());
-    }
-
-    /// The marked modules that could be read.
-    pub fn compared<'a>(&self, subject: &'a Subject) -> Vec<&'a ModuleManifest> {
         let find = |name: &String| subject.modules.iter().find(|(other, _)| other == name);
-        self.marked.iter().filter_map(|name| find(name)?.1.as_ref().ok()).collect()
+        self.marked.retain_mut(|marked| {
+            if marked.module.run != subject.run {
+                return true;
+            }
+            let found = find(&marked.module.name).and_then(|(_, module)| module.as_ref().ok());
+            found.inspect(|module| marked.module.clone_from(module)).is_some()
+        });
+        self.examined.retain(|name, _| find(name).is_some());
+        self.selection.keep_in(subject.modules.len());
     }
 
     /// Draws the list: mark, name, accuracy, retention.
     pub fn view(&self, subject: &Subject, paint: &mut Paint<'_>, area: Rect, focused: bool) {
         if subject.modules.is_empty() {
-            paint.note(area, "None yet: choose classes and press x.", Role::Dim);
+            let extract = paint.key(Action::ExtractModule);
+            paint.note(area, &format!("None yet: choose classes and press {extract}."), Role::Dim);
             return;
         }
         let first = self.selection.first(subject.modules.len(), usize::from(area.height));
         for (row, index) in (0..area.height).zip(first..subject.modules.len()) {
             let (name, module) = &subject.modules[index];
-            let mark = if self.marked.contains(name) { "+" } else { " " };
+            let marked = self.marked.iter().any(|marked| marked.is(&subject.run, name));
+            let mark = if marked { "+" } else { " " };
             let (figures, role) = match module {
                 Ok(module) => {
                     let accuracy = module.accuracy_after.or(module.accuracy_before);

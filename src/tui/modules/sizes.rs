@@ -26,7 +26,7 @@ pub(super) fn figures(subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
     slider.view_short(paint.look, area, paint.buffer, paint.hits, 0);
     let below = Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
     let Some(prospect) = subject.prospect() else {
-        let why = subject.why_not().unwrap_or_default();
+        let why = subject.why_not(paint.keys).unwrap_or_default();
         let inset = below.width.min(1);
         paint.note(Rect { x: below.x + inset, width: below.width - inset, ..below }, &why, Role::Warn);
         return;
@@ -52,10 +52,8 @@ fn rows(prospect: &Prospect) -> [(&'static str, String, String); 4] {
 
 /// Kernels kept of each layer, as bars; `layer` is the one under the cursor.
 pub(super) fn bars(subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
-    let Some(prospect) = subject.prospect() else {
-        paint.note(area, &subject.why_not().unwrap_or_default(), Role::Warn);
-        return;
-    };
+    // Why there is no module is said above, beside the threshold.
+    let Some(prospect) = subject.prospect() else { return };
     let legend = u16::from(prospect.lowered.contains(&true) && area.height > 3);
     let body = Rect { height: area.height - legend, ..area };
     if let Some(bars) = chart(subject) {
@@ -66,7 +64,7 @@ pub(super) fn bars(subject: &Subject, layer: usize, paint: &mut Paint<'_>, area:
         paint.hits.add(Rect { y: body.y + row, height: 1, ..body }, Target::Row(ROWS, index));
     }
     if legend > 0 {
-        let text = "* no kernel reaches the threshold for some class: it was lowered for the layer";
+        let text = "* threshold lowered: some class has no kernel above it";
         paint.line(Rect { y: body.bottom(), height: 1, ..area }, 0, &[(text, Role::Dim)]);
     }
 }

@@ -9,6 +9,8 @@ use crate::modular::{TrackedLayer, masked_layers};
 use crate::network::{Cost, Spec};
 use crate::preset;
 use crate::run::{Manifest, ModuleManifest};
+use crate::tui::action::Action;
+use crate::tui::keymap::Keymap;
 
 /// A module of the run by name, or why it cannot be read.
 pub(super) type Shelved = (String, Result<ModuleManifest, String>);
@@ -136,15 +138,15 @@ impl Subject {
     }
 
     /// Why there is no module to show, and what to do.
-    pub fn why_not(&self) -> Option<String> {
+    pub fn why_not(&self, keys: &Keymap) -> Option<String> {
         let failed = match (&self.counts, &self.cuts, &self.prospect) {
-            (Counts::NoMasks, ..) => return Some(NO_MASKS.into()),
+            (Counts::NoMasks, ..) => return Some(no_masks(keys)),
             (Counts::AfterEpoch, ..) => return Some(AFTER_EPOCH.into()),
             (Counts::Counting, ..) => return Some(COUNTING.into()),
             (Counts::Failed(why), ..) => why,
             (_, Some((_, Err(why))), _) => why,
             (_, _, Some(Err(why))) => why,
-            (_, _, None) => return Some(NO_CLASS.into()),
+            (_, _, None) => return Some(no_class(keys)),
             _ => return None,
         };
         Some(failed.clone())
@@ -169,11 +171,26 @@ impl Subject {
     }
 }
 
-const NO_MASKS: &str = "This run was trained by the plain method: its network has no masks, so no kernel belongs \
-    to a class and no module can be taken out. Train one with masks: press 1 for the runs, then n for a new \
-    run, and choose a preset without `standard` in its name, such as `digits`.";
 const AFTER_EPOCH: &str = "Which kernels each class uses is counted at the end of every epoch of training; \
     the first numbers appear then.";
 const COUNTING: &str = "Counting which kernels each class uses...";
-const NO_CLASS: &str =
-    "Choose the classes of the module: space takes the class under the cursor, a takes all.";
+
+fn no_masks(keys: &Keymap) -> String {
+    let [home, new] = [Action::GoHome, Action::NewRun].map(|action| keys.key(action));
+    format!(
+        "This run was trained by the plain method: its network has no masks, so no kernel belongs to a class and no \
+         module can be taken out. Train one with masks: press {home} for the runs, then {new} for a new run, and \
+         choose a preset without `standard` in its name, such as `digits`."
+    )
+}
+
+fn no_class(keys: &Keymap) -> String {
+    let [one, all] = [Action::ToggleClass, Action::AllClasses].map(|action| keys.key(action));
+    format!("Choose the classes of the module: {one} takes the class under the cursor, {all} takes all.")
+}
+
+/// What to do where there is no module.
+pub(super) fn no_module(keys: &Keymap) -> String {
+    let extract = keys.key(Action::ExtractModule);
+    format!("no module has been taken out of this run: choose classes and press {extract}")
+}

@@ -16,6 +16,7 @@ use crate::run::{Control, Manifest, ModuleManifest, PROGRAM, SCHEMA};
 use crate::train::{EpochRecord, Event, MaskRecord, SplitRecord};
 use crate::tui::action::Action;
 use crate::tui::hits::{Hits, Target};
+use crate::tui::keymap::Keymap;
 use crate::tui::live::Live;
 use crate::tui::message::{Effect, History, Job, Load, Reply};
 use crate::tui::shared::Shared;
@@ -156,6 +157,7 @@ impl Stage {
             open: None,
             live: None,
             load: Load::default(),
+            keymap: Keymap::default(),
         };
         Stage { screen: Modules::default(), shared, manifest, effects: Vec::new(), hits: Hits::default() }
     }

@@ -1,5 +1,7 @@
 //! What a person may rely on at the modules screen.
 
+mod shelf;
+
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -11,7 +13,7 @@ use crate::modular::{jaccard, module_cost};
 use crate::network::Architecture;
 use crate::train::{Command, Request};
 use crate::tui::action::TABLE;
-use crate::tui::message::Examination;
+use crate::tui::message::{Examination, Export};
 use crate::tui::snapshot::{SIZES, compare, styled};
 use crate::tui::theme::{Charset, Theme};
 
@@ -104,10 +106,10 @@ fn the_threshold_moves_by_keys_and_by_dragging_its_slider() {
 fn classes_are_found_by_typing_and_clicked() {
     let mut stage = Stage::live(Architecture::Tiny, 6);
     stage.act(&[Action::Filter]);
-    assert!(stage.screen.takes_text());
+    assert!(stage.screen.prompt().is_some());
     stage.type_text("lion");
     stage.keys(&[KeyCode::Enter]);
-    assert!(!stage.screen.takes_text());
+    assert!(stage.screen.prompt().is_none());
     stage.press(Target::Row(0, 0));
     assert_eq!(stage.screen.subject.as_ref().unwrap().classes.chosen(), [1]);
     stage.act(&[Action::Back]);
@@ -238,7 +240,7 @@ fn the_form_refuses_what_the_trainer_would() {
     stage.type_text("0");
     assert_eq!(problem(&stage, "epochs").unwrap(), "a new head must be fine-tuned");
     stage.submit();
-    assert!(stage.screen.takes_text() && stage.effects.is_empty());
+    assert!(stage.screen.prompt().is_some() && stage.effects.is_empty());
     stage.keys(&[KeyCode::Esc]);
     extract(&mut stage, "cat-dog");
     assert_eq!(problem(&stage, "name").unwrap(), "a module has this name");
@@ -277,7 +279,7 @@ fn modules_are_compared_exported_and_tried() {
     let onnx = Job::Export {
         run: "digits-1".into(),
         module: Some("rest".into()),
-        format: "onnx".into(),
+        export: Export { format: "onnx".into(), ..Export::default() },
         to: "digits-1-rest.onnx".into(),
     };
     assert!(jobs.contains(&onnx), "{jobs:?}");
@@ -461,14 +463,14 @@ proptest! {
         let mut stage = Stage::live(Architecture::Tiny, 9);
         for step in moves {
             match step {
-                Move::Act(index) if !stage.screen.takes_text() => {
+                Move::Act(index) if stage.screen.prompt().is_none() => {
                     let action = TABLE[index].action;
                     if stage.screen.refuses(action, &stage.shared).is_none() {
                         stage.act(&[action]);
                     }
                 }
                 Move::Act(_) => stage.keys(&[KeyCode::Esc]),
-                Move::Key(code) if stage.screen.takes_text() => stage.keys(&[code]),
+                Move::Key(code) if stage.screen.prompt().is_some() => stage.keys(&[code]),
                 Move::Key(_) => {}
                 Move::Mouse(column, row, kind) => {
                     let kind = [

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 
 use super::paint::{Paint, percent};
 use crate::plot::Picture;
+use crate::tui::action::Action;
 use crate::tui::message::{Job, Prediction};
 use crate::tui::theme::Role;
 use crate::tui::widget::text;
@@ -52,12 +53,13 @@ impl Trial {
     /// Draws the picture and, beside or below it, the probabilities.
     pub fn view(&self, paint: &mut Paint<'_>, area: Rect) {
         let module = self.module.as_deref().unwrap_or_default();
+        let another = paint.key(Action::TryImage);
         let hint = match self.path {
-            Some(_) => "t: another picture",
-            None => "left and right: other test pictures; t: a file",
+            Some(_) => format!("{another}: another picture"),
+            None => format!("left and right: other test pictures; {another}: a file"),
         };
         let body = Rect { height: area.height.saturating_sub(1), ..area };
-        paint.line(area, area.height.saturating_sub(1), &[(hint, Role::Dim)]);
+        paint.hint(area, area.height.saturating_sub(1), "", &hint);
         let found = match &self.found {
             None => {
                 paint.note(body, &format!("{module} looks at the picture..."), Role::Pending);

@@ -18,6 +18,7 @@ use super::act::SETS;
 use super::paint::{Paint, first_row, percent};
 use super::subject::{Counts, Subject};
 use super::{Modules, Pane, Popup, View, WIDE, sizes};
+use crate::tui::action::Action;
 use crate::tui::hits::{Hits, Target};
 use crate::tui::shared::Shared;
 use crate::tui::theme::Role;
@@ -33,7 +34,7 @@ pub(super) fn draw(screen: &Modules, shared: &Shared, area: Rect, buffer: &mut B
     if area.is_empty() {
         return;
     }
-    let mut paint = Paint::new(shared.look(), buffer, hits);
+    let mut paint = Paint::new(shared, buffer, hits);
     match &screen.subject {
         Some(subject) => panes(screen, subject, shared, &mut paint, area),
         None => nothing(screen, &mut paint, area),
@@ -52,8 +53,12 @@ fn nothing(screen: &Modules, paint: &mut Paint<'_>, area: Rect) {
         (Some(why), _) => (why.clone(), Role::Bad),
         (None, Some(run)) => (format!("Reading {run}..."), Role::Pending),
         (None, None) => {
-            let text = "No run is open. Press 1 for the list of runs: enter opens one, n starts a new one.";
-            (text.to_owned(), Role::Text)
+            let [home, open, new] =
+                [Action::GoHome, Action::Accept, Action::NewRun].map(|action| paint.key(action));
+            let text = format!(
+                "No run is open. Press {home} for the list of runs: {open} opens one, {new} starts a new one."
+            );
+            (text, Role::Text)
         }
     };
     paint.note(inner, &text, role);
@@ -63,30 +68,30 @@ fn panes(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint
     if area.width < NARROW {
         match screen.pane {
             Pane::View => right(screen, subject, shared, paint, area),
-            _ => left(screen, subject, paint, area),
+            _ => left(screen, subject, shared, paint, area),
         }
         return;
     }
     let names = subject.classes.names().iter().map(|name| text::width(name)).max().unwrap_or(0) as u16;
     let most = if shared.size.0 >= WIDE { area.width / 4 } else { area.width / 3 };
     let width = (names + 16).clamp(22, 40).min(most);
-    left(screen, subject, paint, Rect { width, ..area });
+    left(screen, subject, shared, paint, Rect { width, ..area });
     right(screen, subject, shared, paint, Rect { x: area.x + width, width: area.width - width, ..area });
 }
 
 /// Classes above, modules below.
-fn left(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
+fn left(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
     if area.height < LOW {
         match screen.pane {
-            Pane::Shelf => shelf(screen, subject, paint, area),
+            Pane::Shelf => shelf(screen, subject, shared, paint, area),
             _ => classes(screen, subject, paint, area),
         }
         return;
     }
-    let wanted = subject.modules.len().max(1) + 2 + usize::from(!status(screen).is_empty()) * 2;
+    let wanted = subject.modules.len().max(1) + 2 + usize::from(!status(screen, shared).is_empty()) * 2;
     let low = u16::try_from(wanted).unwrap_or(u16::MAX).clamp(4, area.height / 2);
     classes(screen, subject, paint, Rect { height: area.height - low, ..area });
-    shelf(screen, subject, paint, Rect { y: area.bottom() - low, height: low, ..area });
+    shelf(screen, subject, shared, paint, Rect { y: area.bottom() - low, height: low, ..area });
 }
 
 fn classes(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
@@ -130,7 +135,7 @@ fn classes(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rec
     }
 }
 
-fn shelf(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
+fn shelf(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
     let title = match (subject.modules.len(), screen.shelf.marked.len()) {
         (0, _) => "modules".to_owned(),
         (n, 0) => format!("modules {n}"),
@@ -138,10 +143,12 @@ fn shelf(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rect)
     };
     paint.hits.add(area, Target::Pane(2));
     let inner = paint.frame(area, &title, screen.pane == Pane::Shelf);
-    let lines = status(screen);
+    let lines = status(screen, shared);
     let low = if lines.is_empty() { 0 } else { inner.height.saturating_sub(1).min(2) };
     let list = Rect { height: inner.height - low, ..inner };
-    screen.shelf.view(subject, paint, list, screen.pane == Pane::Shelf);
+    if !subject.modules.is_empty() || screen.extraction.running().is_none() {
+        screen.shelf.view(subject, paint, list, screen.pane == Pane::Shelf);
+    }
     let mut below = Rect { y: list.bottom(), height: low, ..inner };
     for (line, role) in lines {
         let used = paint.note(below, &line, role);
@@ -150,12 +157,16 @@ fn shelf(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rect)
 }
 
 /// What is going on with extractions, and the newest notice.
-fn status(screen: &Modules) -> Vec<(String, Role)> {
+fn status(screen: &Modules, shared: &Shared) -> Vec<(String, Role)> {
     let extraction = &screen.extraction;
     let mut lines = Vec::new();
     if let Some(running) = extraction.running() {
         let next = extraction.next().map(|next| format!(", then {}", next.name)).unwrap_or_default();
-        lines.push((format!("taking out {}{next}...", running.request.name), Role::Pending));
+        let seconds = shared.now.saturating_sub(running.since).as_secs();
+        lines.push((format!("taking out {}, {seconds} s{next}...", running.request.name), Role::Pending));
+    }
+    if let Some(what) = &screen.making {
+        lines.push((format!("making {what}..."), Role::Pending));
     }
     if let Some(why) = &extraction.failure {
         lines.push((format!("not taken out: {why}"), Role::Bad));
@@ -173,16 +184,16 @@ fn right(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint
     if shared.size.0 >= WIDE && area.width >= 80 {
         let half = Rect { width: area.width / 2, ..area };
         let below = head(subject, shared, paint, half);
-        view(screen, subject, View::Sizes, paint, below);
+        view(screen, subject, shared, View::Sizes, paint, below);
         let other = Rect { x: half.right(), width: area.width - half.width, ..area };
-        view(screen, subject, screen.view.beside(), paint, other);
+        view(screen, subject, shared, screen.view.beside(), paint, other);
         return;
     }
     let below = match screen.view {
         View::Card | View::Trial => area,
         _ => head(subject, shared, paint, area),
     };
-    view(screen, subject, screen.view, paint, below);
+    view(screen, subject, shared, screen.view, paint, below);
 }
 
 /// The slider and the figures; gives what is left below.
@@ -220,7 +231,7 @@ fn title(subject: &Subject, shared: &Shared) -> String {
     format!("module{from}{training}: {of}")
 }
 
-fn view(screen: &Modules, subject: &Subject, view: View, paint: &mut Paint<'_>, area: Rect) {
+fn view(screen: &Modules, subject: &Subject, shared: &Shared, view: View, paint: &mut Paint<'_>, area: Rect) {
     let layer = subject.layers.get(screen.layer).map_or("", |layer| layer.name.as_str());
     let title = match view {
         View::Sizes => "kernels kept of each layer".to_owned(),
@@ -229,11 +240,12 @@ fn view(screen: &Modules, subject: &Subject, view: View, paint: &mut Paint<'_>, 
         View::Retention => "retention by layer and class".to_owned(),
         View::Kernels if screen.kernels.kept => format!("kernels kept in {layer}"),
         View::Kernels => format!("how often kernels of {layer} fire"),
-        View::Card if screen.shelf.compared(subject).len() >= 2 => "comparison".to_owned(),
+        View::Card if screen.shelf.marked.len() >= 2 => "comparison".to_owned(),
         View::Card => "module taken out".to_owned(),
         View::Trial => "try a picture".to_owned(),
     };
     let focused = screen.pane == Pane::View && screen.view == view;
+    paint.focused = focused;
     paint.hits.add(area, Target::Pane(1));
     let inner = match area.height {
         0..4 => area,
@@ -244,20 +256,23 @@ fn view(screen: &Modules, subject: &Subject, view: View, paint: &mut Paint<'_>, 
         View::Overlap => screen.overlap.view(subject, paint, inner),
         View::Retention => screen.retention.view(subject, screen.layer, paint, inner),
         View::Kernels => screen.kernels.view(subject, screen.layer, paint, inner),
-        View::Card => card(screen, subject, paint, inner),
+        View::Card => card(screen, subject, shared, paint, inner),
         View::Trial => screen.trial.view(paint, inner),
     }
 }
 
 /// The card, below what is going on with extractions.
-fn card(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
+fn card(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
     let mut below = area;
     let low = area.height < LOW;
-    for (line, role) in status(screen).into_iter().filter(|(_, role)| low || *role != Role::Good) {
+    for (line, role) in status(screen, shared).into_iter().filter(|(_, role)| low || *role != Role::Good) {
         let used = paint.note(Rect { height: below.height.min(2), ..below }, &line, role);
         below = Rect { y: below.y + used, height: below.height - used, ..below };
     }
-    screen.card.view(subject, &screen.shelf, paint, below);
+    // While the first one comes there is nothing to say of those that are not there.
+    if !subject.modules.is_empty() || screen.extraction.running().is_none() {
+        screen.card.view(subject, &screen.shelf, paint, below);
+    }
 }
 
 fn sets(screen: &Modules, selection: &Selection, paint: &mut Paint<'_>, area: Rect) {

@@ -7,6 +7,8 @@ use std::sync::mpsc::Sender;
 use std::thread;
 
 use super::Incoming;
+use crate::import::File;
+use crate::preset::{Override, Preset};
 use crate::run::Manifest;
 use crate::train::{Event, Prepared, Schedule, Session};
 use crate::tui::message::{Launch, Msg, Reply};
@@ -80,10 +82,21 @@ fn prepare(context: &Context, launch: Launch) -> Result<Started, String> {
             let parent = store.open(&run).map_err(|error| text(&error))?;
             Prepared::branch(&parent, step, name.as_deref(), preset, &archives)
         }
+        Launch::Import { file, preset, set, map, name } => {
+            let overrides = set.iter().map(|text| text.parse::<Override>()).collect::<Result<Vec<_>, _>>();
+            let overrides = overrides.map_err(|error| text(&error))?;
+            let preset = Preset::find(&preset, &context.paths.presets(), &overrides);
+            let preset = preset.map_err(|error| text(&error))?;
+            let file = File::open(&file, None).map_err(|error| text(&error))?;
+            let (name, device) = (name.as_deref(), device.to_string());
+            Prepared::import(preset, &file, map.as_deref(), name, &device, store, &archives)
+                .map(|(prepared, _)| prepared)
+        }
     };
     let prepared = prepared.map_err(|error| text(&error))?;
     let manifest = Box::new(prepared.writer.run.manifest.clone());
     let warnings = prepared.warnings.clone();
+    context.data.keep(&manifest, prepared.dataset.clone());
     let session = Session::start(prepared.job(replayed, device)).map_err(|error| text(&error))?;
     Ok(Started { session, manifest, warnings })
 }

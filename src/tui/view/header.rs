@@ -23,7 +23,7 @@ pub(super) fn view(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) 
     let mut x = text::put(buffer, area, (1, 0), "cleave", look.style(Role::Title)) + 1;
     for (place, action) in TABS {
         let start = x;
-        let key = app.keymap.shown(app.place, action).unwrap_or_default();
+        let key = app.shared.keymap.shown(app.place, action).unwrap_or_default();
         x = text::put(buffer, area, (x, 0), &format!(" {key} "), look.style(Role::Key));
         let role = if place == app.place { Role::Title } else { Role::Dim };
         x = text::put(buffer, area, (x, 0), &format!("{} ", action.entry().title), look.style(role));

@@ -69,11 +69,12 @@ pub(super) fn overlay(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hit
     // What lies below takes no clicks.
     *hits = Hits::default();
     match overlay {
-        Overlay::Help(help) => help.view(look, app.place, &app.keymap, area, buffer),
+        Overlay::Help(help) => help.view(look, app.place, &app.shared.keymap, area, buffer),
         Overlay::Palette(palette) => {
             let refusal = |action| app.refuses(action);
-            palette.view((look, app.place, &app.keymap), &refusal, area, buffer, hits);
+            palette.view((look, app.place, &app.shared.keymap), &refusal, area, buffer, hits);
         }
         Overlay::Quit(dialog) | Overlay::Message(dialog) => dialog.view(look, area, buffer, hits),
+        Overlay::Ask(ask) => ask.view(look, area, buffer, hits),
     }
 }

@@ -114,6 +114,14 @@ impl Field {
         }
     }
 
+    /// Which option of a choice is chosen.
+    pub fn chosen(&self) -> Option<usize> {
+        match &self.kind {
+            Kind::Choice { options, chosen } if *chosen < options.len() => Some(*chosen),
+            _ => None,
+        }
+    }
+
     /// Its value as a number, if it is one and in the range.
     pub fn as_number(&self) -> Option<f64> {
         match self.own_problem() {

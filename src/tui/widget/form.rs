@@ -69,6 +69,13 @@ impl Form {
         matches!(self.field(name).map(|field| &field.kind), Some(Kind::Check(true)))
     }
 
+    /// Puts a text into a field of text; others stay as they are.
+    pub fn set_text(&mut self, name: &str, text: &str) {
+        if let Some(Kind::Text(input)) = self.field_mut(name).map(|field| &mut field.kind) {
+            input.set(text);
+        }
+    }
+
     /// Whether every field is right.
     pub fn is_right(&self) -> bool {
         self.fields.iter().all(|field| field.problem().is_none())

@@ -1,15 +1,16 @@
 //! Jobs that read and write files.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::super::message::{History, Job, PresetCard, Reply, RunRow};
 use super::super::modules::sets;
 use super::Context;
-use crate::disk;
 use crate::network::{Cost, Spec};
 use crate::preset::{self, Override, Preset};
-use crate::run::{Entry, Run};
+use crate::run::{Entry, FileState, Module, Run};
 use crate::train::{EpochRecord, Schedule};
+use crate::{disk, export};
 
 pub(super) fn work(context: &Context, job: Job) -> Reply {
     match job {
@@ -38,14 +39,19 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
             let removed = context.store.open(&run).and_then(|run| run.remove_module(&module)).map_err(text);
             Reply::Done(removed.map(|()| format!("deleted the module {module} of {run}")))
         }
+        Job::Verify { run, module } => Reply::Done(verify(context, &run, &module)),
+        Job::Report { runs, to } => Reply::Done(report(context, &runs, &to)),
         Job::Sets => Reply::Sets(sets::read(&sets::path(&context.paths.config))),
         Job::KeepSet { name, classes } => {
             Reply::Sets(sets::keep(&sets::path(&context.paths.config), &name, &classes))
         }
-        Job::SaveSchedule { to, schedule } => {
+        Job::SaveSchedule { to, schedule, quiet } => {
             let saved =
                 schedule_text(&schedule).and_then(|toml| disk::write(&to, toml.as_bytes()).map_err(text));
-            Reply::Done(saved.map(|()| format!("saved {}", to.display())))
+            match quiet {
+                true => Reply::Quiet(saved.map_err(|why| format!("the changes are not kept: {why}"))),
+                false => Reply::Done(saved.map(|()| format!("saved {}", to.display()))),
+            }
         }
         Job::SaveFile { to, bytes } => {
             let saved = disk::write(&to, &bytes).map_err(text);
@@ -86,6 +92,43 @@ fn history(context: &Context, name: &str) -> Result<History, String> {
     })
 }
 
+fn verify(context: &Context, run: &str, name: &str) -> Result<String, String> {
+    let entries = context.store.open(run).and_then(|run| run.modules()).map_err(text)?;
+    let entry = entries.into_iter().find(|entry| entry.name == name);
+    let entry = entry.ok_or_else(|| format!("the run {run} has no module {name}"))?;
+    let found = Module::verify(&entry.path).map_err(text)?;
+    let (mut whole, mut unknown) = (0, 0);
+    for (_, state) in found.files {
+        match state {
+            FileState::Whole => whole += 1,
+            FileState::NoSum => unknown += 1,
+            FileState::Wrong(why) => return Err(format!("{name} is not as it was written: {why}")),
+        }
+    }
+    let without = match unknown {
+        0 => String::new(),
+        n => format!("; {n} cannot be checked: an older version kept no sum of them"),
+    };
+    let others = match found.others.as_slice() {
+        [] => String::new(),
+        others => format!("; not part of it: {}", others.join(", ")),
+    };
+    Ok(format!("{name} is whole: {whole} files are as they were written{without}{others}"))
+}
+
+fn report(context: &Context, runs: &[String], to: &Path) -> Result<String, String> {
+    let read = |run: &String| {
+        let run = context.store.open(run).map_err(text)?;
+        export::History::read(&run).map_err(text)
+    };
+    let histories = runs.iter().map(read).collect::<Result<Vec<_>, String>>()?;
+    let page = export::report::Report::new(&histories).map_err(text)?;
+    let files: Vec<(&str, &[u8])> =
+        page.files.iter().map(|(name, content)| (name.as_str(), content.as_bytes())).collect();
+    export::write_all(to, &files, false).map_err(text)?;
+    Ok(format!("the report is in {}", to.join("report.html").display()))
+}
+
 fn presets(context: &Context) -> Vec<(String, String)> {
     let listed = preset::list(&context.paths.presets());
     listed
@@ -101,13 +144,12 @@ fn card(context: &Context, name: &str, set: &[String]) -> Result<PresetCard, Str
     let overrides = set.iter().map(|text| text.parse::<Override>()).collect::<Result<Vec<_>, _>>();
     let preset = Preset::find(name, &context.paths.presets(), &overrides.map_err(text)?).map_err(text)?;
     preset.check().map_err(text)?;
-    let spec = match preset.data.published_shape() {
-        Some((input, classes)) => Some(preset.spec(input, classes).map_err(text)?),
-        None => None,
-    };
+    let survey = preset.data.survey().map_err(text)?;
+    let spec = survey.map(|survey| preset.spec(survey.shape, survey.classes)).transpose().map_err(text)?;
+    let images = survey.map(|survey| preset.data.images_of_an_epoch(&survey));
     let toml = preset.to_toml().map_err(text)?;
     let seconds_per_epoch = spec.as_ref().and_then(|spec| expected_seconds(context, &preset, spec));
-    Ok(PresetCard { preset, toml, spec, seconds_per_epoch })
+    Ok(PresetCard { preset, toml, spec, images, seconds_per_epoch })
 }
 
 /// What the newest run of this network and data took for an epoch here; or what the newest run of the same

@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::message::{Job, Prediction, Reply};
+use super::super::message::{Export, Job, Named, Prediction, Reply};
 use super::Context;
 use crate::backend::{Cpu, cpu_device};
-use crate::data::{Dataset, read_image};
-use crate::export::{Form, Package};
+use crate::data::{Images, read_image};
+use crate::export::tables::{Table, tables};
+use crate::export::{self, Form, Package, tensorboard};
 use crate::modular::Usage;
 use crate::network::Spec;
 use crate::run::{Module, ModuleManifest, Run};
-use crate::train::{self, Examination, Loaded, Normaliser, Request, load_data};
+use crate::train::{self, Composition, Examination, Loaded, Normaliser, Place, Replacement, Request};
 
 pub(super) fn work(context: &Context, job: Job) -> Reply {
     match job {
@@ -30,8 +31,25 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
         Job::Predict { run, module, image, index } => {
             Reply::Predicted(predict(context, &run, &module, image.as_deref(), index).map(Box::new))
         }
-        Job::Export { run, module, format, to } => {
-            Reply::Done(export(context, &run, module.as_deref(), &format, &to))
+        Job::Export { run, module, export, to } => {
+            Reply::Done(write(context, &run, module.as_deref(), &export, &to))
+        }
+        Job::Compose { modules, name, join, fine_tune, licence } => {
+            let loaded = modules.iter().map(|(run, name)| module(&open(context, run)?, name));
+            let made = loaded.collect::<Result<Vec<_>, _>>().and_then(|modules| {
+                compose(context, Composition { modules, name, join, fine_tune_epochs: fine_tune, licence })
+            });
+            Reply::Made(made.map(Box::new))
+        }
+        Job::Replace { run, class, donor, name } => {
+            Reply::Made(replace(context, &run, class, &donor, name).map(Box::new))
+        }
+        Job::Time(trial) => {
+            let device = context.device();
+            let timed = device.and_then(|device| {
+                train::seconds_per_image(&trial.preset, &trial.spec, device).map_err(text)
+            });
+            Reply::Timed(trial, timed)
         }
         other => Reply::Done(Err(format!("no work for networks: {other:?}"))),
     }
@@ -46,8 +64,9 @@ fn open(context: &Context, run: &str) -> Result<Run, String> {
 }
 
 fn load(context: &Context, run: &str, step: Option<u64>) -> Result<Loaded, String> {
-    let archives = context.paths.archives();
-    Loaded::read(open(context, run)?, step, &archives, context.device()?, || ()).map_err(text)
+    let (run, device) = (open(context, run)?, context.device()?);
+    let dataset = context.data.of(&run.manifest, &context.paths.archives()).map_err(text)?;
+    Loaded::with_data(run, step, dataset, device, || ()).map_err(text)
 }
 
 type Found = (u64, Arc<Usage>, Arc<Spec>);
@@ -80,8 +99,14 @@ fn examine(context: &Context, run: &str, name: &str) -> Result<Examination, Stri
         // The checkpoint that it was taken from may be gone; latency does not depend on weights.
         Err(_) => run.newest_whole().map_err(text)?.checkpoint,
     };
-    let dataset = load_data(&run.manifest, &context.paths.archives()).map_err(text)?;
-    train::examine(&run.manifest, &whole, &module, &dataset, context.device()?).map_err(text)
+    let images = images(context, &module.manifest)?;
+    train::examine(&run.manifest, &whole, &module, &images, context.device()?).map_err(text)
+}
+
+/// The test pictures of a module.
+fn images(context: &Context, module: &ModuleManifest) -> Result<Images, String> {
+    let archives = context.paths.archives();
+    train::test_images(module, &context.store, |run| context.data.of(run, &archives)).map_err(text)
 }
 
 fn predict(
@@ -98,10 +123,7 @@ fn predict(
             let pixels = read_image(path, manifest.input).map_err(text)?;
             (path.display().to_string(), None, pixels)
         }
-        None => {
-            let dataset = load_data(&run.manifest, &context.paths.archives()).map_err(text)?;
-            test_picture(&dataset, &manifest, index)?
-        }
+        None => test_picture(&images(context, &manifest)?, &manifest, index)?,
     };
     let normaliser = Normaliser::new(manifest.input, &manifest.mean, &manifest.std);
     let device = context.device()?;
@@ -111,44 +133,81 @@ fn predict(
     Ok(Prediction { name, truth, shape: manifest.input, pixels, probabilities })
 }
 
-/// The `index`-th test picture of the module's classes, counted round and round.
+/// The `index`-th test picture of the module, counted round and round.
 fn test_picture(
-    dataset: &Dataset,
+    images: &Images,
     manifest: &ModuleManifest,
     index: usize,
 ) -> Result<(String, Option<String>, Vec<u8>), String> {
-    let own = |label: &u32| manifest.class_indices.contains(&(*label as usize));
-    let pictures: Vec<usize> = (0..dataset.test.len()).filter(|&i| own(&dataset.test.labels[i])).collect();
-    if pictures.is_empty() {
+    if images.is_empty() {
         return Err("the test split has no picture of the module's classes".into());
     }
-    let position = index % pictures.len();
-    let picture = pictures[position];
-    let truth = dataset.classes[dataset.test.labels[picture] as usize].clone();
-    let name = format!("test picture {} of {}", position + 1, pictures.len());
-    Ok((name, Some(truth), dataset.test.select(&[picture]).pixels))
+    let picture = index % images.len();
+    let truth = images.labels.get(picture).and_then(|label| manifest.classes.get(*label as usize)).cloned();
+    let name = format!("test picture {} of {}", picture + 1, images.len());
+    Ok((name, truth, images.select(&[picture]).pixels))
 }
 
-fn export(
+fn compose(context: &Context, composition: Composition) -> Result<ModuleManifest, String> {
+    let archives = context.paths.archives();
+    let place = Place { store: &context.store, archives: &archives, device: context.device()? };
+    place.compose(composition, || ()).map(|(module, _)| module).map_err(text)
+}
+
+fn replace(
+    context: &Context,
+    run: &str,
+    class: usize,
+    (donor_run, donor): &Named,
+    name: String,
+) -> Result<ModuleManifest, String> {
+    let (weak, donor) = (open(context, run)?, module(&open(context, donor_run)?, donor)?);
+    let archives = context.paths.archives();
+    let place = Place { store: &context.store, archives: &archives, device: context.device()? };
+    let replacement = Replacement { weak, class, donor, name: Some(name) };
+    place.replace(&replacement).map(|(module, _)| module).map_err(text)
+}
+
+fn write(
     context: &Context,
     run: &str,
     name: Option<&str>,
-    format: &str,
+    export: &Export,
     to: &Path,
 ) -> Result<String, String> {
     let run = open(context, run)?;
+    let form = match export.format.as_str() {
+        "safetensors" => Form::Safetensors,
+        "onnx" => Form::Onnx(export.preprocessing),
+        "pytorch" => Form::Pytorch,
+        "burn" => Form::Burn,
+        format => return records(&run, format, to),
+    };
     let package = match name {
         Some(name) => Package::of_module(module(&run, name)?),
         None => Package::of_run(&run.manifest, run.newest_whole().map_err(text)?.checkpoint),
     };
-    let form = match format {
-        "safetensors" => Form::Safetensors,
-        "onnx" => Form::Onnx(None),
-        "pytorch" => Form::Pytorch,
-        "burn" => Form::Burn,
-        other => return Err(format!("there is no format {other}")),
-    };
+    let package = if export.without_masks { package.without_masks() } else { package };
+    let package = if export.fold_norm { package.fold_batch_norm().map_err(text)? } else { package };
     let encoded = form.encode::<Cpu>(&package, &cpu_device()).map_err(text)?;
     encoded.write(to, false).map_err(text)?;
     Ok(format!("{} is in {}", package.name(), to.display()))
+}
+
+/// Writes what was recorded of a run.
+fn records(run: &Run, format: &str, to: &Path) -> Result<String, String> {
+    let history = export::History::read(run).map_err(text)?;
+    let file = |table: &Table, encode: fn(&Table) -> String| {
+        (format!("{}.{format}", table.name), encode(table).into_bytes())
+    };
+    let files: Vec<(String, Vec<u8>)> = match format {
+        "tensorboard" => vec![tensorboard::file(&history).map_err(text)?],
+        "csv" => tables(&history).map_err(text)?.iter().map(|table| file(table, Table::csv)).collect(),
+        "json" => tables(&history).map_err(text)?.iter().map(|table| file(table, Table::json)).collect(),
+        other => return Err(format!("there is no format {other}")),
+    };
+    let contents: Vec<(&str, &[u8])> =
+        files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
+    export::write_all(to, &contents, false).map_err(text)?;
+    Ok(format!("the records of {} are in {}: {} files", run.manifest.id, to.display(), files.len()))
 }

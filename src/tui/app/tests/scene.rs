@@ -76,7 +76,7 @@ impl Scene {
         scene.launch = Some(launch);
         scene.answer_all();
         scene.train(steps);
-        let load = Load { cpu: 0.5, memory: 400_000_000, gpu: None, gpu_memory: None };
+        let load = Load { cpu: 0.5, memory: 400_000_000, gpu: None };
         scene.send(Msg::Load(load));
         scene.answer_all();
         scene
@@ -145,6 +145,7 @@ impl Scene {
         let (name, parent) = match launch {
             Launch::New { name, .. } => (name.unwrap_or("digits-9".into()), None),
             Launch::Resume { run } => (run, None),
+            Launch::Import { name, .. } => (name.unwrap_or("imported".into()), None),
             Launch::Branch { run, step, name, .. } => {
                 (name.unwrap_or("branch".into()), Some((run, step.unwrap_or(40))))
             }
@@ -277,7 +278,7 @@ fn card(name: &str, set: &[String]) -> Result<Box<PresetCard>, String> {
     preset.check().map_err(|error| error.to_string())?;
     let toml = preset.to_toml().map_err(|error| error.to_string())?;
     let spec = preset.spec([1, 16, 16], 10).ok();
-    Ok(Box::new(PresetCard { preset, toml, spec, seconds_per_epoch: Some(0.6) }))
+    Ok(Box::new(PresetCard { preset, toml, spec, images: Some(1_293), seconds_per_epoch: Some(0.6) }))
 }
 
 fn epoch(manifest: &Manifest, step: u64) -> EpochRecord {

@@ -1,6 +1,19 @@
 //! Commands to the session, and what is said where there is none.
 
 use super::*;
+use crate::backend::GpuLoad;
+
+#[test]
+fn the_load_of_a_gpu_is_shown_where_it_trains_and_said_to_be_unknown_where_it_cannot_be_asked() {
+    let mut bench = Bench::training("digits", 100);
+    assert!(bench.text(120, 40).contains("cpu load") && !bench.text(120, 40).contains("gpu"));
+    bench.hear(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cuda:0".into() });
+    bench.train(100, 120);
+    assert!(bench.text(120, 40).contains("gpu        load not known"), "{}", bench.text(120, 40));
+    bench.shared.load.gpu = Some(GpuLoad { busy: 0.63, memory: 12_300_000_000, total: 80_000_000_000 });
+    assert!(bench.text(120, 40).contains("gpu        63% busy, 12.3 GB of 80.0 GB"));
+    assert!(bench.text(80, 24).contains("busy 63%"), "{}", bench.text(80, 24));
+}
 
 #[test]
 fn the_keys_of_a_session_send_its_commands() {
@@ -32,7 +45,7 @@ fn stopping_is_asked_for() {
     let mut bench = Bench::training("digits", 40);
     bench.act(Action::StopTraining);
     bench.press(KeyCode::Esc);
-    assert!(bench.sent().is_empty() && !bench.dashboard.takes_text());
+    assert!(bench.sent().is_empty() && bench.dashboard.prompt().is_none());
     bench.act(Action::StopTraining);
     bench.press(KeyCode::Enter);
     assert_eq!(bench.sent(), [Command::Stop]);
@@ -88,7 +101,7 @@ fn a_branch_can_be_kept_aside_under_a_name() {
     bench.effects.clear();
     bench.press(KeyCode::Tab);
     "aside".chars().for_each(|c| bench.press(KeyCode::Char(c)));
-    (0..4).for_each(|_| bench.press(KeyCode::Tab));
+    (0..5).for_each(|_| bench.press(KeyCode::Tab));
     bench.press(KeyCode::Right);
     let key = KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL);
     let effects = bench.dashboard.key(key, &mut bench.shared);

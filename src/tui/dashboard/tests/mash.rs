@@ -58,7 +58,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 impl Bench {
     fn do_(&mut self, deed: Deed) {
         match deed {
-            Deed::Act(action) if !self.dashboard.takes_text() => self.act(action),
+            Deed::Act(action) if self.dashboard.prompt().is_none() => self.act(action),
             Deed::Act(_) => {}
             Deed::Key(code) => self.press(code),
             Deed::Mouse(kind, column, row) => {

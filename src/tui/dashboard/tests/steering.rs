@@ -140,12 +140,12 @@ fn undoing_the_first_learning_rate_goes_back_to_the_schedule() {
 fn a_typed_value_is_sent_as_it_is() {
     let mut bench = at_beta();
     bench.act(Action::EditSlider);
-    assert!(bench.dashboard.takes_text());
+    assert!(bench.dashboard.prompt().is_some());
     bench.press(KeyCode::Backspace);
     "0.123".chars().for_each(|c| bench.press(KeyCode::Char(c)));
     bench.press(KeyCode::Enter);
     bench.press(KeyCode::Enter);
-    assert!(!bench.dashboard.takes_text());
+    assert!(bench.dashboard.prompt().is_none());
     assert_eq!(bench.sent().last(), Some(&Command::Set(weight("beta", 0.123))));
 }
 

@@ -1,0 +1,94 @@
+//! The form for writing a module or a run for other programs, and what it comes to.
+
+use super::command::quoted;
+use super::message::Export;
+use super::widget::{Field, Form};
+use crate::export::onnx::Preprocessing;
+
+/// What a network can be written as, the ending of it, and a line about it.
+const NETWORKS: [(&str, &str, &str); 4] = [
+    ("safetensors", ".safetensors", "a file of the weights, with a description in its header"),
+    ("onnx", ".onnx", "a file for ONNX runtimes"),
+    ("pytorch", "-pytorch", "a directory: weights, and a module.py that loads them"),
+    ("burn", "-burn", "a directory: a Burn record, and the Rust source of its network"),
+];
+
+/// What the records of a run can be written as.
+const RECORDS: [(&str, &str, &str); 3] = [
+    ("csv", "-csv", "a directory of tables: metrics, events, usage, masks, matrices"),
+    ("json", "-json", "the same tables as JSON"),
+    ("tensorboard", "-tensorboard", "a directory for TensorBoard"),
+];
+
+/// Orders of the axes of an ONNX model's pixels.
+const PIXELS: [(&str, Option<Preprocessing>); 3] =
+    [("no", None), ("nhwc", Some(Preprocessing::Nhwc)), ("nchw", Some(Preprocessing::Nchw))];
+
+fn formats(of_run: bool) -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
+    NETWORKS.iter().chain(RECORDS.iter().filter(move |_| of_run))
+}
+
+/// The form; `name` is what the file or directory is called without its ending. `of_run`: for a whole network and
+/// its run's records, not for a module.
+pub fn form(title: &str, name: &str, of_run: bool) -> Form {
+    let names = formats(of_run).map(|(format, ..)| (*format).to_owned()).collect();
+    let mut fields = vec![
+        Field::choice("format", "Format", names, 0).help(NETWORKS[0].2),
+        Field::text("path", "Path", &format!("{name}{}", NETWORKS[0].1))
+            .check(|path| if path.is_empty() { Err("name a file".into()) } else { Ok(()) })
+            .help("from the directory that the program was started in; it must not exist"),
+        Field::choice("pixels", "ONNX from pixels", PIXELS.map(|(name, _)| name.to_owned()).to_vec(), 0)
+            .help("from bytes of pixels in this order of axes to probabilities, normalising included"),
+        Field::tick("fold", "Fold batch norm", false).help("put batch norm into the convolutions before it"),
+    ];
+    if of_run {
+        fields.push(
+            Field::tick("unmasked", "Leave masks out", false)
+                .help("without mask generators: every kernel counts fully; it computes something else"),
+        );
+    }
+    Form::new(title, "export", fields)
+}
+
+/// Puts the path and the help right after a change of the field of this index.
+pub fn changed(form: &mut Form, field: usize, name: &str) {
+    let chosen = form.value("format");
+    let pixels = form.value("pixels") != PIXELS[0].0 && chosen != "onnx";
+    if let Some(field) = form.field_mut("pixels") {
+        field.set_problem(pixels.then(|| "only for onnx".to_owned()));
+    }
+    let Some((_, ending, help)) = formats(true).find(|(format, ..)| *format == chosen) else { return };
+    if form.fields.get(field).is_some_and(|field| field.name == "format") {
+        form.set_text("path", &format!("{name}{ending}"));
+        if let Some(field) = form.field_mut("format") {
+            field.help = (*help).into();
+        }
+    }
+}
+
+/// As what to write.
+pub fn export(form: &Form) -> Export {
+    let pixels = form.value("pixels");
+    Export {
+        format: form.value("format"),
+        preprocessing: PIXELS.iter().find(|(name, _)| *name == pixels).and_then(|(_, order)| *order),
+        without_masks: form.ticked("unmasked"),
+        fold_norm: form.ticked("fold"),
+    }
+}
+
+/// The command line that does the same.
+pub fn command_line(form: &Form, target: &str) -> String {
+    let Export { format, preprocessing, without_masks, fold_norm } = export(form);
+    let mut line =
+        format!("cleave export {} --format {format} --to {}", quoted(target), quoted(&form.value("path")));
+    if preprocessing.is_some() {
+        line += &format!(" --with-preprocessing {}", form.value("pixels"));
+    }
+    for (flag, set) in [("--without-masks", without_masks), ("--fold-bn", fold_norm)] {
+        if set {
+            line += &format!(" {flag}");
+        }
+    }
+    line
+}
