@@ -76,6 +76,8 @@ pub fn watch() {
                 Some(fault) => {
                     seen_so_far().get_or_insert(fault);
                 }
+                // What follows from it tells nothing.
+                None if seen().is_some() => {}
                 None => before(panic),
             }
         }));

@@ -86,7 +86,7 @@ impl Error {
 }
 
 fn held(free: &Option<u64>) -> String {
-    free.map_or_else(String::new, |bytes| format!(" ({:.1} GiB were free)", bytes as f64 / 1_073_741_824.0))
+    free.map_or_else(String::new, |bytes| format!(" ({} MiB were free)", bytes >> 20))
 }
 
 fn advice(fits: &Option<usize>) -> String {

@@ -99,7 +99,7 @@ mod tests {
         let footprint = Footprint { batch: 512, fixed: 0, per_sample: 1 << 20 };
         let memory = Some(Memory { free: 256 << 20, total: 1 << 30 });
         let error = footprint.explain((Fault::OutOfMemory, String::new()), memory).to_string();
-        let words = "the device ran out of memory at batch 512 (0.2 GiB were free); about 224 would fit: \
+        let words = "the device ran out of memory at batch 512 (256 MiB were free); about 224 would fit: \
                      --set training.batch=224";
         assert_eq!(error, words);
         let error = footprint.explain((Fault::Lost, "CUDA_ERROR_LAUNCH_FAILED".into()), memory).to_string();
