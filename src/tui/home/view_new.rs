@@ -86,11 +86,11 @@ fn sizes(new: &NewRun, card: &PresetCard) -> Vec<String> {
     }
     let span = |seconds: f64| match seconds {
         seconds if seconds < 1.0 => "under 1 s".to_owned(),
-        seconds => age(std::time::Duration::from_secs_f64(seconds.min(1e12))),
+        seconds => format!("about {}", age(std::time::Duration::from_secs_f64(seconds.min(1e12)))),
     };
     lines.push(match new.seconds_per_epoch() {
         Some(Ok((seconds, how))) => format!(
-            "Time: about {} an epoch, {} for {} epochs, {how}.",
+            "Time: {} an epoch, {} for {} epochs, {how}.",
             span(seconds),
             span(seconds * training.epochs as f64),
             training.epochs
