@@ -74,11 +74,10 @@ impl<B: Training> Learner<B> {
         let shape = vec![labels.len(), output.logits.len() / labels.len().max(1)];
         let predicted = argmax_rows(&Array { shape, values: output.logits });
         let correct = predicted.iter().zip(labels).filter(|(p, label)| **p == **label as usize).count();
-        let rates = output.masks.iter().map(|mask| {
-            let used: usize =
-                mask.chunks(256).map(|m| m.iter().map(|&m| usize::from(m > 0.0)).sum::<usize>()).sum();
-            used as f64 / mask.len().max(1) as f64
-        });
+        let rates = output
+            .masks
+            .iter()
+            .map(|mask| mask.iter().filter(|m| **m > 0.0).count() as f64 / mask.len().max(1) as f64);
         let rate = rates.sum::<f64>() / output.masks.len().max(1) as f64;
         let count = labels.len() as f64;
         let means = std::iter::once(cross_entropy).chain(terms.iter().map(|(_, value)| *value));
@@ -124,4 +123,44 @@ fn kernel_rate<B: burn::tensor::backend::Backend>(
     }
     let rates = masks.into_iter().map(|mask| mask.greater_elem(0.0).float().mean());
     Tensor::cat(rates.collect(), 0).mean()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{Cpu, cpu_device};
+    use crate::method::Average;
+    use crate::network::{Architecture, State};
+    use crate::random::{Stream, generator};
+
+    /// The sums and the velocities of one step.
+    fn stepped(network: Network<Cpu>) -> (Vec<f32>, State) {
+        let pixels = (0..12 * 256).map(|i| (i * i % 251) as u8).collect();
+        let batch = Batch { pixels, labels: (0..12).map(|i| i % 3).collect() };
+        let normaliser = Normaliser::new([1, 16, 16], &[0.5], &[0.25]);
+        let mut learner = Learner { network, optimiser: Sgd::new(0.9), normaliser, device: cpu_device() };
+        let method = MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Average::Classes };
+        let sums = learner.step(&batch, &method, 0.05, &mut generator(1, Stream::Dropout, 0));
+        (Array::from_tensor(sums).values, learner.optimiser.velocity(&learner.network))
+    }
+
+    #[test]
+    fn a_step_on_arrays_is_the_step_on_tensors() {
+        let spec = Architecture::Tiny.spec([1, 16, 16], 3, 0.25, true);
+        let network =
+            || Network::<Cpu>::new(spec.clone(), &State::init(&spec, 5).unwrap(), &cpu_device()).unwrap();
+        assert!(network().is_on_host() && !network().by_operations().is_on_host());
+        let (ours, theirs) = (stepped(network()), stepped(network().by_operations()));
+        assert_eq!(ours.0.len(), theirs.0.len());
+        assert!(
+            ours.0.iter().zip(&theirs.0).all(|(a, b)| (a - b).abs() <= 1e-4 * b.abs().max(1.0)),
+            "{ours:?}"
+        );
+        assert!(ours.1.0.keys().eq(theirs.1.0.keys()));
+        for ((name, a), b) in ours.1.0.iter().zip(theirs.1.0.values()) {
+            let largest = b.values.iter().fold(0.1f32, |largest, x| largest.max(x.abs()));
+            let close = a.values.iter().zip(&b.values).all(|(a, b)| (a - b).abs() <= 2e-3 * largest);
+            assert!(close, "{name}: {a:?} {b:?}");
+        }
+    }
 }
