@@ -214,10 +214,8 @@ impl<B: Training> Replica<B> {
 
 /// The same of masks in the host's memory.
 fn host_kernel_rate(masks: &[Vec<f32>]) -> f64 {
-    let rates = masks.iter().map(|mask| {
-        let used = |part: &[f32]| part.iter().map(|&m| usize::from(m > 0.0)).sum::<usize>();
-        mask.chunks(256).map(used).sum::<usize>() as f64 / mask.len().max(1) as f64
-    });
+    let used = |mask: &Vec<f32>| mask.iter().filter(|m| **m > 0.0).count();
+    let rates = masks.iter().map(|mask| used(mask) as f64 / mask.len().max(1) as f64);
     rates.sum::<f64>() / masks.len().max(1) as f64
 }
 
@@ -238,6 +236,7 @@ mod tests {
     use super::*;
     use crate::backend::{Cpu, cpu_device};
     use crate::data::{Augmentation, Images};
+    use crate::method::Average;
     use crate::network::{Architecture, Spec, Stage, State};
     use crate::random::{Stream, generator};
     use crate::train::{Feed, Normaliser};
@@ -312,5 +311,37 @@ mod tests {
         assert_eq!(parts(7, 3), [(0, 3), (3, 3), (6, 1)]);
         assert_eq!(parts(1, 2), [(0, 1)]);
         assert_eq!(parts(0, 2), []);
+    }
+
+    /// The sums and the velocities of one step.
+    fn stepped(network: Network<Cpu>) -> (Vec<f32>, State) {
+        let pixels: Vec<u8> = (0..12 * 256).map(|i| (i * i % 251) as u8).collect();
+        let normaliser = Normaliser::new([1, 16, 16], &[0.5], &[0.25]);
+        let images = normaliser.tensor::<Cpu>(&pixels, &cpu_device());
+        let share = Share { images, labels: (0..12).map(|i| i % 3).collect() };
+        let mut learner = Learner::new(network, Sgd::new(0.9), cpu_device());
+        let method = MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Average::Classes };
+        let sums = learner.step(vec![share], &method, 0.05, &mut generator(1, Stream::Dropout, 0));
+        (Array::from_tensor(sums).values, learner.optimiser().velocity(learner.network()))
+    }
+
+    #[test]
+    fn a_step_on_arrays_is_the_step_on_tensors() {
+        let spec = Architecture::Tiny.spec([1, 16, 16], 3, 0.25, true);
+        let network =
+            || Network::<Cpu>::new(spec.clone(), &State::init(&spec, 5).unwrap(), &cpu_device()).unwrap();
+        assert!(network().is_on_host() && !network().by_operations().is_on_host());
+        let (ours, theirs) = (stepped(network()), stepped(network().by_operations()));
+        assert_eq!(ours.0.len(), theirs.0.len());
+        assert!(
+            ours.0.iter().zip(&theirs.0).all(|(a, b)| (a - b).abs() <= 1e-4 * b.abs().max(1.0)),
+            "{ours:?}"
+        );
+        assert!(ours.1.0.keys().eq(theirs.1.0.keys()));
+        for ((name, a), b) in ours.1.0.iter().zip(theirs.1.0.values()) {
+            let largest = b.values.iter().fold(0.1f32, |largest, x| largest.max(x.abs()));
+            let close = a.values.iter().zip(&b.values).all(|(a, b)| (a - b).abs() <= 2e-3 * largest);
+            assert!(close, "{name}: {a:?} {b:?}");
+        }
     }
 }
