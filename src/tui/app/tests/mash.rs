@@ -101,6 +101,8 @@ fn event() -> impl Strategy<Value = Event> {
         (0u64..5).prop_map(|revision| Event::Refused { step: 1, revision, why: "no".into() }),
         (0u64..5).prop_map(|revision| Event::Extracted { step: 1, revision, module: "pair".into() }),
         (0u64..900).prop_map(|step| Event::Checkpointed { step }),
+        (0u64..900).prop_map(|step| Event::Tuning { step }),
+        (0u64..900, any::<f64>()).prop_map(|(step, seconds)| Event::Ready { step, seconds }),
         Just(Event::Warning { step: 1, message: "\u{1b}[31mred 飛行機".into() }),
         Just(Event::Finished { step: 300, summary: Summary::default() }),
         Just(Event::Stopped { step: 3 }),
