@@ -219,7 +219,7 @@ fn a_branch_goes_on_from_its_parent_with_a_weight_of_its_own() {
 
 #[test]
 fn a_branch_keeps_its_parents_network_images_and_batch() {
-    let branch = |change| ["--branch", "done", "--name", "other", "--set", change];
+    let branch = |change| ["--branch", "done", "--name", "other", "--epochs", "9", "--set", change];
     for change in ["method.name=plain", "training.batch=7", "data.valid_fraction=0.3"] {
         DONE.train(&branch(change)).exits(2).says(&["a branch keeps its parent's"]);
     }
