@@ -274,7 +274,10 @@ fn is_readable(fd: RawFd) -> bool {
 
 /// The program, where cargo says it to whoever uses this file.
 fn program() -> &'static str {
-    option_env!("CARGO_BIN_EXE_cleave").expect("cargo names the program to tests and benchmarks")
+    match option_env!("CARGO_BIN_EXE_cleave") {
+        Some(program) => program,
+        None => panic!("cargo names the program to tests and benchmarks only"),
+    }
 }
 
 /// A command that finds a terminal of 256 colours, whatever this program runs in.
