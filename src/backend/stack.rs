@@ -59,13 +59,13 @@ pub struct Engine {
     imposed: Vec<Vec<f32>>,
 }
 
-/// Multiply-accumulates of a convolution and one image up to which tiles save too little time to be worth their
-/// coarser rounding, which moves a decision of ReLU or pooling now and then.
-const LIGHT: usize = 1 << 20;
-
-fn is_light(shape: &ConvShape) -> bool {
+/// Whether tiles save too little time to be worth their coarser rounding, which moves a decision of ReLU or pooling
+/// now and then: for convolutions of few multiply-accumulates an image, and of more where few images share a
+/// gradient in which such a decision shows.
+fn is_light(shape: &ConvShape, batch: usize) -> bool {
+    let limit = if batch < MANY { 1 << 22 } else { 1 << 20 };
     let pixels = shape.out_height() * shape.out_width();
-    pixels * shape.cin * shape.cout * shape.kernel * shape.kernel <= LIGHT
+    pixels * shape.cin * shape.cout * shape.kernel * shape.kernel <= limit
 }
 
 /// What a training pass gives.
@@ -91,7 +91,7 @@ pub struct Statistics {
 /// Batches of at least this size are planned alike, and so are smaller ones. A plan decides in which order sums are
 /// taken; as it follows from the batch at hand and never from those before, a resumed run has the sums of the run
 /// that never stopped.
-const MANY: usize = 8;
+const MANY: usize = 13;
 
 /// The batch that kernels for a batch are planned for.
 fn planned(batch: usize) -> usize {
@@ -169,7 +169,7 @@ impl Engine {
             self.kernels = Kernels { batch, ..Kernels::default() };
             self.kernels.convs.resize_with(self.plan.lengths().len(), || None);
             for (weight, shape) in shapes(&self.plan, batch) {
-                let plan = if is_light(&shape) { ConvKernel::plain } else { ConvKernel::new };
+                let plan = if is_light(&shape, batch) { ConvKernel::plain } else { ConvKernel::new };
                 let kernel = plan(shape, self.isa, self.threads);
                 self.kernels.convs[weight] = Some(kernel);
             }

@@ -291,7 +291,7 @@ fn what_a_batch_gives_does_not_depend_on_the_batches_before() {
     for kernels in [8, 256] {
         let pieces =
             vec![Piece::Conv(conv(kernels)), Piece::Conv(masked(kernels)), Piece::Flatten, Piece::Linear(3)];
-        let trials = [3, 9].map(|batch| Trial::new([3, 4, 4], batch, pieces.clone()));
+        let trials = [3, 14].map(|batch| Trial::new([3, 4, 4], batch, pieces.clone()));
         let step = |trial: &Trial, engine: &mut Engine| {
             let outputs = trial.train(engine).outputs;
             engine.backward(&vec![0.5; outputs.len()], &[None]);
