@@ -22,7 +22,6 @@ mod pickle;
 mod torch;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use safetensors::SafeTensors;
 
@@ -40,19 +39,6 @@ pub enum Format {
     Pytorch,
     /// Safetensors.
     Safetensors,
-}
-
-/// The longest file that is read: far above any network that is trained here.
-pub const LONGEST_FILE: u64 = 4 << 30;
-
-impl Format {
-    /// The format that a file's name tells: safetensors where it ends so, else PyTorch's.
-    pub fn of_name(file: &Path) -> Format {
-        match file.extension().is_some_and(|extension| extension == "safetensors") {
-            true => Format::Safetensors,
-            false => Format::Pytorch,
-        }
-    }
 }
 
 /// The arrays of a file by name, as 32-bit floats. Batch norm's counters of batches, which nothing needs, are
