@@ -1,7 +1,7 @@
 //! Data: file formats in, one in-memory data set out, and batches from it.
 //!
 //! A [`DataConfig`] names a [`Source`]; [`load`] reads it, resizes it, carves a seeded, stratified validation
-//! split out of the training split and fills in the normalisation constants. [`batch`] draws augmented
+//! split out of the training split and fills in the normalisation constants. [`vary`] draws augmented
 //! batches from the result. [`fetch`] downloads the published archives, [`check`] verifies what lies in the
 //! cache and [`catalog`] lists what there is.
 //!
@@ -30,7 +30,7 @@ mod svhn;
 
 use std::path::Path;
 
-pub use augment::{Augmentation, Batch, Draw, batch, crop_and_flip, draws, epoch_order, vary};
+pub use augment::{Augmentation, Draw, crop_and_flip, draws, epoch_order, vary};
 pub use catalog::{Archive, Entry, Member, SETS, Set, catalog, find_set};
 pub use config::{DataConfig, Source, Survey};
 pub use decode::read_image;

@@ -23,15 +23,6 @@ impl Augmentation {
     pub const NONE: Augmentation = Augmentation { crop_padding: 0, flip: false };
 }
 
-/// Images on their way to the device.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Batch {
-    /// Pixels after augmentation, `[batch, channels, height, width]`.
-    pub pixels: Vec<u8>,
-    /// One label an image.
-    pub labels: Vec<u32>,
-}
-
 /// How one image of a batch is varied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draw {
@@ -46,13 +37,6 @@ pub fn epoch_order(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     draw::shuffle(&mut generator(seed, Stream::Order, epoch), &mut order);
     order
-}
-
-/// The images at `indices`, each cropped and flipped by draws that follow from `seed`, `step` and its
-/// position in the batch.
-pub fn batch(images: &Images, indices: &[usize], augmentation: Augmentation, seed: u64, step: u64) -> Batch {
-    let pixels = vary(images, indices, augmentation, draws(augmentation, seed, step));
-    Batch { pixels, labels: images.labels_of(indices) }
 }
 
 /// The pixels of the images at `indices`, each varied by a draw: `[batch, channels, height, width]`.
@@ -156,20 +140,30 @@ mod tests {
         assert_eq!(epoch_order(8, 0, 0), [2, 5, 1, 3, 7, 4, 6, 0]);
     }
 
+    fn varied(
+        images: &Images,
+        indices: &[usize],
+        augmentation: Augmentation,
+        seed: u64,
+        step: u64,
+    ) -> Vec<u8> {
+        vary(images, indices, augmentation, draws(augmentation, seed, step))
+    }
+
     #[test]
     fn no_augmentation_is_a_selection() {
         let images = gradient(4);
-        let plain = batch(&images, &[3, 1], Augmentation::NONE, 5, 6);
-        assert_eq!(plain.pixels, images.select(&[3, 1]).pixels);
-        assert_eq!(plain.labels, [3, 1]);
+        let plain = varied(&images, &[3, 1], Augmentation::NONE, 5, 6);
+        assert_eq!(plain, images.select(&[3, 1]).pixels);
+        assert_eq!(images.labels_of(&[3, 1]), [3, 1]);
     }
 
     #[test]
     fn crops_and_flips_cover_their_range() {
         let images = gradient(1);
         let augmentation = Augmentation { crop_padding: 1, flip: true };
-        let batch = batch(&images, &[0; 600], augmentation, 5, 6);
-        let distinct: std::collections::BTreeSet<&[u8]> = batch.pixels.chunks(40).collect();
+        let pixels = varied(&images, &[0; 600], augmentation, 5, 6);
+        let distinct: std::collections::BTreeSet<&[u8]> = pixels.chunks(40).collect();
         assert_eq!(distinct.len(), 18);
     }
 
@@ -211,9 +205,9 @@ mod tests {
         fn draws_depend_on_the_position_alone(seed: u64, step: u64, n in 1usize..20) {
             let images = gradient(20);
             let augmentation = Augmentation { crop_padding: 2, flip: true };
-            let long = batch(&images, &(0..20).collect::<Vec<_>>(), augmentation, seed, step);
-            let short = batch(&images, &(0..n).collect::<Vec<_>>(), augmentation, seed, step);
-            prop_assert_eq!(&long.pixels[..n * 40], &short.pixels[..]);
+            let long = varied(&images, &(0..20).collect::<Vec<_>>(), augmentation, seed, step);
+            let short = varied(&images, &(0..n).collect::<Vec<_>>(), augmentation, seed, step);
+            prop_assert_eq!(&long[..n * 40], &short[..]);
         }
     }
 }
