@@ -312,21 +312,23 @@ impl Dots {
                     *self.list.add((first + j).min(self.k - 1)) as usize * self.block
                 });
                 let mut sums = [[S::splat(0.0); 4]; R];
-                for column in (0..self.columns).step_by(self.block) {
-                    let b = self.b.add(column * self.depth);
-                    let a = self.a.add(row * self.lda + column);
-                    for c in (0..self.block.min(self.columns - column)).step_by(S::LANES) {
-                        let mut values = [S::splat(0.0); 4];
-                        for (value, at) in values.iter_mut().zip(at) {
-                            *value = S::load(b.add(at + c));
-                        }
-                        for (r, sums) in sums.iter_mut().enumerate() {
-                            let a = S::load(a.add(r * self.lda + c));
-                            for (sum, b) in sums.iter_mut().zip(values) {
-                                *sum = S::fma(a, b, *sum);
-                            }
+                // One loop over all blocks: two, one in the other, keep sums in memory.
+                let (mut b, mut left) = (self.b, self.block);
+                for column in (0..self.columns).step_by(S::LANES) {
+                    let mut values = [S::splat(0.0); 4];
+                    for (value, at) in values.iter_mut().zip(at) {
+                        *value = S::load(b.add(at));
+                    }
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let a = S::load(self.a.add((row + r) * self.lda + column));
+                        for (sum, b) in sums.iter_mut().zip(values) {
+                            *sum = S::fma(a, b, *sum);
                         }
                     }
+                    left -= S::LANES;
+                    let skipped = if left == 0 { (self.depth - 1) * self.block } else { 0 };
+                    left = if left == 0 { self.block } else { left };
+                    b = b.wrapping_add(S::LANES + skipped);
                 }
                 for (r, sums) in sums.into_iter().enumerate() {
                     let out = self.out.add((row + r) * self.ldo + first);

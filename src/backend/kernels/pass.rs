@@ -4,6 +4,7 @@
 use super::gemm::{Dots, Outer, Picked, Rows, Transposed};
 use super::groups::Groups;
 use super::plan::{Plan, Scheme};
+use super::simd::fetch;
 use super::staging::{Keep, Patches, Stage, Way};
 use super::tiles::{Read, Strip, Write};
 use super::weights::{self, Shared};
@@ -79,6 +80,9 @@ pub(super) struct Pass<'a> {
 /// Rows of a group from which on it pays to transpose the weights of its channels: for fewer, products along
 /// the output channels need no other layout.
 const ROWS_TO_TRANSPOSE: usize = 16;
+
+/// Weights that stay in a core's own cache while groups take turns.
+const RESIDENT: usize = 64 << 10;
 
 impl Pass<'_> {
     fn isa(&self) -> Isa {
@@ -358,6 +362,7 @@ impl Pass<'_> {
             let Some(groups) = self.groups else {
                 return run((start, end - start), whole, n.vectors, std::ptr::null(), plan.depth);
             };
+            fetch(whole, plan.depth * n.width);
             for (group, first, rows) in self.groups_of(groups, chunk, (start, end)) {
                 let list = groups.rows(group);
                 let (list, k) = list.map_or((std::ptr::null(), plan.depth), |l| (l.as_ptr(), l.len()));
@@ -377,6 +382,11 @@ impl Pass<'_> {
                 run((first, rows), to, vectors, std::ptr::null(), k);
             }
         }
+    }
+
+    /// Whether a group has few rows.
+    fn few_rows(&self, groups: &Groups) -> bool {
+        groups.size * self.plan.tiles() < ROWS_TO_TRANSPOSE
     }
 
     /// A worker's place for a block of weights.
@@ -439,18 +449,30 @@ impl Pass<'_> {
                 let (first, count) = (block * k.width, k.width.min(depth - block * k.width));
                 return transposed(std::ptr::null(), first, count, (start, end - start));
             };
-            for (group, start, rows) in self.groups_of(groups, chunk, (start, end)) {
-                let list = groups.rows(group).unwrap_or_default();
-                if rows >= ROWS_TO_TRANSPOSE {
+            if !self.few_rows(groups) {
+                for (group, start, rows) in self.groups_of(groups, chunk, (start, end)) {
+                    let list = groups.rows(group).unwrap_or_default();
                     for first in (0..list.len()).step_by(k.width) {
                         transposed(list.as_ptr(), first, k.width.min(list.len() - first), (start, rows));
                     }
-                    continue;
                 }
-                let columns = plan.shape.cout.next_multiple_of(plan.isa.lanes());
-                let (a, out, block, k) = (a(start), out(start), plan.n.width, list.len());
-                let list = list.as_ptr();
-                plan.isa.run(Dots { a, lda, rows, b, depth, block, columns, list, k, out, ldo });
+                return;
+            }
+            let columns = plan.shape.cout.next_multiple_of(plan.isa.lanes());
+            // Some rows of the weights for all groups, then the next: they come from memory once.
+            let span = (RESIDENT / plan.n.len()).max(1);
+            for first in (0..depth).step_by(span) {
+                for block in 0..plan.n.count {
+                    let rows = span.min(depth - first);
+                    fetch(b.add((block * depth + first) * plan.n.width), rows * plan.n.width);
+                }
+                for (group, start, rows) in self.groups_of(groups, chunk, (start, end)) {
+                    let (list, skipped) =
+                        within(groups.rows(group).unwrap_or_default(), (first, first + span));
+                    let (a, out, block, k) = (a(start), out(start).add(skipped), plan.n.width, list.len());
+                    let list = list.as_ptr();
+                    plan.isa.run(Dots { a, lda, rows, b, depth, block, columns, list, k, out, ldo });
+                }
             }
         }
     }
@@ -462,7 +484,7 @@ impl Pass<'_> {
     }
 
     /// The gradient of one block of the weights at one point, a part of its rows. `self.output` holds the
-    /// gradient of the output. With groups it is added to what is there, else unless it is `fresh`.
+    /// gradient of the output. It is added to what is there unless it is `fresh`.
     ///
     /// # Safety
     ///
@@ -494,6 +516,10 @@ impl Pass<'_> {
                 Some(groups) => {
                     let all = (0, chunk.samples * plan.tiles());
                     let range = part(plan.depth, part_of[1], part_of[0]);
+                    if fresh {
+                        // Here and not before all jobs: what groups add to is then in this core's cache.
+                        out.add(range.0 * n.width).write_bytes(0, (range.1 - range.0) * n.width);
+                    }
                     for (group, first, rows) in self.groups_of(groups, chunk, all) {
                         // Groups share rows of the result: a job owns rows, not places in a list.
                         let (list, skipped) = within(groups.rows(group).unwrap_or_default(), range);

@@ -153,16 +153,16 @@ impl Plan {
     /// group, and then most of all the sum of the weights' gradient, which is read and written once a group.
     pub(super) fn worthwhile(&self, backward: bool) -> f64 {
         match (backward, self.tiles()) {
-            (false, 0..=1) => 0.65,
-            (true, 0..=1) => 0.38,
-            (true, 2..=8) => 0.5,
+            (false, _) => 0.8,
+            (true, 0..=8) => 0.6,
             _ => 0.75,
         }
     }
 
-    /// Samples of a group that shares a list of channels, so that a group has rows enough.
-    pub(super) fn group(&self) -> usize {
-        (8 / self.tiles().max(1)).clamp(1, 4)
+    /// Samples of a group that shares a list of channels: where many have nearly the same, so that a group has rows
+    /// enough to use each of its weights well, and where they have not, so that it has more than one row.
+    pub(super) fn groups(&self) -> [usize; 2] {
+        [(48, 12), (8, 4)].map(|(rows, most)| (rows / self.tiles().max(1)).clamp(1, most))
     }
 
     /// Samples of a group that shares lists of channels on both sides: more, as the weights are copied for it.

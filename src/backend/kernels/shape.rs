@@ -63,6 +63,13 @@ impl<'a> Active<'a> {
         self.channels
     }
 
+    /// The part of the channels that a sample has, in the mean.
+    pub fn density(&self) -> f64 {
+        let ones: usize = self.bits.iter().map(|word| word.count_ones() as usize).sum();
+        let words = self.channels.div_ceil(64);
+        (ones * words) as f64 / (self.bits.len() * self.channels).max(1) as f64
+    }
+
     /// The words of one sample.
     pub fn sample(&self, sample: usize) -> &'a [u64] {
         let words = self.channels.div_ceil(64);

@@ -89,6 +89,19 @@ pub(super) trait Simd: Copy {
     }
 }
 
+/// Brings values near that are then read here and there: memory is fastest in order. They are really read, as
+/// processors ignore prefetches when there are many.
+///
+/// # Safety
+///
+/// `from` holds `len` values.
+pub(super) unsafe fn fetch(from: *const f32, len: usize) {
+    for first in (0..len).step_by(16) {
+        // SAFETY: a value that exists; volatile, since nobody uses it.
+        unsafe { from.add(first).read_volatile() };
+    }
+}
+
 /// Work that is compiled once for each instruction set.
 pub(super) trait Job {
     /// Does it. Implementations are `#[inline(always)]`, so that they are compiled with S's instructions.

@@ -27,14 +27,18 @@ struct Case {
 impl Case {
     /// `density`: the part of the channels that are active; none for no set of channels.
     fn new(shape: ConvShape, density: Option<f64>) -> Self {
+        Case::of_kinds(shape, density, shape.batch)
+    }
+
+    /// As [`Case::new`]; samples of a kind have the same channels.
+    fn of_kinds(shape: ConvShape, density: Option<f64>, kinds: usize) -> Self {
         let words = shape.cin.div_ceil(64);
         let mut x = noise(shape.batch * shape.input_len(), 1);
         let bits = density.map(|density| {
-            let draws = noise(shape.batch * shape.cin, 2);
+            let draws = noise(kinds * shape.cin, 2);
             let mut bits = vec![0u64; shape.batch * words];
-            for (index, draw) in draws.into_iter().enumerate() {
-                let (n, c) = (index / shape.cin, index % shape.cin);
-                if f64::from(draw) * 0.5 + 0.5 < density {
+            for (n, c) in (0..shape.batch).flat_map(|n| (0..shape.cin).map(move |c| (n, c))) {
+                if f64::from(draws[n % kinds * shape.cin + c]) * 0.5 + 0.5 < density {
                     bits[n * words + c / 64] |= 1 << (c % 64);
                 }
             }
@@ -221,6 +225,19 @@ fn lists_of_channels_serve_every_scheme_with_many_samples() {
             Isa::available().into_iter().flat_map(|isa| [0.3, 0.6].map(|density| (isa, density)))
         {
             let case = Case::new(square(batch, size, cin, cout), Some(density));
+            case.check(isa, 3);
+            case.check_with(isa, &mut ConvKernel::plain(case.shape, isa, 3));
+        }
+    }
+}
+
+#[test]
+fn samples_that_are_alike_share_longer_groups() {
+    for (batch, size, cin, cout) in [(40, 4, 100, 72), (30, 8, 40, 33), (50, 2, 40, 70), (19, 4, 300, 20)] {
+        for (isa, density) in
+            Isa::available().into_iter().flat_map(|isa| [0.1, 0.4].map(|density| (isa, density)))
+        {
+            let case = Case::of_kinds(square(batch, size, cin, cout), Some(density), 3);
             case.check(isa, 3);
             case.check_with(isa, &mut ConvKernel::plain(case.shape, isa, 3));
         }

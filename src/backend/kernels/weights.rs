@@ -2,7 +2,7 @@
 
 use super::plan::{GAP, Plan, Scheme};
 use super::pool::parallel;
-use super::simd::{Job, Simd};
+use super::simd::{Job, Simd, fetch};
 use super::tiles::{Four, Tile, Two, twice};
 
 /// Input channels of a job.
@@ -49,18 +49,28 @@ pub(super) fn transform_back(plan: &Plan, blocks: (Shared, usize), dw: &mut [f32
 }
 
 fn each_span(plan: &Plan, weight: Shared, (blocks, copies): (Shared, usize), own: Shared, back: bool) {
-    let lanes = plan.isa.lanes();
-    let groups = plan.shape.cout.div_ceil(lanes);
     let spans = plan.shape.cin.div_ceil(SPAN);
-    parallel(plan.threads, groups * spans, |worker, job| {
-        let (group, span) = (job / spans, job % spans);
+    parallel(plan.threads, plan.n.count * spans, |worker, job| {
+        let (block, span) = (job / spans, job % spans);
         let first = span * SPAN;
         let inputs = SPAN.min(plan.shape.cin - first);
+        let vectors = plan.shape.cout.div_ceil(plan.isa.lanes());
+        let those = block * plan.n.vectors..vectors.min((block + 1) * plan.n.vectors);
         // SAFETY: a job owns its output channels and input channels in both arrays, and its worker's part of
         // `own`; the plan's instructions are available.
         unsafe {
+            if back {
+                let rows = block * plan.depth + first;
+                for point in 0..plan.points * copies {
+                    let plane =
+                        point / plan.points * blocks_len(plan) + point % plan.points * plan.weight_plane();
+                    fetch(blocks.at(plane + rows * plan.n.width), inputs * plan.n.width);
+                }
+            }
             let own = own.at(worker * own_len(plan));
-            plan.isa.run(Span { plan, weight, blocks, copies, own, group, first, inputs, back });
+            for group in those {
+                plan.isa.run(Span { plan, weight, blocks, copies, own, group, first, inputs, back });
+            }
         }
     });
 }

@@ -156,12 +156,9 @@ impl<'a> Work<'a> {
         // Each crew adds its chunks, always the same and in the same order, to a sum of its own.
         let crews = self.crews.min(chunks).max(1);
         let len = weights::blocks_len(self.plan);
-        if self.groups.is_some() || chunks == 0 {
-            parallel(self.plan.threads, self.plan.threads, |_, index| {
-                let (first, last) = part(crews * len, self.plan.threads, index);
-                // SAFETY: parts of the buffer, a different one for each job.
-                unsafe { self.dw.at(first).write_bytes(0, last - first) }
-            });
+        if chunks == 0 {
+            // SAFETY: the buffer holds a sum for every crew.
+            unsafe { self.dw.at(0).write_bytes(0, crews * len) }
         }
         parallel(self.crews, crews, |worker, crew| {
             let (first, last) = part(chunks, crews, crew);
@@ -306,13 +303,18 @@ fn grouped(
             return true;
         }
     }
-    if active.is_none() {
-        return false;
+    let Some(set) = active else { return false };
+    let [many, few] = plan.groups();
+    groups.form([active, None], batch, many);
+    if groups.mean(all, inputs) > ALIKE * set.density() {
+        groups.form([active, None], batch, few);
     }
-    groups.form([active, None], batch, plan.group());
     if groups.mean(all, inputs) >= worthwhile {
         return false;
     }
     groups.spread(plan.taps.len(), all[0]);
     true
 }
+
+/// How much more channels a group of samples that are alike may use than one of them does.
+const ALIKE: f64 = 1.4;
