@@ -60,12 +60,12 @@ pub struct Engine {
 }
 
 /// Whether tiles save too little time to be worth their coarser rounding, which moves a decision of ReLU or pooling
-/// now and then: for convolutions of few multiply-accumulates an image, and of more where few images share a
-/// gradient in which such a decision shows.
-fn is_light(shape: &ConvShape, batch: usize) -> bool {
+/// now and then and so a gradient: for convolutions of few multiply-accumulates an image, and of more where few
+/// images share the gradient. Without gradients tiles are always worth it.
+fn is_light(shape: &ConvShape, (batch, trains): (usize, bool)) -> bool {
     let limit = if batch < MANY { 1 << 22 } else { 1 << 20 };
     let pixels = shape.out_height() * shape.out_width();
-    pixels * shape.cin * shape.cout * shape.kernel * shape.kernel <= limit
+    trains && pixels * shape.cin * shape.cout * shape.kernel * shape.kernel <= limit
 }
 
 /// What a training pass gives.
@@ -101,8 +101,8 @@ fn planned(batch: usize) -> usize {
 /// A kernel for each weight that is multiplied: convolutions, generators and linear layers.
 #[derive(Debug, Default)]
 struct Kernels {
-    /// The batch they are planned for.
-    batch: usize,
+    /// The batch they are planned for, and whether gradients follow.
+    planned: (usize, bool),
     /// By the weight's number.
     convs: Vec<Option<ConvKernel>>,
     scratch: Scratch,
@@ -158,20 +158,21 @@ impl Engine {
         self.gradients = gradients;
     }
 
-    /// Kernels for batches of this size, with these weights.
-    fn prepare(&mut self, batch: usize, parameters: &[&[f32]]) {
+    /// Kernels for batches of this size, with these weights, for a pass that gradients follow or not.
+    fn prepare(&mut self, batch: usize, trains: bool, parameters: &[&[f32]]) {
         if batch > self.largest {
             self.buffers.clear();
             self.largest = batch;
         }
-        let batch = planned(batch);
-        if batch != self.kernels.batch {
-            self.kernels = Kernels { batch, ..Kernels::default() };
+        let planned = (planned(batch), trains);
+        if planned != self.kernels.planned {
+            self.kernels.planned = planned;
+            self.kernels.ready = false;
+            self.kernels.convs.clear();
             self.kernels.convs.resize_with(self.plan.lengths().len(), || None);
-            for (weight, shape) in shapes(&self.plan, batch) {
-                let plan = if is_light(&shape, batch) { ConvKernel::plain } else { ConvKernel::new };
-                let kernel = plan(shape, self.isa, self.threads);
-                self.kernels.convs[weight] = Some(kernel);
+            for (weight, shape) in shapes(&self.plan, planned.0) {
+                let plan = if is_light(&shape, planned) { ConvKernel::plain } else { ConvKernel::new };
+                self.kernels.convs[weight] = Some(plan(shape, self.isa, self.threads));
             }
         }
         if !self.kernels.ready {

@@ -3,7 +3,7 @@
 use super::plan::{Plan, Scheme};
 use super::scratch::Buffer;
 use super::weights::{self, Shared};
-use super::work::{Gradients, Work};
+use super::work::{Gradients, Outputs, Way, Work};
 use super::{Active, ConvShape, Isa, Scratch};
 
 /// The plan and the weights of one convolution, for any number of steps.
@@ -76,10 +76,33 @@ impl ConvKernel {
         y: &mut [f32],
         scratch: &mut Scratch,
     ) {
-        let batch = self.batch(x, y);
+        assert_eq!(self.batch(x) * self.shape().output_len(), y.len(), "the size of the output");
+        self.run([active, wanted], x, Outputs::Kept(Shared(y.as_mut_ptr())), scratch);
+    }
+
+    /// As [`ConvKernel::forward`], for outputs that are needed once: `done` gets the number of a sample and its
+    /// `[out_height, out_width, cout]`, from several threads and in any order, while a core has them near.
+    ///
+    /// # Panics
+    ///
+    /// As for [`ConvKernel::forward`].
+    pub fn forward_to(
+        &mut self,
+        x: &[f32],
+        active: Option<&Active>,
+        wanted: Option<&Active>,
+        scratch: &mut Scratch,
+        done: impl Fn(usize, &[f32]) + Sync,
+    ) {
+        self.run([active, wanted], x, Outputs::Handed(&done), scratch);
+    }
+
+    fn run(&mut self, sets: [Option<&Active>; 2], x: &[f32], to: Outputs, scratch: &mut Scratch) {
+        let batch = self.batch(x);
         let weights = self.blocks();
-        let (x, y) = (Shared(x.as_ptr().cast_mut()), Shared(y.as_mut_ptr()));
-        Work::new(&self.plan, batch, [active, wanted], false, scratch).forward(weights, x, y);
+        let way = if matches!(to, Outputs::Kept(_)) { Way::Forth } else { Way::Handing };
+        let x = Shared(x.as_ptr().cast_mut());
+        Work::new(&self.plan, batch, sets, way, scratch).forward(weights, x, to);
     }
 
     /// The gradients of x and w from that of y. `dw` `[cout, cin, kernel, kernel]` and `dx`, if wanted, are
@@ -97,14 +120,15 @@ impl ConvKernel {
         dw: &mut [f32],
         scratch: &mut Scratch,
     ) {
-        let batch = self.batch(x, dy);
+        let batch = self.batch(x);
+        assert_eq!(batch * self.shape().output_len(), dy.len(), "the size of the output's gradient");
         assert!(dx.as_ref().is_none_or(|dx| dx.len() == x.len()), "the size of the input's gradient");
         let s = &self.plan.shape;
         assert_eq!(dw.len(), s.cout * s.cin * s.kernel * s.kernel, "the size of the weights' gradient");
         let weights = self.blocks();
         let (x, dy) = (Shared(x.as_ptr().cast_mut()), Shared(dy.as_ptr().cast_mut()));
         let gradients = Gradients { dx: dx.map(|dx| Shared(dx.as_mut_ptr())), dw };
-        Work::new(&self.plan, batch, [active, None], true, scratch)
+        Work::new(&self.plan, batch, [active, None], Way::Back, scratch)
             .backward(weights, x, dy, active, gradients);
     }
 
@@ -113,12 +137,11 @@ impl ConvKernel {
         Shared(self.weights.floats(weights::blocks_len(&self.plan)).as_mut_ptr())
     }
 
-    /// The number of samples of an input and an output.
-    fn batch(&self, x: &[f32], y: &[f32]) -> usize {
+    /// The number of samples of an input.
+    fn batch(&self, x: &[f32]) -> usize {
         let s = &self.plan.shape;
         let batch = x.len() / s.input_len();
         assert_eq!(x.len(), batch * s.input_len(), "the input is no whole number of samples");
-        assert_eq!(y.len(), batch * s.output_len(), "the output has another number of samples");
         assert!(self.weights.is_used(), "no weights were given");
         batch
     }

@@ -19,11 +19,13 @@ pub(super) struct Planes {
     pub plane: usize,
 }
 
-/// Images of a batch, `[batch][pixels][channels]`.
+/// Images, `[samples][pixels][channels]`: of a batch, or of a chunk in the order of the groups.
 #[derive(Clone, Copy)]
 pub(super) struct Images {
     pub at: Shared,
     pub sample: usize,
+    /// The first position of the chunk whose images they are.
+    pub of_chunk: Option<usize>,
 }
 
 /// Which image of a convolution.
@@ -89,6 +91,13 @@ impl Pass<'_> {
         self.plan.isa
     }
 
+    /// The image at a position.
+    unsafe fn image(&self, images: Images, position: usize) -> *mut f32 {
+        let index = images.of_chunk.map_or_else(|| self.sample(position), |first| position - first);
+        // SAFETY: there is an image for every position.
+        unsafe { images.at.at(index * images.sample) }
+    }
+
     /// The sample at a position.
     pub(super) fn sample(&self, position: usize) -> usize {
         self.groups.map_or(position, |groups| groups.order[position] as usize)
@@ -149,7 +158,7 @@ impl Pass<'_> {
         let row = (position - chunk.first) * self.plan.tiles() + tiles.0 * self.plan.grid[1];
         // SAFETY: the caller's promise.
         unsafe {
-            let image = images.at.at(self.sample(position) * images.sample);
+            let image = self.image(images, position);
             let points = planes.at.at(row * planes.row);
             if self.plan.scheme == Scheme::Rows && side == Side::Output {
                 // Sums over the output channels go in whole vectors.
@@ -204,7 +213,7 @@ impl Pass<'_> {
         let row = (position - chunk.first) * self.plan.tiles() + tiles.0 * self.plan.grid[1];
         // SAFETY: the caller's promise.
         unsafe {
-            let image = images.at.at(self.sample(position) * images.sample);
+            let image = self.image(images, position);
             let points = planes.at.at(row * planes.row);
             if self.plan.scheme == Scheme::Rows && side == Side::Output {
                 let pixels = tiles.0 * width..tiles.1 * width;
@@ -305,13 +314,13 @@ impl Pass<'_> {
     /// # Safety
     ///
     /// As for [`Pass::to_points`].
-    pub(super) unsafe fn keep(&self, images: Images, side: Side, sample: usize, set: &Active) {
+    pub(super) unsafe fn keep(&self, images: Images, side: Side, position: usize, set: &Active) {
         let [height, width, channels] = self.size(side);
         // SAFETY: the caller's promise.
         unsafe {
-            let image = images.at.at(sample * images.sample);
+            let image = self.image(images, position);
             let pixels = height * width;
-            self.isa().run(Keep { image, channels, pixels, bits: set.sample(sample) });
+            self.isa().run(Keep { image, channels, pixels, bits: set.sample(self.sample(position)) });
         }
     }
 

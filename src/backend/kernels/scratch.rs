@@ -49,6 +49,8 @@ pub struct Scratch {
     pub(super) output: Buffer,
     pub(super) input_gradient: Buffer,
     pub(super) weight_gradient: Buffer,
+    /// Outputs of a chunk that are handed on at once.
+    pub(super) chunk: Buffer,
     /// What each worker needs for itself, one after the other.
     pub(super) own: Buffer,
     /// Zeros; never written.

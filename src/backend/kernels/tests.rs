@@ -245,6 +245,32 @@ fn samples_that_are_alike_share_longer_groups() {
 }
 
 #[test]
+fn outputs_that_are_handed_on_are_those_that_are_kept() {
+    let shapes = [
+        square(40, 4, 40, 33),
+        square(9, 16, 20, 16),
+        square(30, 2, 40, 17),
+        square(5, 7, 3, 20),
+        square(19, 1, 33, 7),
+    ];
+    for (shape, isa) in
+        shapes.into_iter().flat_map(|shape| Isa::available().into_iter().map(move |isa| (shape, isa)))
+    {
+        for density in [None, Some(0.3)] {
+            let case = Case::of_kinds(shape, density, 3);
+            let active = case.bits.as_ref().map(|bits| Active::new(bits, shape.cin));
+            let (mut kernel, mut scratch) = (ConvKernel::new(shape, isa, 2), Scratch::new());
+            let [expected, ..] = case.run_with(&mut kernel, &mut scratch);
+            let seen = std::sync::Mutex::new(vec![Vec::new(); shape.batch]);
+            kernel.forward_to(&case.x, active.as_ref(), None, &mut scratch, |sample, y| {
+                seen.lock().unwrap()[sample].extend_from_slice(y);
+            });
+            assert!(seen.into_inner().unwrap().concat() == expected, "{isa:?} {shape:?} {density:?}");
+        }
+    }
+}
+
+#[test]
 fn any_kernel_stride_and_padding_gives_the_convolution() {
     let shape = |height, width, cin, cout, kernel, stride, padding| ConvShape {
         batch: 3,

@@ -16,6 +16,26 @@ pub(super) struct Gradients<'a> {
     pub dw: &'a mut [f32],
 }
 
+/// What a pass is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Outputs that are kept.
+    Forth,
+    /// Outputs that are handed on.
+    Handing,
+    /// Gradients.
+    Back,
+}
+
+/// Where outputs go.
+#[derive(Clone, Copy)]
+pub(super) enum Outputs<'a> {
+    /// All of them to one array.
+    Kept(Shared),
+    /// Each to a call with the number of its sample, from any thread and in any order, while it is near.
+    Handed(&'a (dyn Fn(usize, &[f32]) + Sync)),
+}
+
 /// One pass.
 pub(super) struct Work<'a> {
     plan: &'a Plan,
@@ -36,6 +56,8 @@ pub(super) struct Work<'a> {
     dw: Shared,
     own: Shared,
     zeros: Shared,
+    /// A crew's outputs that are handed on.
+    handed: Shared,
     direct: Direct,
 }
 
@@ -67,9 +89,10 @@ impl<'a> Work<'a> {
         plan: &'a Plan,
         batch: usize,
         sets: [Option<&Active>; 2],
-        backward: bool,
+        way: Way,
         scratch: &'a mut Scratch,
     ) -> Self {
+        let (backward, hands_on) = (way == Way::Back, way == Way::Handing);
         let grouped = grouped(plan, sets, batch, backward, &mut scratch.groups);
         let matrices = if backward { 3 } else { 2 };
         let alone = plan.alone(batch, backward);
@@ -108,23 +131,39 @@ impl<'a> Work<'a> {
             dw: scratch.weight_gradient.shared(dw),
             own: scratch.own.shared(plan.threads * Own::of(plan).len),
             zeros: scratch.zeros.shared(channels),
+            handed: scratch.chunk.shared(if hands_on { crews * chunk * plan.shape.output_len() } else { 0 }),
             groups: grouped.then_some(&scratch.groups),
         }
     }
 
     /// The output.
-    pub(super) fn forward(&self, weights: Shared, x: Shared, y: Shared) {
+    pub(super) fn forward(&self, weights: Shared, x: Shared, to: Outputs) {
         parallel(self.crews, self.batch.div_ceil(self.chunk), |crew, index| {
             let chunk = self.nth(index);
             // SAFETY: the buffers are as large as plan and chunk ask; jobs of one phase write to different
             // samples, tiles, rows or blocks, and the phases follow each other.
-            unsafe { self.forward_chunk(crew, chunk, weights, [x, y]) }
+            unsafe {
+                let done = match to {
+                    Outputs::Kept(y) => {
+                        return self.forward_chunk(crew, chunk, weights, x, self.images(y, Side::Output));
+                    }
+                    Outputs::Handed(done) => done,
+                };
+                let len = self.plan.shape.output_len();
+                let own = Shared(self.handed.at(crew * self.chunk * len));
+                let outs = Images { of_chunk: Some(chunk.first), ..self.images(own, Side::Output) };
+                self.forward_chunk(crew, chunk, weights, x, outs);
+                parallel(self.threads, chunk.samples, |_, index| {
+                    let y = std::slice::from_raw_parts(own.at(index * len), len);
+                    done(self.sample(chunk.first + index), y);
+                });
+            }
         });
     }
 
-    unsafe fn forward_chunk(&self, crew: usize, chunk: Chunk, weights: Shared, [x, y]: [Shared; 2]) {
-        let pass = self.pass(crew, chunk, x, y);
-        let (images, outs) = (self.images(x, Side::Input), self.images(y, Side::Output));
+    unsafe fn forward_chunk(&self, crew: usize, chunk: Chunk, weights: Shared, x: Shared, outs: Images) {
+        let images = self.images(x, Side::Input);
+        let pass = self.pass(crew, chunk, images, outs);
         // SAFETY: the caller's promise.
         unsafe {
             if !self.direct.input {
@@ -189,8 +228,8 @@ impl<'a> Work<'a> {
         active: Option<&Active>,
         (dx, (dw, fresh)): (Option<Shared>, (*mut f32, bool)),
     ) {
-        let pass = self.pass(crew, chunk, x, dy);
         let (images, outs) = (self.images(x, Side::Input), self.images(dy, Side::Output));
+        let pass = self.pass(crew, chunk, images, outs);
         let (all, dw) = ((0, self.plan.grid[0]), Shared(dw));
         // SAFETY: the caller's promise; the two products read the same planes and write to different ones.
         unsafe {
@@ -207,7 +246,7 @@ impl<'a> Work<'a> {
             let Some(dx) = dx else { return };
             let images = self.images(dx, Side::Input);
             let planes = match self.direct.gradient {
-                true => self.image_planes(dx, Side::Input, chunk),
+                true => self.image_planes(images, Side::Input, chunk),
                 false => self.crew_planes(crew, self.gradient),
             };
             each(self.threads, pass.back_jobs(chunk), |worker, at| {
@@ -219,10 +258,15 @@ impl<'a> Work<'a> {
                     pass.to_image(worker, (images, Side::Input, planes), chunk, position, all);
                 }
                 if let Some(active) = active {
-                    pass.keep(images, Side::Input, pass.sample(position), active);
+                    pass.keep(images, Side::Input, position, active);
                 }
             });
         }
+    }
+
+    /// The sample at a position.
+    fn sample(&self, position: usize) -> usize {
+        self.groups.map_or(position, |groups| groups.order[position] as usize)
     }
 
     fn nth(&self, index: usize) -> Chunk {
@@ -230,7 +274,7 @@ impl<'a> Work<'a> {
         Chunk { first, samples: self.chunk.min(self.batch - first) }
     }
 
-    fn pass(&self, crew: usize, chunk: Chunk, x: Shared, y: Shared) -> Pass<'_> {
+    fn pass(&self, crew: usize, chunk: Chunk, x: Images, y: Images) -> Pass<'_> {
         let own_layout = Own::of(self.plan);
         Pass {
             plan: self.plan,
@@ -253,15 +297,16 @@ impl<'a> Work<'a> {
 
     fn images(&self, at: Shared, side: Side) -> Images {
         let s = &self.plan.shape;
-        Images { at, sample: if side == Side::Input { s.input_len() } else { s.output_len() } }
+        let sample = if side == Side::Input { s.input_len() } else { s.output_len() };
+        Images { at, sample, of_chunk: None }
     }
 
     /// A chunk's images as planes.
-    fn image_planes(&self, at: Shared, side: Side, chunk: Chunk) -> Planes {
-        let images = self.images(at, side);
+    fn image_planes(&self, images: Images, side: Side, chunk: Chunk) -> Planes {
         let row = if side == Side::Input { self.plan.shape.cin } else { self.plan.shape.cout };
+        let first = chunk.first - images.of_chunk.unwrap_or(0);
         // SAFETY: the chunk's samples are in the images.
-        Planes { at: Shared(unsafe { at.at(chunk.first * images.sample) }), row, plane: 0 }
+        Planes { at: Shared(unsafe { images.at.at(first * images.sample) }), row, plane: 0 }
     }
 
     /// A crew's part of a buffer.

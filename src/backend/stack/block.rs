@@ -1,11 +1,11 @@
 //! A convolution with all that is joined to it, forward.
 
-use super::forward::{Mode, Under};
+use super::forward::{Mode, Tape, Under};
 use super::passes::{self, Affine, Window};
 use super::plan::{Block, Step};
-use super::share::each;
+use super::share::{Items, each};
 use super::{Buffer, Buffers, Engine, Statistics};
-use crate::backend::kernels::Active;
+use crate::backend::kernels::{Active, Isa};
 
 /// Added to variances before their root is taken.
 const EPSILON: f64 = 1e-5;
@@ -46,68 +46,97 @@ pub(super) struct Factors {
 
 impl Engine {
     pub(super) fn block(&mut self, step: &Step, block: &Block, pass: &mut Under<'_>) {
-        let batch = pass.tape.batch;
-        let channels = self.plan.values[step.output].channels;
-        let (mask, hidden) = self.mask(step.input, block, pass).unzip();
-        let bits = mask.as_deref().map(|mask| bits(mask, channels));
-        let trains = matches!(pass.mode, Mode::Train(_));
-
-        let mut y = self.buffers.take(batch * block.height * block.width * channels);
-        let active = pass.tape.active[step.input].as_deref();
-        let active = active.map(|rows| Active::new(rows, self.plan.values[step.input].channels));
-        let wanted = bits.as_deref().filter(|_| !trains).map(|rows| Active::new(rows, channels));
-        let (kernel, scratch) = self.kernels.of(block.weight);
-        kernel.forward(pass.tape.value(step.input), active.as_ref(), wanted.as_ref(), &mut y, scratch);
-
-        let norm = self.norm(block, &y, channels, pass);
-        let factors = self.factors(&norm, mask.as_deref(), channels);
-        self.activations(step, block, &y, &factors, pass);
+        let value = self.plan.values[step.output];
+        let mut out = self.buffers.take(pass.tape.batch * value.len());
+        let mut total = self.buffers.take(pass.tape.batch * value.channels);
+        let generated = self.mask(step.input, block, pass);
+        let mask = generated.as_ref().map(|(mask, _)| mask);
+        if let (Some(generator), Some(mask)) = (block.generator, mask) {
+            pass.outcome.masks[generator.mask] = mask.to_vec();
+        }
+        let bits = mask.map(|mask| bits(mask, value.channels));
+        let rows = out.chunks_exact_mut(value.len()).zip(total.chunks_exact_mut(value.channels));
+        match pass.mode {
+            Mode::Train(_) => self.trained(step, block, generated, rows, pass),
+            Mode::Evaluate => self.evaluated(step, block, (generated, bits.as_deref()), rows, pass),
+        }
         let added = block.added.map(|(added, _)| &pass.tape.active[added]);
         pass.tape.active[step.output] = match (bits, added) {
             (bits, None) => bits,
             (Some(bits), Some(Some(added))) => Some(bits.iter().zip(added).map(|(a, b)| a | b).collect()),
             _ => None,
         };
-        if let (Some(generator), Some(mask)) = (block.generator, &mask) {
-            pass.outcome.masks[generator.mask] = mask.to_vec();
-        }
-        let tape = BlockTape { y, mask, hidden, norm, factors };
-        match trains {
-            true => pass.tape.blocks[block.index] = Some(tape),
-            false => tape.release(&mut self.buffers),
+        pass.tape.values[step.output] = Some(out);
+        if value.averaged {
+            let pixels = value.pixels() as f32;
+            total.iter_mut().for_each(|total| *total /= pixels);
+            pass.tape.means[step.output] = Some(total);
+        } else {
+            self.buffers.give(total);
         }
     }
 
-    /// What normalises the convolution's output; records what batch norm saw.
-    fn norm(&self, block: &Block, y: &[f32], channels: usize, pass: &mut Under<'_>) -> Norm {
-        let bias = block.bias.map(|bias| pass.parameters[bias]);
-        let Some(first) = block.norm else {
-            let offset = bias.map_or_else(|| vec![0.0; channels], <[f32]>::to_vec);
-            return Norm { centre: vec![0.0; channels], gain: vec![1.0; channels], offset, inverse: None };
-        };
-        let [scale, shift, running_mean, running_var] =
-            std::array::from_fn(|offset| pass.parameters[first + offset]);
-        // A bias moves the mean and nothing else.
-        let (centre, var) = match pass.mode {
-            Mode::Train(_) => {
-                let (mean, var) = self.moments(y, channels);
-                let pixels = (y.len() / channels) as f64;
-                let unbiased = pixels / (pixels - 1.0).max(1.0);
-                let statistics = Statistics {
-                    mean: (0..channels).map(|c| mean[c] + bias.map_or(0.0, |bias| bias[c])).collect(),
-                    var: var.iter().map(|var| (var * unbiased) as f32).collect(),
-                };
-                pass.outcome.statistics[block.index] = Some(statistics);
-                (mean, var)
+    /// Activations and their sums over the pixels, sample by sample, and what the way back needs: the statistics of
+    /// batch norm are those of all samples, so the convolution comes first.
+    fn trained<'a>(
+        &mut self,
+        step: &Step,
+        block: &Block,
+        generated: Option<(Buffer, Buffer)>,
+        rows: impl Iterator<Item = (&'a mut [f32], &'a mut [f32])>,
+        pass: &mut Under<'_>,
+    ) {
+        let channels = self.plan.values[step.output].channels;
+        let image = block.height * block.width * channels;
+        let mut y = self.buffers.take(pass.tape.batch * image);
+        let active = self.active(step.input, &pass.tape);
+        let (kernel, scratch) = self.kernels.of(block.weight);
+        kernel.forward(pass.tape.value(step.input), active.as_ref(), None, &mut y, scratch);
+        let seen = block.norm.map(|_| self.moments(&y, channels));
+        pass.outcome.statistics[block.index] =
+            seen.as_ref().map(|seen| statistics(block, seen, y.len() / channels, pass.parameters));
+        let norm = norm(block, seen, channels, pass.parameters);
+        let (mask, hidden) = generated.unzip();
+        let factors = self.factors(&norm, mask.as_deref(), channels);
+        let finish = Finish::new(self.isa, block, &factors, &pass.tape);
+        each(self.threads, rows.zip(y.chunks_exact(image)), |sample, ((out, total), y)| {
+            finish.sample(sample, y, out, total);
+        });
+        pass.tape.blocks[block.index] = Some(BlockTape { y, mask, hidden, norm, factors });
+    }
+
+    /// The same with what batch norm has learnt: each sample is finished as soon as it is convolved, while it is near.
+    fn evaluated<'a>(
+        &mut self,
+        step: &Step,
+        block: &Block,
+        (generated, bits): (Option<(Buffer, Buffer)>, Option<&[u64]>),
+        rows: impl Iterator<Item = (&'a mut [f32], &'a mut [f32])>,
+        pass: &mut Under<'_>,
+    ) {
+        let channels = self.plan.values[step.output].channels;
+        let (mask, hidden) = generated.unzip();
+        let factors = self.factors(&norm(block, None, channels, pass.parameters), mask.as_deref(), channels);
+        let finish = Finish::new(self.isa, block, &factors, &pass.tape);
+        let rows = Items::new(rows);
+        let active = self.active(step.input, &pass.tape);
+        let wanted = bits.map(|rows| Active::new(rows, channels));
+        let (kernel, scratch) = self.kernels.of(block.weight);
+        let x = pass.tape.value(step.input);
+        kernel.forward_to(x, active.as_ref(), wanted.as_ref(), scratch, |sample, y| {
+            if let Some((out, total)) = rows.take(sample) {
+                finish.sample(sample, y, out, total);
             }
-            Mode::Evaluate => {
-                let mean = (0..channels).map(|c| running_mean[c] - bias.map_or(0.0, |bias| bias[c]));
-                (mean.collect(), running_var.iter().map(|&var| f64::from(var)).collect())
-            }
-        };
-        let inverse: Vec<f32> = var.iter().map(|var| (1.0 / (var + EPSILON).sqrt()) as f32).collect();
-        let gain = inverse.iter().zip(scale).map(|(inverse, scale)| inverse * scale).collect();
-        Norm { centre, gain, offset: shift.to_vec(), inverse: Some(inverse) }
+        });
+        let Factors { scale, shift, .. } = factors;
+        let used = [Some(scale), Some(shift), mask, hidden];
+        used.into_iter().flatten().for_each(|buffer| self.buffers.give(buffer));
+    }
+
+    /// The channels of a value that are not zero, where masks say so.
+    fn active<'a>(&self, value: usize, tape: &'a Tape) -> Option<Active<'a>> {
+        let rows = tape.active[value].as_deref()?;
+        Some(Active::new(rows, self.plan.values[value].channels))
     }
 
     /// Mean and biased variance of each channel. Sums are taken about a pixel of the first sample, so that a
@@ -150,41 +179,69 @@ impl Engine {
         }
         Factors { scale, shift, channels }
     }
+}
 
-    /// The block's output from the convolution's, and its mean.
-    fn activations(
-        &mut self,
-        step: &Step,
-        block: &Block,
-        y: &[f32],
-        factors: &Factors,
-        pass: &mut Under<'_>,
-    ) {
-        let value = self.plan.values[step.output];
-        let mut out = self.buffers.take(pass.tape.batch * value.len());
-        let mut total = self.buffers.take(pass.tape.batch * value.channels);
-        let image = block.height * block.width * value.channels;
-        let added = block.added.map(|(added, outer)| (pass.tape.value(added), passes::floor(outer)));
-        let (isa, window) = (self.isa, block.window());
-        let rows = out.chunks_exact_mut(value.len()).zip(total.chunks_exact_mut(value.channels));
-        each(self.threads, rows.zip(y.chunks_exact(image)), |sample, ((out, total), y)| {
-            let affine = factors.of(sample, block.relu);
-            match added {
-                Some((added, outer)) => {
-                    let added = &added[sample * value.len()..][..value.len()];
-                    passes::activate_added(isa, y, affine, added, outer, out, total);
-                }
-                None if block.pool > 1 => passes::activate_pooled(isa, y, affine, window, out, total),
-                None => passes::activate(isa, y, affine, out, total),
+/// Batch norm by what it saw of a batch, mean and biased variance, or else by what it has learnt; the bias alone
+/// without batch norm.
+fn norm(block: &Block, seen: Option<(Vec<f32>, Vec<f64>)>, channels: usize, parameters: &[&[f32]]) -> Norm {
+    let bias = block.bias.map(|bias| parameters[bias]);
+    let Some(first) = block.norm else {
+        let offset = bias.map_or_else(|| vec![0.0; channels], <[f32]>::to_vec);
+        return Norm { centre: vec![0.0; channels], gain: vec![1.0; channels], offset, inverse: None };
+    };
+    let [scale, shift, running_mean, running_var] = std::array::from_fn(|offset| parameters[first + offset]);
+    // A bias moves the mean and nothing else.
+    let (centre, var) = seen.unwrap_or_else(|| {
+        let mean = (0..channels).map(|c| running_mean[c] - bias.map_or(0.0, |bias| bias[c]));
+        (mean.collect(), running_var.iter().map(|&var| f64::from(var)).collect())
+    });
+    let inverse: Vec<f32> = var.iter().map(|var| (1.0 / (var + EPSILON).sqrt()) as f32).collect();
+    let gain = inverse.iter().zip(scale).map(|(inverse, scale)| inverse * scale).collect();
+    Norm { centre, gain, offset: shift.to_vec(), inverse: Some(inverse) }
+}
+
+/// What batch norm saw in so many pixels.
+fn statistics(
+    block: &Block,
+    (mean, var): &(Vec<f32>, Vec<f64>),
+    pixels: usize,
+    parameters: &[&[f32]],
+) -> Statistics {
+    let bias = block.bias.map(|bias| parameters[bias]);
+    let unbiased = pixels as f64 / (pixels as f64 - 1.0).max(1.0);
+    Statistics {
+        mean: mean.iter().enumerate().map(|(c, mean)| mean + bias.map_or(0.0, |bias| bias[c])).collect(),
+        var: var.iter().map(|var| (var * unbiased) as f32).collect(),
+    }
+}
+
+/// From a convolution's output to what its block hands on.
+struct Finish<'a> {
+    isa: Isa,
+    block: &'a Block,
+    factors: &'a Factors,
+    /// What is added, of all samples, and the bound behind the sum.
+    added: Option<(&'a [f32], f32)>,
+}
+
+impl<'a> Finish<'a> {
+    fn new(isa: Isa, block: &'a Block, factors: &'a Factors, tape: &'a Tape) -> Self {
+        let added = block.added.map(|(added, outer)| (tape.value(added), passes::floor(outer)));
+        Finish { isa, block, factors, added }
+    }
+
+    /// One sample's activations, and their sums over the pixels.
+    fn sample(&self, sample: usize, y: &[f32], out: &mut [f32], total: &mut [f32]) {
+        let affine = self.factors.of(sample, self.block.relu);
+        match self.added {
+            Some((added, outer)) => {
+                let added = &added[sample * out.len()..][..out.len()];
+                passes::activate_added(self.isa, y, affine, added, outer, out, total);
             }
-        });
-        pass.tape.values[step.output] = Some(out);
-        if value.averaged {
-            let pixels = value.pixels() as f32;
-            total.iter_mut().for_each(|total| *total /= pixels);
-            pass.tape.means[step.output] = Some(total);
-        } else {
-            self.buffers.give(total);
+            None if self.block.pool > 1 => {
+                passes::activate_pooled(self.isa, y, affine, self.block.window(), out, total);
+            }
+            None => passes::activate(self.isa, y, affine, out, total),
         }
     }
 }

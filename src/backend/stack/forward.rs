@@ -72,7 +72,7 @@ impl Engine {
         if let Some(mut tape) = self.tape.take() {
             self.release(&mut tape);
         }
-        self.prepare(batch, parameters);
+        self.prepare(batch, matches!(mode, Mode::Train(_)), parameters);
         let plan = Arc::clone(&self.plan);
         let count = plan.values.len();
         let blocks = plan.blocks().count();
