@@ -6,7 +6,18 @@
 
 use super::simd::{Job, Simd};
 
-/// `out[row][..] = sum over k of a[row][k] * b[list[k]][..]` for one block of columns.
+/// Which values of a row of A belong to which rows of a block of B.
+#[derive(Clone, Copy)]
+pub(super) enum Terms {
+    /// They follow each other in both.
+    All,
+    /// They belong to these rows of B.
+    Listed(*const u32),
+    /// They lie in runs of `run` values that begin `pitch` values apart: a row of A is a window of an image.
+    Windows { run: usize, pitch: usize },
+}
+
+/// `out[row][..] = sum over k of a[row][k] * b[k][..]` for one block of columns, with k as the terms say.
 pub(super) struct Rows {
     /// `[rows][k]`, rows `lda` apart.
     pub a: *const f32,
@@ -16,8 +27,7 @@ pub(super) struct Rows {
     pub b: *const f32,
     pub vectors: usize,
     pub k: usize,
-    /// `k` rows of b, or null for the first `k`.
-    pub list: *const u32,
+    pub terms: Terms,
     /// `[rows][columns]`, rows `ldo` apart.
     pub out: *mut f32,
     pub ldo: usize,
@@ -176,10 +186,10 @@ impl Job for Rows {
                 ($r:literal, $c:literal) => {{
                     // SAFETY: rows `row..row + R` exist; the rest is the caller's promise.
                     unsafe {
-                        if self.list.is_null() {
-                            self.tile::<S, $r, $c, false>(row)
-                        } else {
-                            self.tile::<S, $r, $c, true>(row)
+                        match self.terms {
+                            Terms::All => self.tile::<S, $r, $c, ALL>(row),
+                            Terms::Listed(_) => self.tile::<S, $r, $c, LISTED>(row),
+                            Terms::Windows { .. } => self.tile::<S, $r, $c, WINDOWS>(row),
                         }
                     }
                     row += $r;
@@ -190,22 +200,36 @@ impl Job for Rows {
     }
 }
 
+/// The kinds of [`Terms`], as numbers for which a tile is compiled.
+const ALL: u8 = 0;
+const LISTED: u8 = 1;
+const WINDOWS: u8 = 2;
+
 impl Rows {
     #[inline(always)]
-    unsafe fn tile<S: Simd, const R: usize, const C: usize, const LIST: bool>(&self, row: usize) {
+    unsafe fn tile<S: Simd, const R: usize, const C: usize, const TERMS: u8>(&self, row: usize) {
+        let list = if let Terms::Listed(list) = self.terms { list } else { std::ptr::null() };
+        let (run, pitch) = if let Terms::Windows { run, pitch } = self.terms { (run, pitch) } else { (0, 0) };
         // SAFETY: `a` and `out` have rows `row..row + R`, and `b` (or `list`) `k` rows.
         unsafe {
-            let a = self.a.add(row * self.lda);
+            let mut a = self.a.add(row * self.lda);
+            let mut left = run;
             let mut sums = [[S::splat(0.0); C]; R];
             for k in 0..self.k {
-                let at = if LIST { *self.list.add(k) as usize } else { k };
+                let at = if TERMS == LISTED { *list.add(k) as usize } else { k };
                 let b = self.b.add(at * C * S::LANES);
                 let b = load::<S, C>(b);
                 for (r, sums) in sums.iter_mut().enumerate() {
-                    let value = S::splat(*a.add(r * self.lda + k));
+                    let value = S::splat(*a.add(r * self.lda));
                     for (sum, b) in sums.iter_mut().zip(b) {
                         *sum = S::fma(value, b, *sum);
                     }
+                }
+                a = a.wrapping_add(1);
+                if TERMS == WINDOWS {
+                    left -= 1;
+                    a = a.wrapping_add(if left == 0 { pitch - run } else { 0 });
+                    left = if left == 0 { run } else { left };
                 }
             }
             let whole = self.columns >= C * S::LANES;

@@ -1,6 +1,6 @@
 //! Products of two matrices, for linear layers and mask generators.
 
-use super::gemm::Rows;
+use super::gemm::{Rows, Terms};
 use super::plan::{Blocks, spaced};
 use super::pool::parallel;
 use super::simd::{Job, Simd};
@@ -105,7 +105,7 @@ pub fn matmul(
                 b: packed.at(block * depth * blocks.width),
                 vectors: blocks.vectors,
                 k: depth,
-                list: std::ptr::null(),
+                terms: Terms::All,
                 out: out.at(first * out_row + column),
                 ldo: out_row,
                 columns: blocks.width,

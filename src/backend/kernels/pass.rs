@@ -1,7 +1,7 @@
 //! The phases of a convolution's passes, as jobs: samples between images and points, and the products at the
 //! points.
 
-use super::gemm::{Dots, Outer, Picked, Rows, Transposed};
+use super::gemm::{Dots, Outer, Picked, Rows, Terms, Transposed};
 use super::groups::Groups;
 use super::plan::{Plan, Scheme};
 use super::simd::fetch;
@@ -64,6 +64,19 @@ impl Own {
     }
 }
 
+/// A chunk's images as windows: where that of an output pixel begins.
+#[derive(Clone, Copy)]
+pub(super) struct Windows {
+    pub at: Shared,
+    /// Distances of images, of rows of output pixels and of neighbours in a row.
+    pub sample: usize,
+    pub row: usize,
+    pub column: usize,
+    /// Values of a window that follow each other, and the distance of such runs.
+    pub run: usize,
+    pub pitch: usize,
+}
+
 /// Everything that the jobs of a pass share.
 pub(super) struct Pass<'a> {
     pub plan: &'a Plan,
@@ -73,6 +86,8 @@ pub(super) struct Pass<'a> {
     pub groups: Option<&'a Groups>,
     pub input: Planes,
     pub output: Planes,
+    /// In place of the transformed input, where each output pixel's inputs are read from the image.
+    pub windows: Option<Windows>,
     pub own: Shared,
     pub own_layout: Own,
     /// As many zeros as an image has channels.
@@ -189,8 +204,31 @@ impl Pass<'_> {
                 Patches { plan, image, pixel, channels, rows: tiles, patches: points, row }.gather();
                 return;
             }
+            if !copied {
+                fetch(from, (last - first) * width * pixel);
+            }
             let strip = self.strip(side, (from, first, pixel), tiles, (points, planes), self.zeros.at(0));
             self.isa().run(Read(strip));
+        }
+    }
+
+    /// A sample's image to where windows are read: with zeros around it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Pass::to_points`]; there is room for the padded image.
+    pub(super) unsafe fn pad(&self, (images, to): (Images, Windows), chunk: Chunk, position: usize) {
+        let s = &self.plan.shape;
+        let (row, [width, height]) = (s.width * s.cin, [s.width, s.height].map(|n| n + 2 * s.padding));
+        // SAFETY: the caller's promise.
+        unsafe {
+            let image = self.image(images, position);
+            let to = to.at.at((position - chunk.first) * to.sample);
+            to.write_bytes(0, height * width * s.cin);
+            for y in 0..s.height {
+                let to = to.add(((y + s.padding) * width + s.padding) * s.cin);
+                to.copy_from_nonoverlapping(image.add(y * row), row);
+            }
         }
     }
 
@@ -356,29 +394,44 @@ impl Pass<'_> {
         unsafe {
             let weights = weights.at(point * plan.weight_plane());
             let whole = weights.add(block * plan.depth * n.width);
-            let run = |(first, rows): (usize, usize), b, vectors, list, k| {
+            let ldo = self.output.row;
+            // Rows of the image itself end with its last channel; others have room for whole blocks.
+            let columns = match ldo == plan.shape.cout {
+                true => n.width.min(plan.shape.cout - block * n.width),
+                false => n.width,
+            };
+            let out = |row: usize| self.output.at.at(point * self.output.plane + row * ldo + block * n.width);
+            if let Some(windows) = &self.windows {
+                let (columns_of, rows_of) = (plan.grid[1], chunk.samples * plan.grid[0]);
+                let (start, end) = part(rows_of, part_of[1], part_of[0]);
+                let (b, vectors, k) = (whole, n.vectors, plan.depth);
+                let terms = Terms::Windows { run: windows.run, pitch: windows.pitch };
+                for row in start..end {
+                    let (sample, y) = (row / plan.grid[0], row % plan.grid[0]);
+                    let a = windows.at.at(sample * windows.sample + y * windows.row);
+                    let (lda, rows, out) = (windows.column, columns_of, out(row * columns_of));
+                    plan.isa.run(Rows { a, lda, rows, b, vectors, k, terms, out, ldo, columns });
+                }
+                return;
+            }
+            let run = |(first, rows): (usize, usize), b, vectors, terms, k| {
                 let a = self.input.at.at(point * self.input.plane + first * self.input.row);
-                let out =
-                    self.output.at.at(point * self.output.plane + first * self.output.row + block * n.width);
-                let (lda, ldo) = (self.input.row, self.output.row);
-                // Rows of the image itself end with its last channel; others have room for whole blocks.
-                let columns = match ldo == plan.shape.cout {
-                    true => n.width.min(plan.shape.cout - block * n.width),
-                    false => n.width,
-                };
-                plan.isa.run(Rows { a, lda, rows, b, vectors, k, list, out, ldo, columns });
+                let (lda, out) = (self.input.row, out(first));
+                plan.isa.run(Rows { a, lda, rows, b, vectors, k, terms, out, ldo, columns });
             };
             let Some(groups) = self.groups else {
-                return run((start, end - start), whole, n.vectors, std::ptr::null(), plan.depth);
+                return run((start, end - start), whole, n.vectors, Terms::All, plan.depth);
             };
             fetch(whole, plan.depth * n.width);
             for (group, first, rows) in self.groups_of(groups, chunk, (start, end)) {
                 let list = groups.rows(group);
-                let (list, k) = list.map_or((std::ptr::null(), plan.depth), |l| (l.as_ptr(), l.len()));
+                let k = list.map_or(plan.depth, <[u32]>::len);
                 let Some((bits, all)) = groups.outputs(group) else {
-                    run((first, rows), whole, n.vectors, list, k);
+                    let terms = list.map_or(Terms::All, |list| Terms::Listed(list.as_ptr()));
+                    run((first, rows), whole, n.vectors, terms, k);
                     continue;
                 };
+                let list = list.map_or(std::ptr::null(), <[u32]>::as_ptr);
                 let skip = block * n.width;
                 if skip >= all {
                     continue;
@@ -388,7 +441,7 @@ impl Pass<'_> {
                 let to = self.block(worker);
                 let (from, depth, block, to_row) = (weights, plan.depth, n.width, vectors * plan.isa.lanes());
                 plan.isa.run(Picked { from, depth, block, list, k, bits, skip, count, to, to_row });
-                run((first, rows), to, vectors, std::ptr::null(), k);
+                run((first, rows), to, vectors, Terms::All, k);
             }
         }
     }
@@ -450,8 +503,8 @@ impl Pass<'_> {
                     to_block,
                 });
                 let (a, b, k, out) = (a(start), to, plan.shape.cout, out(start).add(first));
-                let (list, columns) = (std::ptr::null(), to_block);
-                plan.isa.run(Rows { a, lda, rows, b, vectors, k, list, out, ldo, columns });
+                let (terms, columns) = (Terms::All, to_block);
+                plan.isa.run(Rows { a, lda, rows, b, vectors, k, terms, out, ldo, columns });
             };
             let (start, end) = part(chunk.samples * plan.tiles(), part_of[1], part_of[0]);
             let Some(groups) = self.groups else {

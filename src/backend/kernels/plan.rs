@@ -120,6 +120,18 @@ impl Plan {
         Plan { shape, isa, threads, scheme, points, grid, taps, depth, n, k, rows, direct }
     }
 
+    /// Whether every output pixel's inputs can be read from its window of the image.
+    pub(super) fn windows(&self) -> bool {
+        let whole = self.taps.len() == self.shape.kernel * self.shape.kernel;
+        self.scheme == Scheme::Rows && !self.direct && whole
+    }
+
+    /// Values of an image with zeros around it.
+    pub(super) fn padded(&self) -> usize {
+        let s = &self.shape;
+        (s.height + 2 * s.padding) * (s.width + 2 * s.padding) * s.cin
+    }
+
     /// Tiles of a sample.
     pub(super) fn tiles(&self) -> usize {
         self.grid[0] * self.grid[1]

@@ -4,7 +4,7 @@
 //! images need many samples to use each block of weights well, so all threads share a chunk, phase by phase.
 
 use super::groups::Groups;
-use super::pass::{Chunk, Images, Own, Pass, Planes, Side};
+use super::pass::{Chunk, Images, Own, Pass, Planes, Side, Windows};
 use super::plan::{GAP, Plan, Scheme};
 use super::pool::parallel;
 use super::weights::{self, Shared};
@@ -59,6 +59,8 @@ pub(super) struct Work<'a> {
     /// A crew's outputs that are handed on.
     handed: Shared,
     direct: Direct,
+    /// Inputs are read from windows of the image.
+    windows: bool,
 }
 
 /// Which intermediate results are the images themselves.
@@ -103,7 +105,9 @@ impl<'a> Work<'a> {
         }
         let row = plan.rows[0].max(plan.rows[1]);
         let plane = chunk * plan.tiles() * row + GAP;
-        let planes = (plan.points * plane + GAP).next_multiple_of(16);
+        let windows = !backward && !grouped && plan.windows();
+        let padded = if windows { chunk * plan.padded() } else { 0 };
+        let planes = (plan.points * plane + GAP).max(padded).next_multiple_of(16);
         let rows = plan.scheme == Scheme::Rows && !grouped;
         let input = plan.direct && !grouped;
         let direct = Direct {
@@ -125,6 +129,7 @@ impl<'a> Work<'a> {
             plane,
             planes,
             direct,
+            windows,
             input: scratch.input.shared(room(!direct.input)),
             output: scratch.output.shared(room(!direct.output)),
             gradient: scratch.input_gradient.shared(room(backward && !direct.gradient)),
@@ -166,7 +171,11 @@ impl<'a> Work<'a> {
         let pass = self.pass(crew, chunk, images, outs);
         // SAFETY: the caller's promise.
         unsafe {
-            if !self.direct.input {
+            if let Some(windows) = pass.windows.filter(|_| self.plan.shape.padding > 0) {
+                parallel(self.threads, chunk.samples, |_, index| {
+                    pass.pad((images, windows), chunk, chunk.first + index);
+                });
+            } else if !self.direct.input && !self.windows {
                 self.each_tile_row(chunk, |worker, position, tiles| {
                     pass.to_points(worker, (images, Side::Input, pass.input), chunk, position, tiles);
                 });
@@ -288,6 +297,7 @@ impl<'a> Work<'a> {
                 true => self.image_planes(y, Side::Output, chunk),
                 false => self.crew_planes(crew, self.output),
             },
+            windows: self.windows.then(|| self.windows(crew, chunk, x)),
             // SAFETY: there is room for every thread; a crew of one thread has the place of its number.
             own: Shared(unsafe { self.own.at(crew * own_layout.len) }),
             own_layout,
@@ -299,6 +309,18 @@ impl<'a> Work<'a> {
         let s = &self.plan.shape;
         let sample = if side == Side::Input { s.input_len() } else { s.output_len() };
         Images { at, sample, of_chunk: None }
+    }
+
+    /// A chunk's images, or their padded copies, as windows.
+    fn windows(&self, crew: usize, chunk: Chunk, images: Images) -> Windows {
+        let s = &self.plan.shape;
+        let (at, width, sample) = match s.padding {
+            0 => (self.image_planes(images, Side::Input, chunk).at, s.width, images.sample),
+            padding => (self.crew_planes(crew, self.input).at, s.width + 2 * padding, self.plan.padded()),
+        };
+        let pitch = width * s.cin;
+        let run = s.kernel * s.cin;
+        Windows { at, sample, row: s.stride * pitch, column: s.stride * s.cin, run, pitch }
     }
 
     /// A chunk's images as planes.
