@@ -45,6 +45,8 @@ pub use matmul::{Matrix, matmul};
 pub use pool::parallel;
 pub use scratch::Scratch;
 pub use shape::{Active, ConvShape};
+pub use simd::bring;
+pub use staging::{Addend, sum};
 
 /// The instructions that the kernels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -134,6 +134,13 @@ macro_rules! with_sizes {
                 5 => $call!(5, 4),
                 _ => $call!(6, 4),
             },
+            (3, 32) => match portion($rest, 8) {
+                8.. => $call!(8, 3),
+                6.. => $call!(6, 3),
+                4.. => $call!(4, 3),
+                2.. => $call!(2, 3),
+                _ => $call!(1, 3),
+            },
             (2, 32) => match portion($rest, 12) {
                 12.. => $call!(12, 2),
                 8.. => $call!(8, 2),

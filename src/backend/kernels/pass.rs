@@ -488,7 +488,7 @@ impl Pass<'_> {
             let (lda, ldo, depth) = (self.output.row, gradient.row, plan.depth);
             let to = self.block(worker);
             let transposed = |list: *const u32, first: usize, count: usize, (start, rows): (usize, usize)| {
-                let vectors = count.div_ceil(plan.isa.lanes()).next_power_of_two().min(k.vectors);
+                let vectors = count.div_ceil(plan.isa.lanes()).min(k.vectors);
                 let (blocks, block, to_block) = (plan.n.count, plan.n.width, vectors * plan.isa.lanes());
                 let at = if list.is_null() { list } else { list.add(first) };
                 plan.isa.run(Transposed {

@@ -199,7 +199,7 @@ impl Plan {
 
     /// Vectors of a block, for so many values of it.
     pub(super) fn vectors_for(&self, values: usize) -> usize {
-        values.div_ceil(self.isa.lanes()).next_power_of_two().min(self.n.vectors)
+        values.div_ceil(self.isa.lanes()).min(self.n.vectors)
     }
 }
 

@@ -102,6 +102,12 @@ pub(super) unsafe fn fetch(from: *const f32, len: usize) {
     }
 }
 
+/// As [`fetch`], before passes over the values in another order.
+pub fn bring(values: &[f32]) {
+    // SAFETY: the slice's values.
+    unsafe { fetch(values.as_ptr(), values.len()) }
+}
+
 /// Work that is compiled once for each instruction set.
 pub(super) trait Job {
     /// Does it. Implementations are `#[inline(always)]`, so that they are compiled with S's instructions.
@@ -116,7 +122,7 @@ impl Isa {
     /// Vectors of a block of outputs that fill the registers best, the widest first.
     pub(super) fn widths(self) -> &'static [usize] {
         match self {
-            Isa::Avx512 => &[4, 2, 1],
+            Isa::Avx512 => &[4, 3, 2, 1],
             Isa::Avx2 => &[2, 1],
             Isa::Neon | Isa::Portable => &[1],
         }

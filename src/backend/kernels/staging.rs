@@ -1,8 +1,9 @@
 //! Copies of one sample's image: with some channels only, with whole vectors of channels, or as rows of
 //! patches.
 
+use super::Isa;
 use super::plan::Plan;
-use super::simd::{Job, Simd};
+use super::simd::{Job, Simd, fetch};
 
 /// Which way pixels are copied.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,84 @@ impl Job for Stage<'_> {
                     }
                     copy = copy.add(mask.count_ones() as usize);
                 }
+            }
+        }
+    }
+}
+
+/// One side of a sum of rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Addend<'a> {
+    /// `[pixels][width]`
+    pub values: &'a [f32],
+    pub width: usize,
+    /// The channels of the sum that it has, as bits; all of them if there are none.
+    pub places: Option<&'a [u64]>,
+}
+
+/// The sums of two images' pixels, channel by channel, not below `floor` (NaN stays NaN), and their totals over the
+/// pixels. Where an addend lacks a channel it counts as 0.
+///
+/// # Panics
+///
+/// If the sizes do not fit or the processor lacks `isa`.
+pub fn sum(isa: Isa, addends: [Addend; 2], floor: f32, out: &mut [f32], total: &mut [f32]) {
+    let (channels, pixels) = (total.len(), out.len() / total.len());
+    assert_eq!(out.len(), pixels * channels, "the sums are no whole number of pixels");
+    for Addend { values, width, places } in addends {
+        let set = |places: &[u64]| places.iter().map(|word| word.count_ones() as usize).sum();
+        assert!(places.is_none_or(|places| places.len() == channels.div_ceil(64)), "the places of an addend");
+        assert_eq!(
+            (width, values.len()),
+            (places.map_or(channels, set), pixels * width),
+            "an addend's values"
+        );
+    }
+    assert!(isa.is_available(), "this processor has no {isa:?}");
+    // SAFETY: the processor has the instructions, and the sizes fit.
+    unsafe {
+        addends.iter().for_each(|addend| fetch(addend.values.as_ptr(), addend.values.len()));
+        isa.run(Sum { addends, floor, out, total });
+    }
+}
+
+struct Sum<'a> {
+    addends: [Addend<'a>; 2],
+    floor: f32,
+    out: &'a mut [f32],
+    total: &'a mut [f32],
+}
+
+impl Job for Sum<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Sum { addends, floor, out, total } = self;
+        let channels = total.len();
+        total.fill(0.0);
+        for (pixel, row) in out.chunks_exact_mut(channels).enumerate() {
+            // SAFETY: each addend holds this pixel, a value for every bit; `row` is written to its end and no further.
+            unsafe {
+                let mut from = addends.map(|addend| addend.values.as_ptr().add(pixel * addend.width));
+                for first in (0..channels).step_by(S::LANES) {
+                    let count = S::LANES.min(channels - first);
+                    let mut parts = [[0.0f32; 16]; 2];
+                    for ((addend, from), part) in addends.iter().zip(&mut from).zip(&mut parts) {
+                        let all = u32::MAX >> (32 - count);
+                        let bits =
+                            addend.places.map_or(all, |bits| (bits[first / 64] >> (first % 64)) as u32 & all);
+                        S::expand(*from, bits, part.as_mut_ptr());
+                        *from = from.add(bits.count_ones() as usize);
+                    }
+                    let sum = S::add(S::load(parts[0].as_ptr()), S::load(parts[1].as_ptr()));
+                    match count == S::LANES {
+                        true => S::store(row.as_mut_ptr().add(first), sum),
+                        false => S::store_part(row.as_mut_ptr().add(first), sum, count),
+                    }
+                }
+            }
+            for (total, x) in total.iter_mut().zip(row) {
+                *x = if *x < floor { floor } else { *x };
+                *total += *x;
             }
         }
     }

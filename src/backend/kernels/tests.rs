@@ -271,6 +271,35 @@ fn outputs_that_are_handed_on_are_those_that_are_kept() {
 }
 
 #[test]
+fn sums_put_each_addends_channels_in_their_places() {
+    let pixels = 5;
+    for isa in Isa::available() {
+        for (channels, every) in [(3, 2), (16, 3), (40, 1), (70, 7), (130, 4)] {
+            let places: Vec<usize> = (0..channels).filter(|channel| channel % every == 0).collect();
+            let mut bits = vec![0u64; usize::div_ceil(channels, 64)];
+            places.iter().for_each(|place| bits[place / 64] |= 1 << (place % 64));
+            let (some, all) = (noise(pixels * places.len(), 9), noise(pixels * channels, 10));
+            let mut expected = all.clone();
+            for (index, value) in some.iter().enumerate() {
+                expected[index / places.len() * channels + places[index % places.len()]] += value;
+            }
+            expected.iter_mut().for_each(|x| *x = x.max(-0.5));
+            let addends = [
+                Addend { values: &some, width: places.len(), places: Some(&bits) },
+                Addend { values: &all, width: channels, places: None },
+            ];
+            let (mut out, mut total) = (vec![f32::NAN; all.len()], vec![f32::NAN; channels]);
+            sum(isa, addends, -0.5, &mut out, &mut total);
+            assert_eq!(out, expected, "{isa:?} {channels}");
+            for (channel, total) in total.into_iter().enumerate() {
+                let exact: f32 = (0..pixels).map(|pixel| expected[pixel * channels + channel]).sum();
+                assert!((total - exact).abs() < 1e-5, "{isa:?} {channels}");
+            }
+        }
+    }
+}
+
+#[test]
 fn any_kernel_stride_and_padding_gives_the_convolution() {
     let shape = |height, width, cin, cout, kernel, stride, padding| ConvShape {
         batch: 3,

@@ -179,8 +179,11 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn expand(from: *const f32, mask: u32, to: *mut f32) {
-        // SAFETY: both are valid for 16 values.
-        unsafe { _mm512_storeu_ps(to, _mm512_maskz_expand_ps(mask as __mmask16, _mm512_loadu_ps(from))) }
+        // SAFETY: `to` is valid for 16 values, and `from` for as many as bits are set.
+        unsafe {
+            let values = _mm512_maskz_loadu_ps(first(mask.count_ones() as usize), from);
+            _mm512_storeu_ps(to, _mm512_maskz_expand_ps(mask as __mmask16, values));
+        }
     }
 }
 

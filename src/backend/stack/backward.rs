@@ -8,7 +8,7 @@ use super::passes::{self, Incoming, Slope};
 use super::plan::{Block, Kind, Plan, Step};
 use super::share::each as share;
 use super::{Buffer, Engine};
-use crate::backend::kernels::Active;
+use crate::backend::kernels::{Active, bring};
 
 /// A way back under way.
 pub(super) struct Back<'a> {
@@ -134,6 +134,7 @@ impl Engine {
             let range = sample * value.len()..(sample + 1) * value.len();
             let channel = &channel[sample * value.channels..][..value.channels];
             let incoming = Incoming { each: &each[range.clone()], channel };
+            bring(y);
             match block.pool {
                 1 => passes::gather(isa, y, affine, centre, incoming, dz, product),
                 _ => {
@@ -213,6 +214,7 @@ impl Engine {
             let channel = &channel[sample * value.channels..][..value.channels];
             let incoming = Incoming { each: &each[range.clone()], channel };
             let slope = Slope { gain: affine.scale, offset, slope, centre: &norm.centre };
+            bring(y);
             match block.pool {
                 1 => passes::spread(isa, y, affine, slope, incoming),
                 _ => passes::spread_pooled(isa, y, affine, slope, incoming, &pooled[range], window),

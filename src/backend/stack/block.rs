@@ -5,7 +5,7 @@ use super::passes::{self, Affine, Window};
 use super::plan::{Block, Step};
 use super::share::{Items, each};
 use super::{Buffer, Buffers, Engine, Statistics};
-use crate::backend::kernels::{Active, Isa};
+use crate::backend::kernels::{Active, Isa, bring};
 
 /// Added to variances before their root is taken.
 const EPSILON: f64 = 1e-5;
@@ -100,6 +100,7 @@ impl Engine {
         let factors = self.factors(&norm, mask.as_deref(), channels);
         let finish = Finish::new(self.isa, block, &factors, &pass.tape);
         each(self.threads, rows.zip(y.chunks_exact(image)), |sample, ((out, total), y)| {
+            bring(y);
             finish.sample(sample, y, out, total);
         });
         pass.tape.blocks[block.index] = Some(BlockTape { y, mask, hidden, norm, factors });
@@ -144,9 +145,10 @@ impl Engine {
     fn moments(&self, y: &[f32], channels: usize) -> (Vec<f32>, Vec<f64>) {
         let pixels = y.len() / channels;
         let about = &y[..channels];
-        let part = pixels.div_ceil(PARTS) * channels;
+        let part = pixels.div_ceil(PARTS.max(y.len() >> 16)) * channels;
         let mut parts = vec![(vec![0.0; channels], vec![0.0; channels]); y.len().div_ceil(part)];
         each(self.threads, parts.iter_mut().zip(y.chunks(part)), |_, ((sum, square), part)| {
+            bring(part);
             passes::moments(self.isa, part, about, sum, square);
         });
         let (mut mean, mut var) = (Vec::with_capacity(channels), Vec::with_capacity(channels));

@@ -6,6 +6,7 @@ use super::forward::{Mode, Under};
 use super::passes::{self, Affine, Incoming, Slope, Window};
 use super::plan::{Join, Step, Value};
 use super::share::each;
+use crate::backend::kernels::{self, Addend};
 
 impl Engine {
     pub(super) fn pool(&mut self, step: &Step, size: usize, pass: &mut Under<'_>) {
@@ -55,23 +56,30 @@ impl Engine {
         pass: &mut Under<'_>,
     ) {
         let value = self.plan.values[step.output];
-        let mut out = self.buffers.zeros(pass.tape.batch * value.len());
-        let paths = [(step.input, join.map(|join| &join.body)), (shortcut, join.map(|join| &join.shortcut))];
-        for (path, map) in paths {
-            let from = self.plan.values[path];
-            let images = pass.tape.value(path).chunks_exact(from.len());
-            each(self.threads, out.chunks_exact_mut(value.len()).zip(images), |_, (out, image)| {
-                let rows = out.chunks_exact_mut(value.channels).zip(image.chunks_exact(from.channels));
-                rows.for_each(|(out, row)| match map {
-                    Some(map) => map.iter().zip(row).for_each(|(&target, x)| out[target] += x),
-                    None => out.iter_mut().zip(row).for_each(|(out, x)| *out += x),
-                });
+        let mut out = self.buffers.take(pass.tape.batch * value.len());
+        let mut total = self.buffers.take(pass.tape.batch * value.channels);
+        let places = join.map(|join| [&join.body, &join.shortcut].map(|map| bits_of(map, value.channels)));
+        let sides: [_; 2] = std::array::from_fn(|side| {
+            let from = [step.input, shortcut][side];
+            let places = places.as_ref().map(|places| &places[side][..]);
+            (pass.tape.value(from), self.plan.values[from], places)
+        });
+        let isa = self.isa;
+        let rows = out.chunks_exact_mut(value.len()).zip(total.chunks_exact_mut(value.channels));
+        each(self.threads, rows, |sample, (out, total)| {
+            let addends = sides.map(|(values, from, places)| {
+                let values = &values[sample * from.len()..][..from.len()];
+                Addend { values, width: from.channels, places }
             });
-        }
-        if relu {
-            self.clamp(&mut out);
-        }
+            kernels::sum(isa, addends, passes::floor(relu), out, total);
+        });
         pass.tape.values[step.output] = Some(out);
+        if value.averaged {
+            total.iter_mut().for_each(|total| *total /= value.pixels() as f32);
+            pass.tape.means[step.output] = Some(total);
+        } else {
+            self.buffers.give(total);
+        }
         let active = [step.input, shortcut].map(|path| pass.tape.active[path].as_deref());
         pass.tape.active[step.output] = match (active, join) {
             ([Some(body), Some(short)], None) => Some(body.iter().zip(short).map(|(a, b)| a | b).collect()),
@@ -184,6 +192,13 @@ impl Engine {
         self.buffers.give(gradient);
         self.hand(step.input, dx, back);
     }
+}
+
+/// Bits at these places, of so many.
+fn bits_of(places: &[usize], len: usize) -> Vec<u64> {
+    let mut bits = vec![0; len.div_ceil(64)];
+    places.iter().for_each(|place| bits[place / 64] |= 1 << (place % 64));
+    bits
 }
 
 /// Factors that change nothing.
