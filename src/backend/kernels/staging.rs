@@ -74,6 +74,7 @@ impl Job for Stage<'_> {
 pub struct Addend<'a> {
     /// `[pixels][width]`
     pub values: &'a [f32],
+    /// Channels of a pixel.
     pub width: usize,
     /// The channels of the sum that it has, as bits; all of them if there are none.
     pub places: Option<&'a [u64]>,
