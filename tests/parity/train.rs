@@ -128,7 +128,10 @@ fn per_layer<B: Training>(fixture: &Fixture, output: &Output<B>, device: &B::Dev
     for (name, ours) in [("cohesion_per_layer", losses.cohesion), ("coupling_per_layer", losses.coupling)] {
         report.close(name, &values(ours), fixture.values(name), 1e-5);
     }
-    let masks: Vec<Array> = output.masks.iter().cloned().map(Array::from_tensor).collect();
+    let masks =
+        if report.rounds() { fixture.tensor("masks", device) } else { Tensor::cat(output.masks.clone(), 1) };
+    let sizes: Vec<usize> = output.masks.iter().map(|mask| mask.dims()[1]).collect();
+    let masks: Vec<Array> = masks.split_with_sizes(sizes, 1).into_iter().map(Array::from_tensor).collect();
     sample_metrics(fixture, &masks, report);
 }
 
