@@ -242,7 +242,7 @@ fn a_lost_device_ends_the_run_and_its_checkpoint_stays() {
 #[test]
 fn no_number_of_a_device_that_was_lost_is_told() {
     let Some(mut machine) = machine(&[]) else { return };
-    machine.home.train(&["trial", "--device", "cpu", "--epochs", "1", "--name", "run"]).exits(0);
+    machine.home.train(&["trial", "--epochs", "1", "--name", "run"]).exits(0);
     machine.settings.push(("STAND_IN_LOST_AFTER", "100".into()));
     let timed = ["bench", "step", "--model", "small", "--batch", "4", "--warmup", "0", "--steps", "1"];
     let extracted = ["extract", "run", "--classes", "0,1", "--name", "two"];

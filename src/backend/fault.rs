@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::thread::{self, ThreadId};
 
 use thiserror::Error;
 
@@ -27,7 +28,7 @@ pub enum Fault {
 }
 
 /// Who watches. A watch that is dropped leaves its place.
-static WATCHES: Mutex<Vec<Weak<Mutex<Option<Fault>>>>> = Mutex::new(Vec::new());
+static WATCHES: Mutex<Vec<Weak<Seen>>> = Mutex::new(Vec::new());
 
 /// Whether every panic is told to the hook that was there before.
 static TELLS_ALL: AtomicBool = AtomicBool::new(false);
@@ -87,7 +88,14 @@ impl Fault {
 
 /// Keeps the first failure of a device since it was made.
 #[derive(Debug)]
-pub struct Watch(Arc<Mutex<Option<Fault>>>);
+pub struct Watch(Arc<Seen>);
+
+#[derive(Debug)]
+struct Seen {
+    /// Who will ask.
+    by: ThreadId,
+    fault: Mutex<Option<Fault>>,
+}
 
 impl Watch {
     /// Watches from now on.
@@ -95,7 +103,7 @@ impl Watch {
     pub fn new() -> Watch {
         static ONCE: Once = Once::new();
         ONCE.call_once(look_at_panics);
-        let watch = Watch(Arc::default());
+        let watch = Watch(Arc::new(Seen { by: thread::current().id(), fault: Mutex::default() }));
         let mut watches = WATCHES.lock().unwrap_or_else(PoisonError::into_inner);
         watches.retain(|other| other.strong_count() > 0);
         watches.push(Arc::downgrade(&watch.0));
@@ -104,13 +112,13 @@ impl Watch {
 
     /// The first failure so far.
     pub fn seen(&self) -> Option<Fault> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// Has every panic told to the hook that was there before the first watch: one that keeps a log and leaves the
-/// terminal alone wants them all. Otherwise what a watch reports, and what follows from it on other threads than
-/// `main`, is kept from the terminal.
+/// terminal alone wants them all. Otherwise what a watch will report is kept from the terminal, and what follows from
+/// it; but not a panic of `main` while others work.
 pub fn tell_all() {
     TELLS_ALL.store(true, Ordering::Relaxed);
 }
@@ -119,27 +127,27 @@ fn look_at_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let fault = Fault::of(panic.payload_as_str().unwrap_or_default());
-        let is_fault = fault.is_some();
-        let watched = note(fault);
-        let follows = is_fault || std::thread::current().name() != Some("main");
-        if TELLS_ALL.load(Ordering::Relaxed) || !(watched && follows) {
+        let will_be_told = note(fault.as_ref());
+        if TELLS_ALL.load(Ordering::Relaxed) || !will_be_told {
             before(panic);
         }
     }));
 }
 
-/// Gives the failure to all who watch; whether one of them has seen any.
-fn note(fault: Option<Fault>) -> bool {
-    let watches = WATCHES.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut watched = false;
+/// Gives what this thread panics with, if it is a failure of a device, to all who watch; whether one of them will
+/// tell what it is about.
+fn note(fault: Option<&Fault>) -> bool {
+    let (current, watches) = (thread::current(), WATCHES.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut told = false;
     for watch in watches.iter().filter_map(Weak::upgrade) {
-        let mut seen = watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = watch.fault.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.is_none() {
-            seen.clone_from(&fault);
+            *seen = fault.cloned();
         }
-        watched |= seen.is_some();
+        let follows = fault.is_some() || watch.by == current.id() || current.name() != Some("main");
+        told |= seen.is_some() && follows;
     }
-    watched
+    told
 }
 
 #[cfg(test)]
