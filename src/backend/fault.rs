@@ -30,8 +30,8 @@ pub enum Fault {
 /// Who watches. A watch that is dropped leaves its place.
 static WATCHES: Mutex<Vec<Weak<Seen>>> = Mutex::new(Vec::new());
 
-/// Whether every panic is told to the hook that was there before.
-static TELLS_ALL: AtomicBool = AtomicBool::new(false);
+/// Whether the hook that was there before keeps a log.
+static KEEPS_LOG: AtomicBool = AtomicBool::new(false);
 
 /// What says that memory ran out: `cubecl-runtime` 0.10 (`IoError::BufferTooBig`, as text and as Debug writes
 /// it) and the driver.
@@ -116,38 +116,61 @@ impl Watch {
     }
 }
 
-/// Has every panic told to the hook that was there before the first watch: one that keeps a log and leaves the
-/// terminal alone wants them all. Otherwise what a watch will report is kept from the terminal, and what follows from
-/// it; but not a panic of `main` while others work.
-pub fn tell_all() {
-    TELLS_ALL.store(true, Ordering::Relaxed);
+/// Has the hook that was there before the first watch told of failures of a device too: it keeps a log and leaves the
+/// terminal alone. Otherwise what a watch will report is kept from the terminal, and what follows from it.
+///
+/// A panic of `main` while others work follows from nothing, and is always told.
+pub fn keeps_log() {
+    KEEPS_LOG.store(true, Ordering::Relaxed);
 }
 
 fn look_at_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let fault = Fault::of(panic.payload_as_str().unwrap_or_default());
-        let will_be_told = note(fault.as_ref());
-        if TELLS_ALL.load(Ordering::Relaxed) || !will_be_told {
+        let tells = match note(fault.as_ref()) {
+            Noted::Nothing => true,
+            Noted::First => KEEPS_LOG.load(Ordering::Relaxed),
+            Noted::Follows => KEEPS_LOG.load(Ordering::Relaxed) && is_main(),
+        };
+        if tells {
             before(panic);
         }
     }));
 }
 
-/// Gives what this thread panics with, if it is a failure of a device, to all who watch; whether one of them will
-/// tell what it is about.
-fn note(fault: Option<&Fault>) -> bool {
-    let (current, watches) = (thread::current(), WATCHES.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut told = false;
+fn is_main() -> bool {
+    thread::current().name() == Some("main")
+}
+
+/// What a panic is to those who watch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Noted {
+    /// None of their business.
+    Nothing,
+    /// It comes after a failure of a device, and tells nothing more. There can be thousands.
+    Follows,
+    /// A failure that one of them had not seen.
+    First,
+}
+
+/// Gives what this thread panics with, if it is a failure of a device, to all who watch.
+fn note(fault: Option<&Fault>) -> Noted {
+    let (current, watches) = (thread::current().id(), WATCHES.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut noted = Noted::Nothing;
     for watch in watches.iter().filter_map(Weak::upgrade) {
         let mut seen = watch.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.is_none() {
-            *seen = fault.cloned();
-        }
-        let follows = fault.is_some() || watch.by == current.id() || current.name() != Some("main");
-        told |= seen.is_some() && follows;
+        noted = noted.max(match (&*seen, fault) {
+            (None, Some(fault)) => {
+                *seen = Some(fault.clone());
+                Noted::First
+            }
+            (Some(_), Some(_)) => Noted::Follows,
+            (Some(_), None) if watch.by == current || !is_main() => Noted::Follows,
+            (_, None) => Noted::Nothing,
+        });
     }
-    told
+    noted
 }
 
 #[cfg(test)]
@@ -172,10 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_another_thread_is_kept_by_those_who_watch() {
+    fn the_first_failure_on_any_thread_is_kept_and_what_follows_is_no_news() {
         let watch = Watch::new();
-        let thread = std::thread::spawn(|| panic!("BufferTooBig {{ size: 7 }}\n\n   0: somewhere"));
+        let thread = thread::spawn(|| panic!("BufferTooBig {{ size: 7 }}\n\n   0: somewhere"));
         assert!(thread.join().is_err());
+        assert_eq!(watch.seen(), Some(Fault::OutOfMemory));
+        let later = |fault: Option<Fault>| thread::spawn(move || note(fault.as_ref())).join().unwrap();
+        assert!([None, Some(Fault::Lost("x".into()))].map(later) == [Noted::Follows; 2]);
         assert_eq!(watch.seen(), Some(Fault::OutOfMemory));
         assert_eq!(Watch::new().seen(), None);
     }

@@ -190,8 +190,7 @@ pub(super) fn give_back() {
 /// and is reported there with the name of the log; one of another thread leaves the terminal alone: what
 /// catches it reports it.
 pub fn set_panic_hook(log: impl Fn(&str) + Send + Sync + 'static, name: String) {
-    // Those that have to do with a device belong to the log too.
-    fault::tell_all();
+    fault::keeps_log();
     let (ui, before) = (thread::current().id(), std::panic::take_hook());
     std::panic::set_hook(Box::new(move |panic| {
         let thread = thread::current();
