@@ -31,6 +31,7 @@ pub mod stack;
 mod update;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,7 +40,10 @@ use burn::backend::Autodiff;
 use serde::Serialize;
 use thiserror::Error;
 
+use fault::Watch;
+
 pub use compute::{Compute, Training};
+pub use fault::Fault;
 pub use machine::Machine;
 pub use ordinals::Ordinals;
 pub use precision::{Arithmetic, Precision};
@@ -76,7 +80,7 @@ pub fn limit_threads(limit: usize) {
 /// What a user asks for with `--device`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// The first CUDA device that works, else the CPU.
+    /// CUDA's device 0 if it can be used, else the CPU.
     #[default]
     Auto,
     /// The CPU.
@@ -177,7 +181,24 @@ pub trait Task: Sized {
 
 impl Device {
     /// Does the work on this device.
-    pub fn run<T: Task>(self, task: T) -> T::Output {
+    ///
+    /// # Errors
+    ///
+    /// When the device failed meanwhile: what was computed means nothing then. The CPU does not fail.
+    pub fn run<T: Task>(self, task: T) -> Result<T::Output, Fault> {
+        if self == Device::Cpu {
+            return Ok(self.give(task));
+        }
+        let watch = Watch::new();
+        let done = catch_unwind(AssertUnwindSafe(|| self.give(task)));
+        match (watch.seen(), done) {
+            (Some(fault), _) => Err(fault),
+            (None, Ok(output)) => Ok(output),
+            (None, Err(panic)) => resume_unwind(panic),
+        }
+    }
+
+    fn give<T: Task>(self, task: T) -> T::Output {
         match self {
             Device::Cpu => task.run::<Cpu>(cpu_device()),
             #[cfg(all(feature = "cuda", not(test)))]
@@ -185,13 +206,24 @@ impl Device {
         }
     }
 
-    /// The memory of this device, of several that of the first; `None` for the CPU, and where the driver
-    /// does not tell.
+    /// How many devices it is.
+    pub fn count(self) -> usize {
+        match self {
+            Device::Cpu => 1,
+            #[cfg(all(feature = "cuda", not(test)))]
+            Device::Cuda(ordinals) => ordinals.iter().count(),
+        }
+    }
+
+    /// The memory of this device, of several that of the one with the least that is free; `None` for the CPU,
+    /// and where the driver does not tell.
     pub fn memory(self) -> Option<Memory> {
         match self {
             Device::Cpu => None,
             #[cfg(all(feature = "cuda", not(test)))]
-            Device::Cuda(ordinals) => ordinals.iter().next().and_then(cuda::memory),
+            Device::Cuda(ordinals) => {
+                ordinals.iter().filter_map(cuda::memory).min_by_key(|memory| memory.free)
+            }
         }
     }
 
@@ -222,7 +254,7 @@ impl Device {
             }
         }
         let refused = |why| DeviceError::Precision { device: self.to_string(), precision, why };
-        self.run(Check(precision)).map(drop).map_err(refused)
+        self.give(Check(precision)).map(drop).map_err(refused)
     }
 }
 

@@ -9,6 +9,7 @@ mod mount;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -159,6 +160,17 @@ fn the_first_signal_saves_a_checkpoint_and_the_run_can_be_resumed() {
 }
 
 #[test]
+fn a_signal_that_timeout_sends_twice_is_one() {
+    let home = Home::new();
+    let mut running = home.start(&[&LONG[..], &["--name", "a"]].concat());
+    running.wait_for("epoch");
+    let id = running.child.id().to_string();
+    let twice = format!("kill -TERM {id}; kill -TERM {id}; kill -TERM {id}");
+    assert!(Command::new("sh").args(["-c", &twice]).status().unwrap().success());
+    running.end().exits(143).says(&["go on with: cleave train --resume a"]);
+}
+
+#[test]
 fn a_second_signal_ends_the_program_at_once() {
     let home = Home::new();
     // Seconds a step: the first signal alone would be heard at the step's end.
@@ -179,6 +191,8 @@ fn a_second_signal_ends_the_program_at_once() {
     std::thread::sleep(Duration::from_millis(700));
     running.signal("INT");
     running.wait_for("saving a checkpoint; once more to leave at once");
+    // Not the echo of the first.
+    std::thread::sleep(Duration::from_millis(150));
     running.signal("INT");
     let ended = running.end().exits(130);
     assert!(!ended.said.contains("stopped after step"), "{ended:?}");

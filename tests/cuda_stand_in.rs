@@ -240,6 +240,21 @@ fn a_lost_device_ends_the_run_and_its_checkpoint_stays() {
 }
 
 #[test]
+fn no_number_of_a_device_that_was_lost_is_told() {
+    let Some(mut machine) = machine(&[]) else { return };
+    machine.home.train(&["trial", "--epochs", "1", "--name", "run"]).exits(0);
+    machine.settings.push(("STAND_IN_LOST_AFTER", "100".into()));
+    let extracted = ["extract", "run", "--classes", "0,1", "--name", "two"];
+    for command in [&extracted[..], &["evaluate", "run"]] {
+        let ended = machine.cleave(&[command, &["--device", "cuda"]].concat());
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let ended = ended.says(&["the device was lost: CUDA_ERROR_LAUNCH_FAILED"]);
+        assert!(!ended.said.contains("panicked"), "{ended:?}");
+    }
+    assert!(!machine.home.run("run").path.join("modules/two").exists());
+}
+
+#[test]
 fn two_devices_share_a_batch() {
     let Some(machine) = machine(&[("STAND_IN_DEVICES", "2")]) else { return };
     machine.cleave(&["train", "trial", "--device", "cuda:0,1", "--epochs", "1", "--name", "run"]).exits(0);

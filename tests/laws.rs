@@ -165,6 +165,7 @@ fn a_checkpoint_is_read_as_it_was_written_to_the_last_bit() {
             learning_rate: Some(rng.random()),
             best: Some(Best { step: 3, accuracy: rng.random() }),
             epoch_sums: odd.iter().map(|odd| odd * rng.random::<f32>()).collect(),
+            seconds: rng.random(),
         };
         job.writer.save_checkpoint(&checkpoint, None).unwrap();
         let read = job.writer.run.newest_whole().unwrap().checkpoint;

@@ -300,3 +300,15 @@ fn a_fault_of_the_program_becomes_a_failure_with_its_text_and_leaves_the_run_who
     let alone = train(begin(&home.store(), "alone", &[]));
     assert_eq!(outcome(&resumed), outcome(&alone));
 }
+
+#[test]
+fn the_time_of_a_resumed_run_is_that_of_all_its_processes() {
+    let home = Home::new();
+    let mut job = begin(&home.store(), "a", &[]);
+    job.checkpoint.info.seconds = 1000.0;
+    let events = play(Session::start(job).unwrap());
+    let Some(Event::Finished { summary, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    assert!((1000.0..1100.0).contains(&summary.seconds), "{}", summary.seconds);
+    let kept = home.run("a").newest_whole().unwrap().checkpoint.info.seconds;
+    assert!((1000.0..=summary.seconds + 1.0).contains(&kept), "{kept}");
+}

@@ -16,7 +16,7 @@ pub struct Machine {
     pub memory: u64,
     /// Operating system and architecture.
     pub system: String,
-    /// The GPU's name, if it computes.
+    /// The GPU's name, if it computes; of several, all of them with commas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<String>,
 }
@@ -29,10 +29,14 @@ impl Machine {
             .with_memory(MemoryRefreshKind::nothing().with_ram());
         let system = System::new_with_specifics(refresh);
         let processor = system.cpus().first().map_or("", |cpu| cpu.brand()).trim();
-        let gpu = match device {
-            Device::Cpu => None::<super::Listed>,
+        let gpus: Vec<String> = match device {
+            Device::Cpu => Vec::new(),
             #[cfg(all(feature = "cuda", not(test)))]
-            Device::Cuda(_) => super::list().into_iter().find(|listed| listed.device == device.to_string()),
+            Device::Cuda(ordinals) => {
+                let asked: Vec<String> = ordinals.iter().map(|number| format!("cuda:{number}")).collect();
+                let listed = super::list().into_iter().filter(|listed| asked.contains(&listed.device));
+                listed.map(|listed| listed.name).collect()
+            }
         };
         Machine {
             processor: if processor.is_empty() { "unknown" } else { processor }.into(),
@@ -43,7 +47,7 @@ impl Machine {
                 System::long_os_version().unwrap_or_else(|| std::env::consts::OS.into()),
                 std::env::consts::ARCH
             ),
-            gpu: gpu.map(|listed| listed.name),
+            gpu: (!gpus.is_empty()).then(|| gpus.join(", ")),
         }
     }
 }

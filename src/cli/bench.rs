@@ -128,7 +128,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let (device, _) = settings.device.resolve()?;
     let (spec, state) = settings.network()?;
     let macs = Cost::of(&spec)?.macs();
-    let times = device.run(Bench { settings, spec, state, trains: mode == "step" })?;
+    let times = device.run(Bench { settings, spec, state, trains: mode == "step" })??;
     let median_s = median(times).as_secs_f64();
     let report = Report {
         mode,

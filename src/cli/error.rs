@@ -28,6 +28,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Device(#[from] backend::DeviceError),
     #[error(transparent)]
+    Fault(#[from] backend::Fault),
+    #[error(transparent)]
     Paths(#[from] paths::Error),
     #[error(transparent)]
     Disk(#[from] crate::disk::Error),

@@ -1,10 +1,16 @@
 //! SIGINT and SIGTERM: the first asks to stop, the second ends the process at once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::iterator::Signals as Arriving;
+use signal_hook::low_level::exit;
+
+/// A second signal within this time is the first one again: `timeout` and batch systems send theirs to the program
+/// and to its process group, so that it comes twice, while no person has read yet what the first one did.
+const ECHO: Duration = Duration::from_millis(100);
 
 /// Watches for the two signals.
 pub(super) struct Signals {
@@ -12,16 +18,25 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Installs the handlers.
+    /// Installs the handlers, and a thread named `signals` that ends the process however busy the others are.
     pub(super) fn watch() -> std::io::Result<Signals> {
         let received = Arc::new(AtomicUsize::new(0));
-        let once = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal arms what the second sets off.
-            flag::register_conditional_shutdown(signal, 128 + signal, once.clone())?;
-            flag::register(signal, once.clone())?;
-            flag::register_usize(signal, received.clone(), signal as usize)?;
-        }
+        let mut arriving = Arriving::new([SIGINT, SIGTERM])?;
+        let first = received.clone();
+        let body = move || {
+            let mut asked: Option<Instant> = None;
+            for signal in arriving.forever() {
+                match asked {
+                    None => {
+                        first.store(signal as usize, Ordering::Relaxed);
+                        asked = Some(Instant::now());
+                    }
+                    Some(at) if at.elapsed() > ECHO => exit(128 + signal),
+                    Some(_) => {}
+                }
+            }
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(body)?;
         Ok(Signals { received })
     }
 

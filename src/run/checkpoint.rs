@@ -50,6 +50,9 @@ pub struct CheckpointInfo {
     /// Sums of the training metrics over the steps of an unfinished epoch; empty at an epoch's end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub epoch_sums: Vec<f32>,
+    /// Seconds of training that led here in this run; no result depends on them. 0 in checkpoints of versions that
+    /// did not count them.
+    pub seconds: f64,
 }
 
 /// The epoch with the highest accuracy on the validation split.

@@ -48,7 +48,8 @@ pub(super) fn checkpoint(step: u64) -> Checkpoint {
     velocity.0.retain(|name, _| !name.contains("running"));
     let best = Some(Best { step, accuracy: 0.1 + 0.2 });
     let loss_weights = [("alpha".to_owned(), 0.5)].into();
-    let info = CheckpointInfo { loss_weights, learning_rate: None, best, epoch_sums: vec![0.1, 7.0] };
+    let info =
+        CheckpointInfo { loss_weights, learning_rate: None, best, epoch_sums: vec![0.1, 7.0], seconds: 1.5 };
     Checkpoint { step, epoch: step / 2, spec: spec(), weights, velocity, info }
 }
 

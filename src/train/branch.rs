@@ -15,6 +15,8 @@ use crate::run::{Manifest, Parent, Run, Store, now};
 /// name is taken, or the disk refuses.
 pub fn branch(run: &Run, step: u64, name: Option<&str>, preset: Option<Preset>) -> Result<Run, Error> {
     let mut checkpoint = run.load(step)?;
+    // They are the parent's.
+    checkpoint.info.seconds = 0.0;
     let old = &run.manifest;
     let parent = Some(Parent { run: old.id.clone(), step });
     let mut manifest = Manifest { parent, created: now(), id: String::new(), ..old.clone() };

@@ -65,7 +65,7 @@ struct Part<'a> {
 /// When fewer than two modules are given, they share a class, read images of different shapes, or their runs keep
 /// no validation samples.
 pub fn compose(name: &str, sources: &[Source<'_>], device: Device) -> Result<Module, Error> {
-    device.run(Compose { name, sources })
+    device.run(Compose { name, sources })?
 }
 
 fn compose_on<B: backend::Training>(
@@ -137,7 +137,7 @@ pub fn replace(
     donor: &Source<'_>,
     device: Device,
 ) -> Result<Module, Error> {
-    device.run(Replace { name, weak, class, donor })
+    device.run(Replace { name, weak, class, donor })?
 }
 
 fn replace_on<B: backend::Training>(
@@ -203,7 +203,7 @@ pub fn evaluate_composed(
     classes: &[Labelled<'_>],
     device: Device,
 ) -> Result<ModuleManifest, Error> {
-    device.run(Evaluate { module, classes })
+    device.run(Evaluate { module, classes })?
 }
 
 fn evaluate_composed_on<B: backend::Training>(

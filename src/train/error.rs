@@ -4,7 +4,7 @@ use std::any::Any;
 
 use thiserror::Error;
 
-use crate::backend::fault::Fault;
+use crate::backend::Fault;
 use crate::{data, import, modular, network, preset, run};
 
 /// Why training, evaluation or extraction did not go on.
@@ -29,7 +29,7 @@ pub enum Error {
     /// A request that cannot be carried out.
     #[error("{0}")]
     Refused(String),
-    /// The device has too little memory.
+    /// The device has too little memory for the training steps.
     #[error("the device ran out of memory at batch {batch}{}{}", held(.free), advice(.fits))]
     OutOfMemory {
         /// Samples a step.
@@ -39,17 +39,9 @@ pub enum Error {
         /// Samples that would fit, as far as can be told.
         fits: Option<usize>,
     },
-    /// The device is gone.
-    #[error(
-        "the device was lost: {0}; see `nvidia-smi` and `dmesg`, start the program again, and resume the run"
-    )]
-    Lost(String),
-    /// A kernel could not be compiled or started.
-    #[error("a kernel does not run on the device: {0}; `cleave devices` says what may be missing")]
-    Kernel(String),
-    /// Something that the device's runtime reported, before it is explained.
-    #[error("the device failed: {1}")]
-    Device(Fault, String),
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] Fault),
     /// A thread panicked.
     #[error("stopped by a fault in the program: {0}")]
     Panic(String),

@@ -12,6 +12,7 @@ use super::event::Event;
 use super::extract::{Request, Whole};
 use super::trainer::Trainer;
 use crate::backend::Training;
+use crate::backend::fault::Watch;
 use crate::data::Dataset;
 use crate::network::{Network, Spec, State};
 use crate::run::Run;
@@ -97,6 +98,7 @@ impl Snapshot {
         dataset: &Dataset,
         device: &B::Device,
     ) -> Result<String, Error> {
+        let watch = (!B::ON_HOST).then(Watch::new);
         let network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, device)?;
         let usage = count_usage(&self.run.manifest, &network, &dataset.train, device)?;
         let whole = Whole {
@@ -107,7 +109,12 @@ impl Snapshot {
             usage: &usage,
             dataset,
         };
-        let mut module = whole.extract::<B>(request, device)?;
+        let extracted = whole.extract::<B>(request, device);
+        // A device that failed gives numbers that mean nothing.
+        if let Some(fault) = watch.and_then(|watch| watch.seen()) {
+            return Err(fault.into());
+        }
+        let mut module = extracted?;
         module.manifest.name = self.run.free_module_name(&request.name);
         self.run.save_module(&module)?;
         Ok(module.manifest.name)

@@ -2,8 +2,7 @@
 
 use super::error::Error;
 use super::session::Job;
-use crate::backend::Memory;
-use crate::backend::fault::Fault;
+use crate::backend::{Fault, Memory};
 use crate::network::{LayerKind, Spec};
 
 /// Bytes that a step holds for each number that a layer gives, on the way forward and back: Burn's operations
@@ -17,7 +16,9 @@ const USABLE: f64 = 0.9;
 /// What a job's steps need.
 pub(super) struct Footprint {
     batch: usize,
-    /// Whatever the batch.
+    /// Devices that share a batch.
+    devices: usize,
+    /// Of each device, whatever the batch.
     fixed: u64,
     /// For each sample of a batch.
     per_sample: u64,
@@ -33,30 +34,30 @@ impl Footprint {
         let weights: usize = job.checkpoint.weights.0.values().map(|array| array.values.len()).sum();
         Footprint {
             batch: preset.training.batch,
+            devices: job.device.count(),
             fixed: split as u64 + 4 * WEIGHTS * weights as u64,
             per_sample: (BYTES_PER_ACTIVATION * activations(&job.checkpoint.spec) as f64) as u64,
         }
     }
 
     /// The failure as a person needs it.
-    pub(super) fn explain(&self, (fault, text): (Fault, String), memory: Option<Memory>) -> Error {
+    pub(super) fn explain(&self, fault: Fault, memory: Option<Memory>) -> Error {
         match fault {
             Fault::OutOfMemory => {
                 let free = memory.map(|memory| memory.free);
                 Error::OutOfMemory { batch: self.batch, free, fits: self.fits(free) }
             }
-            Fault::Lost => Error::Lost(text),
-            Fault::Kernel => Error::Kernel(text),
+            other => other.into(),
         }
     }
 
-    /// The largest batch that should fit, below the one that did not.
+    /// The largest batch that should fit, below the one that did not; `free` is what the fullest device has.
     fn fits(&self, free: Option<u64>) -> Option<usize> {
         let half = self.batch / 2;
         let fits = match free {
             Some(free) => {
                 let room = (USABLE * free as f64) as u64;
-                (room.saturating_sub(self.fixed) / self.per_sample.max(1)) as usize
+                self.devices * (room.saturating_sub(self.fixed) / self.per_sample.max(1)) as usize
             }
             None => half,
         };
@@ -83,7 +84,7 @@ mod tests {
     use crate::network::Architecture;
 
     fn advice(free: u64) -> Option<usize> {
-        Footprint { batch: 64, fixed: 1000, per_sample: 100 }.fits(Some(free))
+        Footprint { batch: 64, devices: 1, fixed: 1000, per_sample: 100 }.fits(Some(free))
     }
 
     #[test]
@@ -95,14 +96,20 @@ mod tests {
     }
 
     #[test]
+    fn several_devices_hold_a_part_of_the_batch_each() {
+        let two = Footprint { batch: 64, devices: 2, fixed: 1000, per_sample: 100 };
+        assert_eq!((advice(2000), two.fits(Some(2000))), (Some(8), Some(16)));
+    }
+
+    #[test]
     fn what_went_wrong_is_said_with_what_to_do() {
-        let footprint = Footprint { batch: 512, fixed: 0, per_sample: 1 << 20 };
+        let footprint = Footprint { batch: 512, devices: 1, fixed: 0, per_sample: 1 << 20 };
         let memory = Some(Memory { free: 256 << 20, total: 1 << 30 });
-        let error = footprint.explain((Fault::OutOfMemory, String::new()), memory).to_string();
+        let error = footprint.explain(Fault::OutOfMemory, memory).to_string();
         let words = "the device ran out of memory at batch 512 (256 MiB were free); about 224 would fit: \
                      --set training.batch=224";
         assert_eq!(error, words);
-        let error = footprint.explain((Fault::Lost, "CUDA_ERROR_LAUNCH_FAILED".into()), memory).to_string();
+        let error = footprint.explain(Fault::Lost("CUDA_ERROR_LAUNCH_FAILED".into()), memory).to_string();
         assert!(error.starts_with("the device was lost: CUDA_ERROR_LAUNCH_FAILED;"), "{error}");
     }
 

@@ -90,7 +90,7 @@ impl Loaded {
                 }
                 counting();
                 let usage =
-                    device.run(Count { run: &run, checkpoint: &checkpoint, images: &dataset.train })?;
+                    device.run(Count { run: &run, checkpoint: &checkpoint, images: &dataset.train })??;
                 run.save_usage(checkpoint.step, &usage.to_safetensors()?)?;
                 usage
             }
@@ -104,7 +104,7 @@ impl Loaded {
     ///
     /// As [`Whole::extract`].
     pub fn extract(&self, request: &Request, device: Device) -> Result<Module, Error> {
-        device.run(Extract { whole: self.whole(), request })
+        device.run(Extract { whole: self.whole(), request })?
     }
 
     /// Measures a module again, as [`Whole::evaluate_module`].
@@ -118,7 +118,7 @@ impl Loaded {
         controls: usize,
         device: Device,
     ) -> Result<ModuleManifest, Error> {
-        device.run(Measure { whole: self.whole(), module, controls })
+        device.run(Measure { whole: self.whole(), module, controls })?
     }
 
     fn whole(&self) -> Whole<'_> {
@@ -155,7 +155,7 @@ pub fn test(
     device: Device,
 ) -> Result<Evaluation, Error> {
     let Checkpoint { spec, weights, .. } = checkpoint;
-    device.run(Test { manifest, spec, weights, images: &dataset.test })
+    device.run(Test { manifest, spec, weights, images: &dataset.test })?
 }
 
 /// Confusion matrix of a module on test images of its classes ([`test_images`]), and its latency beside that of
@@ -177,8 +177,8 @@ pub fn examine(
         return Err(Error::Refused("there are no test images of the module's classes".into()));
     }
     let spec = &module.manifest.network;
-    let evaluation = device.run(Test { manifest, spec, weights: &module.weights, images })?;
-    let latency = |spec, weights| device.run(Latency { manifest, spec, weights, images });
+    let evaluation = device.run(Test { manifest, spec, weights: &module.weights, images })??;
+    let latency = |spec, weights| device.run(Latency { manifest, spec, weights, images })?;
     Ok(Examination {
         confusion: evaluation.confusion,
         seconds_per_image: latency(spec, &module.weights)?,
@@ -199,7 +199,7 @@ pub fn predict(
     pixels: &[u8],
     device: Device,
 ) -> Result<Vec<Vec<f64>>, Error> {
-    device.run(Predict { spec, weights, normaliser, pixels })
+    device.run(Predict { spec, weights, normaliser, pixels })?
 }
 
 struct Count<'a> {

@@ -25,7 +25,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 ///
 /// When the network cannot be built.
 pub fn seconds_per_image(preset: &Preset, spec: &Spec, device: Device) -> Result<f64, Error> {
-    device.run(Pace { preset, spec })
+    device.run(Pace { preset, spec })?
 }
 
 struct Pace<'a> {

@@ -128,7 +128,7 @@ pub struct Summary {
     pub coupling: Option<f64>,
     /// Kernel retention rate over masked kernels, mean over the modules of all classes.
     pub krr: Option<f64>,
-    /// Seconds of training in this process.
+    /// Seconds of training, of all processes that had a part in the run.
     pub seconds: f64,
     /// Training images a second, over this process's training steps.
     pub images_per_second: f64,

@@ -14,8 +14,8 @@ use super::footprint::Footprint;
 use super::launch::Prepared;
 use super::schedule::Schedule;
 use super::trainer::Trainer;
-use crate::backend::fault::{self, Fault};
-use crate::backend::{Device, Machine, Task, Training};
+use crate::backend::fault::Watch;
+use crate::backend::{Device, Fault, Machine, Task, Training};
 use crate::data::Dataset;
 use crate::run::{Checkpoint, PROGRAM, Writer};
 
@@ -65,7 +65,8 @@ impl Session {
         let (outbox, events) = channel();
         let body = move || {
             let device = job.device;
-            device.run(TrainerThread { job, inbox, outbox });
+            // What the device met is in the last event already.
+            let _ = device.run(TrainerThread { job, inbox, outbox });
         };
         let thread = std::thread::Builder::new().name("trainer".into()).spawn(body)?;
         Ok(Session { remote: Remote { commands, revision: 0, thread: Some(thread) }, events })
@@ -134,9 +135,7 @@ impl Task for TrainerThread {
         let TrainerThread { job, inbox, outbox } = self;
         let (run, step) = (job.writer.run.clone(), job.checkpoint.step);
         let (footprint, memory) = (Footprint::of(&job), job.device.memory());
-        if !B::ON_HOST {
-            fault::watch();
-        }
+        let watch = (!B::ON_HOST).then(Watch::new);
         let mut events = Events { outbox, step };
         let trained = catch_unwind(AssertUnwindSafe(|| train::<B>(job, &inbox, &mut events, &devices)));
         let failed = match trained {
@@ -144,9 +143,9 @@ impl Task for TrainerThread {
             Ok(Err(error)) => error,
             Err(panic) => Error::of_panic(panic.as_ref()),
         };
-        let failed = match of_device(&failed) {
-            Some(fault) if !B::ON_HOST => footprint.explain(fault, memory),
-            _ => failed,
+        let failed = match watch.and_then(|watch| of_device(&failed, &watch)) {
+            Some(fault) => footprint.explain(fault, memory),
+            None => failed,
         };
         let event = Event::Failed {
             step: events.step,
@@ -370,14 +369,14 @@ fn step_once<B: Training>(
     Ok(())
 }
 
-/// What a failure has to do with the device: what it says itself, or what the device's own thread said before.
-fn of_device(failed: &Error) -> Option<(Fault, String)> {
+/// What a failure has to do with the device: what the device's own thread said, or what it says itself.
+fn of_device(failed: &Error, watch: &Watch) -> Option<Fault> {
     let said = match failed {
-        Error::Panic(text) => fault::fault(text),
-        Error::Device(fault, text) => Some((*fault, text.clone())),
+        Error::Panic(text) => Fault::of(text),
+        Error::Device(fault) => Some(fault.clone()),
         // A device that went wrong gives numbers that mean nothing.
         Error::Diverged { .. } => None,
         _ => return None,
     };
-    fault::seen().or(said)
+    watch.seen().or(said)
 }

@@ -14,7 +14,8 @@ use super::learner::{Learner, Replica, Share, shares, sum_names};
 use super::optimiser::Sgd;
 use super::record::{EpochRecord, SplitRecord, StepRecord, Summary};
 use super::schedule::{Setting, cosine};
-use crate::backend::{Training, fault};
+use crate::backend::Training;
+use crate::backend::fault::Watch;
 use crate::data::{self, Dataset, Images};
 use crate::method::MethodConfig;
 use crate::modular::{self, Usage, masked_layers};
@@ -50,12 +51,16 @@ pub struct Trainer<B: Training> {
     /// Sums over the epoch's samples so far, named by [`sum_names`], on the device.
     sums: Option<Tensor<B::InnerBackend, 1>>,
     order: Vec<usize>,
-    watch: Watch,
+    clock: Clock,
+    /// On a device of its own: what goes wrong there.
+    faults: Option<Watch>,
 }
 
 /// Wall-clock bookkeeping, which no result depends on.
-struct Watch {
+struct Clock {
     started: Instant,
+    /// What processes before this one took.
+    before: Duration,
     epoch_steps: Duration,
     all_steps: Duration,
     images: u64,
@@ -82,7 +87,8 @@ impl<B: Training> Trainer<B> {
         device: B::Device,
         others: &[B::Device],
     ) -> Result<Self, Error> {
-        let mut watch = Watch::new(checkpoint.step, checkpoint.info.epoch_sums.clone());
+        let faults = (!B::ON_HOST).then(Watch::new);
+        let mut clock = Clock::new(checkpoint);
         let manifest = &writer.run.manifest;
         let preset = manifest.preset.clone();
         let normaliser = Normaliser::of_run(manifest);
@@ -96,7 +102,7 @@ impl<B: Training> Trainer<B> {
             Feed::new(&dataset.train, augmentation, manifest.seed, &normaliser, device)
         };
         let feeds = std::iter::once(&device).chain(others).map(feed).collect();
-        watch.read = Instant::now();
+        clock.read = Instant::now();
         let mut method = preset.method.clone();
         for (name, value) in &checkpoint.info.loss_weights {
             method.set_weight(name, *value).map_err(Error::Refused)?;
@@ -112,7 +118,8 @@ impl<B: Training> Trainer<B> {
             learner,
             normaliser,
             feeds,
-            watch,
+            clock,
+            faults,
             order: Vec::new(),
             writer,
             preset,
@@ -175,7 +182,7 @@ impl<B: Training> Trainer<B> {
             None => sums,
         });
         self.step += 1;
-        self.watch.stepped(begun.elapsed(), indices.len());
+        self.clock.stepped(begun.elapsed(), indices.len());
     }
 
     /// Changes a setting from the next step on.
@@ -194,7 +201,7 @@ impl<B: Training> Trainer<B> {
     /// When a sum is not finite.
     pub fn wait(&self) -> Result<f64, Error> {
         self.read_sums()?;
-        Ok(self.watch.started.elapsed().as_secs_f64())
+        Ok(self.clock.started.elapsed().as_secs_f64())
     }
 
     /// Means over the steps since the last call, if the last one was long enough ago.
@@ -203,12 +210,12 @@ impl<B: Training> Trainer<B> {
     ///
     /// When a sum is not finite.
     pub fn read_steps(&mut self) -> Result<Option<StepRecord>, Error> {
-        if self.watch.read.elapsed() < READ_INTERVAL || self.step == self.watch.read_step {
+        if self.clock.read.elapsed() < READ_INTERVAL || self.step == self.clock.read_step {
             return Ok(None);
         }
         let sums = self.read_sums()?;
-        let images = (self.watch.epoch_images - self.watch.read_images) as f64;
-        let before = std::mem::replace(&mut self.watch.read_sums, sums.clone());
+        let images = (self.clock.epoch_images - self.clock.read_images) as f64;
+        let before = std::mem::replace(&mut self.clock.read_sums, sums.clone());
         let before = if before.len() == sums.len() { before } else { vec![0.0; sums.len()] };
         let mean = sums.iter().zip(before).map(|(now, before)| f64::from(now - before) / images.max(1.0));
         let names = sum_names(&self.method).into_iter().map(|name| match name {
@@ -216,12 +223,12 @@ impl<B: Training> Trainer<B> {
             name => name.to_owned(),
         });
         let train = names.zip(mean).collect();
-        let seconds = self.watch.read.elapsed().as_secs_f64();
-        (self.watch.read, self.watch.read_step) = (Instant::now(), self.step);
-        self.watch.read_images = self.watch.epoch_images;
+        let seconds = self.clock.read.elapsed().as_secs_f64();
+        (self.clock.read, self.clock.read_step) = (Instant::now(), self.step);
+        self.clock.read_images = self.clock.epoch_images;
         Ok(Some(StepRecord {
             step: self.step,
-            seconds: self.watch.started.elapsed().as_secs_f64(),
+            seconds: self.clock.started.elapsed().as_secs_f64(),
             train,
             learning_rate: self.rate(),
             images_per_second: images / seconds,
@@ -252,18 +259,18 @@ impl<B: Training> Trainer<B> {
             train,
             best_valid_accuracy: self.best.map_or(valid.accuracy, |best| best.accuracy),
             valid,
-            seconds: self.watch.epoch_steps.as_secs_f64(),
-            images_per_second: self.watch.epoch_images as f64 / self.watch.epoch_steps.as_secs_f64(),
+            seconds: self.clock.epoch_steps.as_secs_f64(),
+            images_per_second: self.clock.epoch_images as f64 / self.clock.epoch_steps.as_secs_f64(),
         };
         self.sums = None;
         self.order = self.epoch_order();
-        self.watch.next_epoch(self.step);
+        self.clock.next_epoch(self.step);
         Ok((record, usage))
     }
 
     /// Whether enough time has passed since the last checkpoint that another costs little.
     pub fn wants_checkpoint(&self) -> bool {
-        self.watch.saved.elapsed() >= self.watch.saving * SAVING_SHARE
+        self.clock.saved.elapsed() >= self.clock.saving * SAVING_SHARE
     }
 
     /// Saves a checkpoint of this step.
@@ -288,12 +295,13 @@ impl<B: Training> Trainer<B> {
                 learning_rate: self.learning_rate,
                 best: self.best,
                 epoch_sums,
+                seconds: self.clock.seconds(),
             },
         };
         let usage = usage.map(Usage::to_safetensors).transpose()?;
         self.writer.save_checkpoint(&checkpoint, usage.as_deref())?;
         self.writer.keep(KEPT_CHECKPOINTS, self.best.map(|best| best.step))?;
-        (self.watch.saved, self.watch.saving) = (Instant::now(), begun.elapsed());
+        (self.clock.saved, self.clock.saving) = (Instant::now(), begun.elapsed());
         Ok(())
     }
 
@@ -304,7 +312,7 @@ impl<B: Training> Trainer<B> {
     /// When one is not finite.
     pub fn state(&self) -> Result<State, Error> {
         let state = self.learner.network().state();
-        check_device::<B>()?;
+        self.check_device()?;
         match state.0.values().flat_map(|array| &array.values).all(|value| value.is_finite()) {
             true => Ok(state),
             false => Err(Error::Diverged { term: "weights".into(), step: self.step }),
@@ -332,8 +340,8 @@ impl<B: Training> Trainer<B> {
             cohesion,
             coupling: modules.as_ref().map(|modules| modules.coupling()),
             krr: modules.as_ref().map(|modules| modules.mean_krr()),
-            seconds: self.watch.started.elapsed().as_secs_f64(),
-            images_per_second: self.watch.images as f64 / self.watch.all_steps.as_secs_f64().max(1e-9),
+            seconds: self.clock.seconds(),
+            images_per_second: self.clock.images as f64 / self.clock.all_steps.as_secs_f64().max(1e-9),
         };
         Ok((usage, summary))
     }
@@ -355,6 +363,7 @@ impl<B: Training> Trainer<B> {
     fn count_usage(&self, network: &Network<B::InnerBackend>) -> Result<Usage, Error> {
         let manifest = &self.writer.run.manifest;
         let counted = count_usage(manifest, network, &self.dataset.train, self.learner.device());
+        self.check_device()?;
         counted.map_err(|error| self.as_divergence(error))
     }
 
@@ -369,6 +378,7 @@ impl<B: Training> Trainer<B> {
         let device = self.learner.device();
         let pass = Pass::of_run(&self.writer.run.manifest, images);
         let evaluation = pass.evaluate(network, &self.normaliser, device, &self.method, usage.as_mut());
+        self.check_device()?;
         let evaluation = evaluation.map_err(|error| self.as_divergence(error))?;
         let record = SplitRecord::new(&evaluation, &self.method, usage.as_ref());
         match record.losses.iter().find(|(_, loss)| !loss.is_finite()) {
@@ -387,10 +397,18 @@ impl<B: Training> Trainer<B> {
 
     fn read_sums(&self) -> Result<Vec<f32>, Error> {
         let sums = self.sums.clone().map(|sums| Array::from_tensor(sums).values).unwrap_or_default();
-        check_device::<B>()?;
+        self.check_device()?;
         match sums.iter().position(|sum| !sum.is_finite()) {
             None => Ok(sums),
             Some(at) => Err(Error::Diverged { term: sum_names(&self.method)[at].into(), step: self.step }),
+        }
+    }
+
+    /// What a device has computed means nothing after a failure that its own thread met.
+    fn check_device(&self) -> Result<(), Error> {
+        match self.faults.as_ref().and_then(Watch::seen) {
+            Some(fault) => Err(fault.into()),
+            None => Ok(()),
         }
     }
 
@@ -416,14 +434,6 @@ impl<B: Training> Trainer<B> {
 
     fn epoch_order(&self) -> Vec<usize> {
         data::epoch_order(self.dataset.train.len(), self.seed, self.epoch())
-    }
-}
-
-/// What a device has computed means nothing after a failure that its own thread met.
-fn check_device<B: Training>() -> Result<(), Error> {
-    match fault::seen() {
-        Some((fault, text)) if !B::ON_HOST => Err(Error::Device(fault, text)),
-        _ => Ok(()),
     }
 }
 
@@ -457,22 +467,28 @@ fn evenly_spaced(images: &Images, count: usize) -> Images {
     images.select(&indices)
 }
 
-impl Watch {
-    fn new(step: u64, sums: Vec<f32>) -> Self {
+impl Clock {
+    fn new(checkpoint: &Checkpoint) -> Self {
         let now = Instant::now();
-        Watch {
+        Clock {
             started: now,
+            before: Duration::try_from_secs_f64(checkpoint.info.seconds).unwrap_or_default(),
             epoch_steps: Duration::ZERO,
             all_steps: Duration::ZERO,
             images: 0,
             epoch_images: 0,
             read: now,
-            read_step: step,
-            read_sums: sums,
+            read_step: checkpoint.step,
+            read_sums: checkpoint.info.epoch_sums.clone(),
             read_images: 0,
             saved: now,
             saving: Duration::ZERO,
         }
+    }
+
+    /// Seconds of training so far, those of earlier processes included.
+    fn seconds(&self) -> f64 {
+        (self.before + self.started.elapsed()).as_secs_f64()
     }
 
     fn stepped(&mut self, time: Duration, images: usize) {

@@ -19,6 +19,7 @@ use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 
 use super::signals::in_foreground;
+use crate::backend::fault;
 
 /// Whether the terminal is taken, for the panic hook.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -189,6 +190,7 @@ pub(super) fn give_back() {
 /// and is reported there with the name of the log; one of another thread leaves the terminal alone: what
 /// catches it reports it.
 pub fn set_panic_hook(log: impl Fn(&str) + Send + Sync + 'static, name: String) {
+    fault::keeps_log();
     let (ui, before) = (thread::current().id(), std::panic::take_hook());
     std::panic::set_hook(Box::new(move |panic| {
         let thread = thread::current();

@@ -24,6 +24,12 @@ impl Report {
         }
     }
 
+    /// Whether the device may round more than f32 does. Masks near 0 are then on either side of it, so that what is
+    /// counted and cut by them is compared from the reference's masks on.
+    pub fn rounds(&self) -> bool {
+        self.relative > 0.0
+    }
+
     /// Every value within `tolerance` of the reference's, or within a few roundings of the largest.
     pub fn close(&mut self, what: &str, ours: &[f32], reference: &[f32], tolerance: f64) {
         self.checks += 1;

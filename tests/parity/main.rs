@@ -4,7 +4,8 @@
 //!
 //! For other devices than the CPU: `CLEAVE_PARITY_DEVICE` (as `--device`), `CLEAVE_PARITY_PRECISION` (as
 //! `--precision`), and `CLEAVE_PARITY_RELATIVE`, a fraction of the largest value by which every number may
-//! differ.
+//! differ. `CLEAVE_PARITY_CASE` names the one file to compare, and what is found out about kernels is kept in
+//! `CLEAVE_PARITY_TUNING`, as the program does: so cases can be compared one by one, each by a process of its own.
 #![allow(clippy::unwrap_used)]
 
 mod compare;
@@ -19,8 +20,9 @@ mod threshold;
 mod train;
 
 use std::io::Write;
+use std::path::PathBuf;
 
-use cleave::backend::{Arithmetic, Choice, Compute, Cpu, Device, Precision, Task, Training};
+use cleave::backend::{self, Arithmetic, Choice, Compute, Cpu, Device, Precision, Task, Training};
 
 use compare::Report;
 use fixture::Fixture;
@@ -77,8 +79,15 @@ fn parity_with_the_reference() {
         return say("parity: skipped, there are no fixtures at ../shared/fixtures or $CLEAVE_FIXTURES");
     };
     let mut files = fixture::files(&folder);
-    files.retain(|file| case::<Cpu>(&file.file_name().unwrap().to_string_lossy()).is_some());
+    let only = setting::<String>("CLEAVE_PARITY_CASE");
+    files.retain(|file| {
+        let name = file.file_name().unwrap().to_string_lossy();
+        case::<Cpu>(&name).is_some() && only.as_ref().is_none_or(|only| *only == name)
+    });
     assert!(!files.is_empty(), "no parity case in {}", folder.display());
+    if let Some(directory) = setting::<PathBuf>("CLEAVE_PARITY_TUNING") {
+        backend::keep_tuning(&directory);
+    }
     let choice = setting::<Choice>("CLEAVE_PARITY_DEVICE").unwrap_or(Choice::Cpu);
     let device: Device = choice.resolve().unwrap().0;
     let relative: f64 = setting("CLEAVE_PARITY_RELATIVE").unwrap_or(0.0);
@@ -86,7 +95,7 @@ fn parity_with_the_reference() {
     for file in &files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let mut report = Report::new(&name, relative);
-        device.run(Run { name: &name, fixture: &Fixture::read(file), report: &mut report });
+        device.run(Run { name: &name, fixture: &Fixture::read(file), report: &mut report }).unwrap();
         say(&report.line());
         failed.extend(report.failures);
     }
