@@ -4,7 +4,7 @@
 //! goes on without what failed; so panics of all threads are looked at, and what they tell is kept until it is
 //! asked for.
 
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
 /// A failure of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,11 @@ pub enum Fault {
 
 /// The first since [`watch`] was called.
 static SEEN: Mutex<Option<(Fault, String)>> = Mutex::new(None);
+
+type Log = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Who is told of the panics that [`watch`] keeps from being printed.
+static LISTENER: OnceLock<Log> = OnceLock::new();
 
 /// What says that memory ran out: `cubecl-runtime` 0.10 (`IoError::BufferTooBig`, as text and as Debug writes
 /// it) and the driver.
@@ -75,14 +80,27 @@ pub fn watch() {
                 // It is reported where it is asked for.
                 Some(fault) => {
                     seen_so_far().get_or_insert(fault);
+                    tell(panic);
                 }
                 // What follows from it tells nothing.
-                None if seen().is_some() => {}
+                None if seen().is_some() => tell(panic),
                 None => before(panic),
             }
         }));
     });
     *seen_so_far() = None;
+}
+
+/// Has a log told of the panics that [`watch`] keeps from being printed. There is one such log, the first.
+pub fn listen(log: impl Fn(&str) + Send + Sync + 'static) {
+    // A second one finds the place taken.
+    let _ = LISTENER.set(Box::new(log));
+}
+
+fn tell(panic: &std::panic::PanicHookInfo<'_>) {
+    if let Some(log) = LISTENER.get() {
+        log(&format!("{}: {panic}", std::thread::current().name().unwrap_or("a thread")));
+    }
 }
 
 /// The first failure since [`watch`] was called, with the words that tell it.
@@ -115,11 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_another_thread_is_kept() {
+    fn a_panic_of_another_thread_is_kept_and_told() {
+        static TOLD: Mutex<String> = Mutex::new(String::new());
+        listen(|text| TOLD.lock().unwrap().push_str(text));
         watch();
         let thread = std::thread::spawn(|| panic!("BufferTooBig {{ size: 7 }}\n\n   0: somewhere"));
         assert!(thread.join().is_err());
         assert_eq!(seen().map(|(fault, _)| fault), Some(Fault::OutOfMemory));
+        assert!(TOLD.lock().unwrap().contains("BufferTooBig"));
         watch();
         assert_eq!(seen(), None);
     }
