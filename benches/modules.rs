@@ -20,7 +20,7 @@ use cleave::tui::live::Live;
 use cleave::tui::message::Load;
 use cleave::tui::modules::Modules;
 use cleave::tui::shared::Shared;
-use cleave::tui::theme::{Charset, Theme};
+use cleave::tui::theme::{Charset, Depth, Theme};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -97,6 +97,7 @@ fn shared(manifest: Manifest) -> Shared {
     Shared {
         theme: Theme::Dark,
         charset: Charset::Braille,
+        depth: Depth::True,
         size: (200, 50),
         now: Duration::ZERO,
         device: None,

@@ -23,7 +23,7 @@ use cleave::tui::app::{App, Start};
 use cleave::tui::keymap::Keymap;
 use cleave::tui::message::Msg;
 use cleave::tui::settings::Settings;
-use cleave::tui::theme::Charset;
+use cleave::tui::theme::{Charset, Depth};
 use cleave::tui::view;
 use pty::Pty;
 use ratatui::buffer::Buffer;
@@ -103,7 +103,7 @@ fn keys() {
     pty.wait_for("images/s");
     let answer = |_| {
         std::thread::sleep(Duration::from_millis(120));
-        pty.time("?", "esc closes")
+        pty.time("?", "help, lines")
     };
     report("a key answered while training runs", (0..51).map(answer).collect());
     end(pty);
@@ -225,7 +225,7 @@ fn frames() {
         settings: Settings::default(),
         keymap: Keymap::default(),
         detected: Charset::Braille,
-        no_color: false,
+        depth: Depth::True,
         can_sleep: true,
         log: "workbench.log".into(),
         size: SIZE,

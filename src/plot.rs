@@ -1,4 +1,4 @@
-//! Everything that is drawn from numbers: charts, heat maps, bars, pictures and sparklines.
+//! Everything that is drawn from numbers: charts, heat maps, bars and pictures.
 //!
 //! One value serves all ways out. A [`Chart`] renders into a rectangle of a terminal buffer with a [`Canvas`]
 //! (styles and characters of the caller's theme), and becomes SVG, PNG or CSV by a method of its own. So what
@@ -38,7 +38,6 @@ mod png;
 mod ramp;
 mod raster;
 mod scale;
-mod sparkline;
 mod svg;
 #[cfg(test)]
 mod tests;
@@ -53,7 +52,7 @@ pub use cluster::cluster;
 pub use heatmap::{Cells, HeatMap};
 pub use history::{Curve, Ema, History};
 pub use picture::Picture;
-pub use png::PngError;
+pub use png::{PngError, Print};
 pub use scale::Scale;
-pub use sparkline::sparkline;
+pub use ticks::grouped;
 pub use view::{Extent, View};

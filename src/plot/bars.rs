@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::canvas::Canvas;
 use super::csv;
-use super::png::{self, PngError};
+use super::png::{PngError, Print};
 use super::svg::{Anchor, Ground, Svg};
 use super::text::{fit, pad, width};
 
@@ -109,7 +109,13 @@ impl Bars {
     ///
     /// When the computer has no font, or the image would be too large.
     pub fn to_png(&self, scale: f32) -> Result<Vec<u8>, PngError> {
-        png::of(&self.svg(Ground::White), scale)
+        self.print().png(scale)
+    }
+
+    /// The bars as a picture to be drawn as a PNG image later.
+    #[must_use]
+    pub fn print(&self) -> Print {
+        Print::of(self.svg(Ground::White))
     }
 
     /// The bars as CSV with the columns `name`, `part`, `whole` and `share`.

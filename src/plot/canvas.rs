@@ -8,23 +8,19 @@ pub enum Charset {
     /// Braille patterns: 2 x 4 dots a cell.
     #[default]
     Braille,
-    /// Quadrant blocks: 2 x 2 dots a cell, for fonts without Braille.
-    Quadrant,
-    /// Half blocks: 1 x 2 dots a cell.
+    /// Half blocks: 1 x 2 dots a cell, for fonts without Braille.
     Half,
     /// Plain letters and signs.
     Ascii,
 }
 
-/// How many colours the terminal shows.
+/// How many colours the terminal shows. Of those between these the nearest can stand for 24-bit colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Depth {
     /// 24-bit colours.
     #[default]
     True,
-    /// The 256 colours of xterm.
-    Indexed,
-    /// The 16 colours of the terminal's own palette.
+    /// The 16 colours of the terminal's own palette, of which the nearest would not grow lighter with the value.
     Sixteen,
     /// None: characters and modifiers only.
     Mono,

@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 
 use super::canvas::Canvas;
 use super::csv;
-use super::png::{self, PngError};
+use super::png::{PngError, Print};
 pub use super::raster::Stroke;
 use super::scale::Scale;
 use super::svg::Ground;
@@ -211,7 +211,13 @@ impl<'a> Chart<'a> {
     ///
     /// When the computer has no font, or the image would be too large.
     pub fn to_png(&self, scale: f32) -> Result<Vec<u8>, PngError> {
-        png::of(&svg::svg(self, Ground::White), scale)
+        self.print().png(scale)
+    }
+
+    /// The chart as a picture to be drawn as a PNG image later.
+    #[must_use]
+    pub fn print(&self) -> Print {
+        Print::of(svg::svg(self, Ground::White))
     }
 
     /// All kept points as CSV with the columns `series`, `x` and `value`; gaps have no value.

@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 
 use super::canvas::Canvas;
 use super::csv;
-use super::png::{self, PngError};
+use super::png::{PngError, Print};
 use super::svg::Ground;
 use super::ticks::Unit;
 
@@ -141,7 +141,13 @@ impl<'a> HeatMap<'a> {
     ///
     /// When the computer has no font, or the image would be too large.
     pub fn to_png(&self, scale: f32) -> Result<Vec<u8>, PngError> {
-        png::of(&svg::svg(self, Ground::White), scale)
+        self.print().png(scale)
+    }
+
+    /// The map as a picture to be drawn as a PNG image later.
+    #[must_use]
+    pub fn print(&self) -> Print {
+        Print::of(svg::svg(self, Ground::White))
     }
 
     /// The matrix as CSV: the names of the columns behind an empty field, then each row behind its name.

@@ -2,10 +2,10 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 
-use super::canvas::Canvas;
-use super::ramp::{luminance, shown, sign};
+use super::canvas::{Canvas, Depth};
+use super::ramp::{luminance, sign};
 
 /// An image of 8-bit RGB values, drawn as large as an area allows with square pixels: a column of the screen is
 /// taken as half as wide as a row is high.
@@ -51,9 +51,12 @@ impl Picture {
             for column in 0..columns {
                 let half = |lower: u16| self.average((column, columns), (2 * row + lower, 2 * rows));
                 let (above, below) = (half(0), half(1));
-                let (symbol, style) = match (shown(above, canvas.depth), shown(below, canvas.depth)) {
-                    (Some(above), Some(below)) if !canvas.ascii() => ('▀', Style::new().fg(above).bg(below)),
-                    _ => (sign(canvas.charset, (luminance(above) + luminance(below)) / 2.0), Style::new()),
+                let colour = |(r, g, b)| Color::Rgb(r, g, b);
+                let (symbol, style) = match canvas.depth != Depth::Mono && !canvas.ascii() {
+                    true => ('▀', Style::new().fg(colour(above)).bg(colour(below))),
+                    false => {
+                        (sign(canvas.charset, (luminance(above) + luminance(below)) / 2.0), Style::new())
+                    }
                 };
                 if let Some(cell) = buffer.cell_mut((area.x + column, area.y + row)) {
                     cell.set_char(symbol).set_style(style);

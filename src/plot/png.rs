@@ -1,5 +1,7 @@
 //! SVG pictures as PNG images, drawn by resvg with the fonts of the computer.
 
+use std::sync::{Arc, OnceLock};
+
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::fontdb::Database;
 use resvg::usvg::{Options, Tree};
@@ -30,14 +32,44 @@ pub enum PngError {
     Drawing(String),
 }
 
-/// Draws a picture with `scale` pixels for each of its units.
-pub(super) fn of(svg: &str, scale: f32) -> Result<Vec<u8>, PngError> {
-    let mut options = Options::default();
-    let fonts = options.fontdb_mut();
+/// A picture on white that waits to be drawn as a PNG image. Making one is quick and drawing it is not, so that
+/// a program with a person in front of it draws on another thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Print(String);
+
+impl Print {
+    /// A picture that is this SVG document.
+    pub(super) fn of(svg: String) -> Self {
+        Print(svg)
+    }
+
+    /// The picture as a PNG image, `scale` pixels for a unit of the SVG.
+    ///
+    /// # Errors
+    ///
+    /// When the computer has no font, or the image would be too large.
+    pub fn png(&self, scale: f32) -> Result<Vec<u8>, PngError> {
+        draw(&self.0, scale)
+    }
+}
+
+/// The computer's fonts and the family to write with. Finding them reads every font file, so it is done once;
+/// where there is none it is tried again, as one may have been installed.
+fn fonts() -> Result<(Arc<Database>, String), PngError> {
+    static FOUND: OnceLock<(Arc<Database>, String)> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(found.clone());
+    }
+    let mut fonts = Database::new();
     fonts.load_system_fonts();
-    let family = family(fonts).ok_or(PngError::NoFont)?;
+    let family = family(&fonts).ok_or(PngError::NoFont)?;
     fonts.set_sans_serif_family(family.clone());
-    options.font_family = family;
+    Ok(FOUND.get_or_init(|| (Arc::new(fonts), family)).clone())
+}
+
+fn draw(svg: &str, scale: f32) -> Result<Vec<u8>, PngError> {
+    let (fontdb, font_family) = fonts()?;
+    let options = Options { fontdb, font_family, ..Options::default() };
     let tree = Tree::from_str(svg, &options).map_err(|error| PngError::Drawing(error.to_string()))?;
     let (width, height) = (tree.size().width() * scale, tree.size().height() * scale);
     let size = PngError::Size { width, height };

@@ -36,16 +36,6 @@ pub(super) fn rgb(ramp: Ramp, value: f64) -> (u8, u8, u8) {
     (mix(16), mix(8), mix(0))
 }
 
-/// The nearest colour that the terminal shows; none where it shows none.
-pub(super) fn shown((r, g, b): (u8, u8, u8), depth: Depth) -> Option<Color> {
-    match depth {
-        Depth::True => Some(Color::Rgb(r, g, b)),
-        Depth::Indexed => Some(Color::Indexed(indexed((r, g, b)))),
-        Depth::Sixteen => Some(sixteen((r, g, b))),
-        Depth::Mono => None,
-    }
-}
-
 /// The colour of a value in the terminal; none where it shows no colours.
 pub(super) fn colour(canvas: &Canvas, value: f64) -> Option<Color> {
     match canvas.depth {
@@ -53,7 +43,11 @@ pub(super) fn colour(canvas: &Canvas, value: f64) -> Option<Color> {
             let step = (value.clamp(0.0, 1.0) * (SIXTEEN.len() - 1) as f64).round();
             Some(SIXTEEN[step as usize])
         }
-        depth => shown(rgb(canvas.ramp, value), depth),
+        Depth::True => {
+            let (r, g, b) = rgb(canvas.ramp, value);
+            Some(Color::Rgb(r, g, b))
+        }
+        Depth::Mono => None,
     }
 }
 
@@ -84,47 +78,4 @@ pub(super) fn sign(charset: Charset, value: f64) -> char {
 /// Perceived lightness from 0 to 1, by the weights of ITU-R BT.601.
 pub(super) fn luminance((r, g, b): (u8, u8, u8)) -> f64 {
     (0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b)) / 255.0
-}
-
-/// The nearest of xterm's 6 x 6 x 6 cube and its 24 greys.
-fn indexed((r, g, b): (u8, u8, u8)) -> u8 {
-    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let level = |part: u8| (0..6).min_by_key(|i| LEVELS[*i].abs_diff(part)).unwrap_or(0);
-    let (i, j, k) = (level(r), level(g), level(b));
-    let cube = (LEVELS[i], LEVELS[j], LEVELS[k]);
-    let step =
-        ((u16::from(r) + u16::from(g) + u16::from(b)) / 3).saturating_sub(3).div_euclid(10).min(23) as u8;
-    let grey = 8 + 10 * step;
-    match distance((r, g, b), (grey, grey, grey)) < distance((r, g, b), cube) {
-        true => 232 + step,
-        false => (16 + 36 * i + 6 * j + k) as u8,
-    }
-}
-
-/// The nearest of the sixteen, with the values that xterm gives them.
-fn sixteen(colour: (u8, u8, u8)) -> Color {
-    const COLOURS: [(Color, (u8, u8, u8)); 16] = [
-        (Color::Black, (0, 0, 0)),
-        (Color::Red, (205, 0, 0)),
-        (Color::Green, (0, 205, 0)),
-        (Color::Yellow, (205, 205, 0)),
-        (Color::Blue, (0, 0, 238)),
-        (Color::Magenta, (205, 0, 205)),
-        (Color::Cyan, (0, 205, 205)),
-        (Color::Gray, (229, 229, 229)),
-        (Color::DarkGray, (127, 127, 127)),
-        (Color::LightRed, (255, 0, 0)),
-        (Color::LightGreen, (0, 255, 0)),
-        (Color::LightYellow, (255, 255, 0)),
-        (Color::LightBlue, (92, 92, 255)),
-        (Color::LightMagenta, (255, 0, 255)),
-        (Color::LightCyan, (0, 255, 255)),
-        (Color::White, (255, 255, 255)),
-    ];
-    COLOURS.into_iter().min_by_key(|one| distance(one.1, colour)).map_or(Color::Reset, |one| one.0)
-}
-
-fn distance(a: (u8, u8, u8), b: (u8, u8, u8)) -> u32 {
-    let square = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
-    square(a.0, b.0) + square(a.1, b.1) + square(a.2, b.2)
 }

@@ -46,7 +46,6 @@ pub(super) enum Figure {
 pub(super) fn dots(charset: Charset) -> (usize, usize) {
     match charset {
         Charset::Braille => (2, 4),
-        Charset::Quadrant => (2, 2),
         Charset::Half => (1, 2),
         Charset::Ascii => (1, 1),
     }
@@ -63,7 +62,6 @@ pub(super) fn cell_of(place: f64, cells: u16, dots: usize) -> Option<u16> {
 pub(super) fn paint(panel: Rect, buffer: &mut Buffer, charset: Charset, inks: &[Ink]) {
     let marker = match charset {
         Charset::Braille => Marker::Braille,
-        Charset::Quadrant => Marker::Quadrant,
         Charset::Half => Marker::HalfBlock,
         Charset::Ascii => Marker::Dot,
     };

@@ -153,21 +153,29 @@ pub(super) fn readout(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Percent => format!("{:.1}%", value * 100.0),
         Unit::Seconds => duration(value, 2),
-        Unit::Count if value.abs() < 1e15 => grouped(value),
+        Unit::Count if value.abs() < 1e15 => count(value),
         Unit::Number | Unit::Count => significant(value),
     }
 }
 
-/// Thousands apart, with decimals only where the number is not whole.
-fn grouped(value: f64) -> String {
-    let whole = format!("{:.0}", value.abs().trunc());
+/// With a comma between thousands: `1,234,567`.
+#[must_use]
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
     let mut text = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index) % 3 == 0 {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
     }
+    text
+}
+
+/// Thousands apart, with decimals only where the number is not whole.
+fn count(value: f64) -> String {
+    // Below 1e15, as the only caller sees to.
+    let mut text = grouped(value.abs().trunc() as u64);
     let rest = value.abs().fract();
     if (0.005..0.995).contains(&rest) {
         text.push_str(&format!("{rest:.2}")[1..]);

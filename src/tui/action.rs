@@ -152,6 +152,28 @@ actions! {
 }
 
 impl Action {
+    /// Whether every screen does it in its own way, or has no use for it.
+    pub fn is_of_screens(self) -> bool {
+        use Action::*;
+        matches!(
+            self,
+            Back | Up
+                | Down
+                | Left
+                | Right
+                | PageUp
+                | PageDown
+                | Top
+                | Bottom
+                | NextPane
+                | PreviousPane
+                | Accept
+                | Filter
+                | CopyValue
+                | ExportChart
+        )
+    }
+
     /// Its row in the table.
     pub fn entry(self) -> &'static Entry {
         match TABLE.iter().find(|entry| entry.action == self) {

@@ -21,7 +21,7 @@ use super::palette::Palette;
 use super::say::{Tone, Voice};
 use super::settings::Settings;
 use super::shared::Shared;
-use super::theme::{Charset, Theme};
+use super::theme::{Charset, Depth, Theme};
 use super::widget::Dialog;
 
 pub use leave::Leaving;
@@ -35,8 +35,8 @@ pub struct Start {
     pub keymap: Keymap,
     /// The characters that the terminal can show.
     pub detected: Charset,
-    /// Whether NO_COLOR is set.
-    pub no_color: bool,
+    /// The colours that the terminal has, and may be used.
+    pub depth: Depth,
     /// Whether a shell can wake the program after it slept.
     pub can_sleep: bool,
     /// Where the log is written.
@@ -94,6 +94,8 @@ pub struct App {
     pub banner: Option<Banner>,
     /// What is being prepared for training.
     pub launching: Option<String>,
+    /// How much of the work that leaving would discard is not done.
+    pub unfinished: usize,
     /// Set once the program is on its way out.
     pub leaving: Option<Leaving>,
     /// Whether the frame on the screen is out of date.
@@ -132,7 +134,8 @@ impl App {
         let settings = start.settings;
         let mut app = App {
             shared: Shared {
-                theme: if start.no_color { Theme::Mono } else { settings.theme },
+                theme: if start.depth == Depth::None { Theme::Mono } else { settings.theme },
+                depth: start.depth,
                 charset: settings.charset.unwrap_or(start.detected),
                 size: start.size,
                 now: Duration::ZERO,
@@ -154,6 +157,7 @@ impl App {
             log_open: false,
             banner: None,
             launching: None,
+            unfinished: 0,
             leaving: None,
             dirty: true,
             start,
@@ -195,6 +199,9 @@ impl App {
             }
             Msg::SessionStarted(manifest) => {
                 self.launching = None;
+                self.home.started();
+                // Whether to leave is another question now.
+                self.overlay.take_if(|overlay| matches!(overlay, Overlay::Quit(_)));
                 self.banner = None;
                 self.shared.open = None;
                 self.shared.live = Some(Live::new(*manifest));
@@ -272,9 +279,13 @@ impl App {
                         kept.push(Effect::Launch(launch));
                     }
                 },
-                Effect::Notify(text) => {
-                    self.say(Tone::Good, &text);
-                    kept.push(Effect::Notify(text));
+                Effect::Notify(tone, text) => {
+                    self.say(tone, &text);
+                    kept.push(Effect::Notify(tone, text));
+                }
+                Effect::Job(job) => {
+                    self.unfinished += usize::from(job.is_awaited());
+                    kept.push(Effect::Job(job));
                 }
                 Effect::Copy(text) => {
                     self.say(Tone::Good, &format!("copied: {text}"));

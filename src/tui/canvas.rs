@@ -1,9 +1,9 @@
 //! How charts are drawn in a theme.
 
-use super::theme::{Charset, Look, Role, Theme};
-use crate::plot::{Canvas, Charset as Dots, Depth, Palette, Ramp};
+use super::theme::{Charset, Depth, Look, Role, Theme};
+use crate::plot::{Canvas, Charset as Dots, Depth as Colours, Palette, Ramp};
 
-/// The characters and styles of charts. Fewer colours than a theme has are the terminal's business.
+/// The characters and styles of charts. Of 256 colours the nearest are found when a frame is drawn.
 pub fn canvas(look: Look) -> Canvas {
     let charset = match look.charset {
         Charset::Braille => Dots::Braille,
@@ -23,9 +23,13 @@ pub fn canvas(look: Look) -> Canvas {
         faint: style(Role::Border),
     };
     let (depth, ramp) = match look.theme {
-        Theme::Mono => (Depth::Mono, Ramp::Grey),
-        Theme::ColourBlind => (Depth::True, Ramp::Cividis),
-        Theme::Dark | Theme::Light => (Depth::True, Ramp::Viridis),
+        Theme::Mono => (Colours::Mono, Ramp::Grey),
+        Theme::ColourBlind => (Colours::True, Ramp::Cividis),
+        Theme::Dark | Theme::Light => (Colours::True, Ramp::Viridis),
+    };
+    let depth = match (depth, look.depth) {
+        (Colours::True, Depth::Ansi) => Colours::Sixteen,
+        (depth, _) => depth,
     };
     Canvas { charset, depth, ramp, palette }
 }

@@ -7,6 +7,7 @@ pub(super) mod tests;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
+pub use self::load::Logs;
 use crate::plot::{Curve, History, XAxis};
 use crate::run::{Manifest, Parent};
 use crate::train::{Change, EpochRecord, Event, Setting, SplitRecord, StepRecord};
@@ -124,6 +125,8 @@ pub struct Curves {
     pub run: String,
     /// Where it branched off.
     pub parent: Option<Parent>,
+    /// The name of the file that its weights were imported from, if they were.
+    pub imported: Option<String>,
     /// Whether its method makes masks.
     pub modular: bool,
     /// Summands of the loss, cross-entropy first.
@@ -185,6 +188,7 @@ impl Curves {
         Curves {
             run: manifest.id.clone(),
             parent: manifest.parent.clone(),
+            imported: None,
             modular: method.wants_masks(),
             parts: std::iter::once(cross_entropy).chain(weighted).collect(),
             seconds: History::new(),
@@ -259,8 +263,8 @@ impl Curves {
             Event::Finished { step, .. } | Event::Stopped { step } | Event::Failed { step, .. } => {
                 self.step = *step;
             }
-            Event::Imported { .. }
-            | Event::Machine { .. }
+            Event::Imported { file, .. } => self.imported = Some(file.clone()),
+            Event::Machine { .. }
             | Event::Tuning { .. }
             | Event::Ready { .. }
             | Event::Usage { .. }

@@ -42,7 +42,7 @@ use ratatui::layout::Rect;
 use super::action::Action;
 use super::curves::{Curves, Measure};
 use super::hits::{Hits, Target};
-use super::message::{Effect, Launch, Reply};
+use super::message::{Effect, Job, Launch, Reply, RunRow};
 use super::prompt::Prompt;
 use super::shared::Shared;
 use crate::plot::View;
@@ -72,12 +72,22 @@ pub struct Dashboard {
     drag: Option<Drag>,
     /// Whether the mouse put the cursor where it is.
     hovers: bool,
+    /// The run that was shown last.
+    seen: Option<String>,
+    /// A run that is to be branched as soon as it is read.
+    branches: Option<String>,
 }
 
 impl Dashboard {
     /// The screen comes into sight.
     pub fn enter(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        self.runs.look(shared)
+        let current = shared.current().map(str::to_owned);
+        if self.seen != current {
+            // A window and a cursor are places in the run that was shown.
+            (self.axes.view, self.axes.cursor) = (View::All, None);
+            (self.seen, self.branches) = (current, None);
+        }
+        self.runs.look(self.axes.smoothing(), shared)
     }
 
     /// What takes the keys, so that they go to [`Dashboard::key`] first.
@@ -167,26 +177,62 @@ impl Dashboard {
 
     /// A worker answered.
     pub fn reply(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
-        let Reply::History(run, found) = reply else { return Vec::new() };
-        if let (Some(Popup::Branch(form)), Ok(history)) = (&mut self.popup, found)
-            && form.run() == run
-        {
-            form.offer(&history.checkpoints);
+        match reply {
+            Reply::Checkpoints(run, found) => {
+                if let (Some(Popup::Branch(form)), Ok(steps)) = (&mut self.popup, found)
+                    && form.run() == run
+                {
+                    form.offer(steps);
+                }
+                Vec::new()
+            }
+            Reply::History { run, until, found } => {
+                let caught_up = self.runs.is_catching_up(shared);
+                let mut effects = self.runs.loaded((run, *until), found, self.axes.smoothing(), shared);
+                if caught_up && !self.runs.is_catching_up(shared) {
+                    effects.extend(self.keep_schedule(shared));
+                }
+                if self
+                    .branches
+                    .take_if(|wanted| wanted == run && self.runs.shown(shared).is_some())
+                    .is_some()
+                    && self.refuses(Action::BranchHere, shared).is_none()
+                {
+                    effects.extend(acts::branch(self, shared));
+                }
+                effects
+            }
+            _ => Vec::new(),
         }
-        self.runs.loaded(run, found, self.axes.smoothing(), shared)
     }
 
     /// The command line that does the same as what is selected.
     pub fn command_line(&self, shared: &Shared) -> Option<String> {
-        let line = self.runs.manifest(shared).map(command::line)?;
+        let line = self.line(shared)?;
         let changed = self.shown(shared).filter(|curves| !curves.changes.is_empty());
-        let schedule = changed.map(|curves| acts::schedule_file(&curves.run, shared));
+        let schedule = changed.map(|curves| acts::file_of(&curves.run, "schedule.toml", shared));
         let schedule = schedule.map(|file| option("schedule", &file.display().to_string()));
-        Some(line + &schedule.unwrap_or_default())
+        Some(line.text + &schedule.unwrap_or_default())
     }
 
-    /// Has the changes of the shown run written to the schedule that [`Dashboard::command_line`] names.
-    pub fn keep_schedule(&self, shared: &Shared) -> Option<Effect> {
+    fn line(&self, shared: &Shared) -> Option<command::Line> {
+        let (manifest, curves) = (self.runs.manifest(shared)?, self.shown(shared)?);
+        let rows = shared.runs.iter().flat_map(|runs| runs.iter().flatten());
+        let of_parent = |row: &&RunRow| manifest.parent.as_ref().is_some_and(|of| of.run == row.entry.id);
+        let parent = rows.clone().find(of_parent).and_then(|row| row.entry.manifest.as_ref());
+        let file = acts::file_of(&curves.run, "preset.toml", shared);
+        command::line(manifest, curves, parent.map(|parent| &parent.preset), file)
+    }
+
+    /// Has the files written that [`Dashboard::command_line`] names.
+    pub fn keep(&self, shared: &Shared) -> Vec<Effect> {
+        let preset = self.line(shared).and_then(|line| line.preset);
+        let preset = preset.map(|(to, text)| Job::SaveFile { to, bytes: text.into_bytes() });
+        let preset = preset.map(|job| Effect::Job(Box::new(job)));
+        preset.into_iter().chain(self.keep_schedule(shared)).collect()
+    }
+
+    fn keep_schedule(&self, shared: &Shared) -> Option<Effect> {
         acts::keep_schedule(self, shared, true)
     }
 
@@ -200,8 +246,8 @@ impl Dashboard {
         self.runs.shown(shared)
     }
 
-    /// The logs of a run that was opened, once read; or why they could not be.
-    fn opened(&self, run: &str) -> Option<Result<&super::message::History, &str>> {
+    /// The last event of a run that was opened, once its logs are read; or why they could not be.
+    fn opened(&self, run: &str) -> Option<Result<Option<&Event>, &str>> {
         self.runs.opened(run)
     }
 

@@ -16,7 +16,7 @@ use super::shared::Shared;
 use super::widget::{Answer, Dialog, Field, Form, FormEvent, Input, Selection};
 use crate::run::Status;
 use crate::train::Event;
-use launch::{BranchForm, NewRun};
+use launch::NewRun;
 use list::Order;
 
 /// State of the list of runs.
@@ -27,6 +27,8 @@ pub struct Home {
     selection: Selection,
     /// The run that keeps the selection while the list changes.
     selected: Option<String>,
+    /// The runs as they are shown: worked out when the list, the filter or the order changes.
+    places: Vec<list::Place>,
     open: Option<Open>,
 }
 
@@ -41,8 +43,6 @@ enum Open {
     Tags(String, Form),
     /// A new run.
     New(Box<NewRun>),
-    /// A branch.
-    Branch(Box<BranchForm>),
 }
 
 impl Home {
@@ -56,7 +56,7 @@ impl Home {
         Some(match self.open.as_ref()? {
             Open::Filter => Prompt::Filter,
             Open::Delete(..) => Prompt::Dialog,
-            Open::Tags(..) | Open::New(_) | Open::Branch(_) => Prompt::Form,
+            Open::Tags(..) | Open::New(_) => Prompt::Form,
         })
     }
 
@@ -87,21 +87,18 @@ impl Home {
             }
             Some(Open::New(new)) => {
                 let event = new.key(key);
-                self.launching(event)
-            }
-            Some(Open::Branch(branch)) => {
-                let event = branch.key(key);
-                self.launching(event)
+                self.launching(event, shared)
             }
             None => Vec::new(),
         }
     }
 
     /// A pasted text while the screen takes text.
-    pub fn paste(&mut self, text: &str, _shared: &mut Shared) -> Vec<Effect> {
+    pub fn paste(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
         match &mut self.open {
             Some(Open::Filter) => {
                 self.filter.paste(text);
+                self.find_selected(shared);
                 Vec::new()
             }
             Some(Open::Tags(_, form)) => {
@@ -110,11 +107,7 @@ impl Home {
             }
             Some(Open::New(new)) => {
                 let event = new.paste(text);
-                self.launching(event)
-            }
-            Some(Open::Branch(branch)) => {
-                let event = branch.paste(text);
-                self.launching(event)
+                self.launching(event, shared)
             }
             Some(Open::Delete(..)) | None => Vec::new(),
         }
@@ -131,6 +124,24 @@ impl Home {
         match action {
             Action::NewRun => busy(),
             Action::NextPane | Action::PreviousPane => Some("the list is the only pane here".into()),
+            Action::ExportChart => {
+                Some(format!("there is no chart here: {} shows those of a run", shared.key(Action::Accept)))
+            }
+            Action::Up
+            | Action::Down
+            | Action::PageUp
+            | Action::PageDown
+            | Action::Top
+            | Action::Bottom
+            | Action::SortRuns
+            | Action::ReverseRuns
+            | Action::TreeRuns
+                if self.places.is_empty() =>
+            {
+                Some("there is no run in the list".into())
+            }
+            Action::Left | Action::Right => Some("the list has nothing to the side".into()),
+            Action::Back if self.filter.text().is_empty() => Some("nothing is open".into()),
             Action::CompareRuns if shared.marked.is_empty() => {
                 Some(format!("mark the runs to compare first, with {}", shared.key(Action::MarkRun)))
             }
@@ -140,6 +151,7 @@ impl Home {
             | Action::MarkRun
             | Action::TagRun
             | Action::DeleteRun
+            | Action::CopyValue
                 if run.is_none() =>
             {
                 Some(format!(
@@ -150,7 +162,7 @@ impl Home {
             Action::Accept | Action::BranchRun if status == Some(Status::Damaged) => {
                 Some("the run's directory is damaged".into())
             }
-            // Its own branch begins on the dashboard, while it trains.
+            // A branch of the run in training may begin where that is now.
             Action::BranchRun if is_live(shared, run) => None,
             Action::BranchRun => busy(),
             Action::ResumeRun => match status {
@@ -168,8 +180,7 @@ impl Home {
 
     /// Does an action that is not refused.
     pub fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
-        let len = self.places(shared).len();
-        if self.selection.act(action, len) {
+        if self.selection.act(action, self.places.len()) {
             self.remember(shared);
             return Vec::new();
         }
@@ -208,13 +219,10 @@ impl Home {
                     Effect::Go(Place::Dashboard),
                 ];
             }
-            Action::BranchRun if is_live(shared, Some(row)) => {
+            // The form is the dashboard's, which knows the settings that the run came to.
+            Action::BranchRun => {
                 open_run(shared, &name);
                 return vec![Effect::Go(Place::Dashboard), Effect::Do(Action::BranchHere)];
-            }
-            Action::BranchRun => {
-                self.open = BranchForm::new(row).map(|form| Open::Branch(Box::new(form)));
-                return vec![job(Job::History(name))];
             }
             Action::MarkRun => match shared.marked.iter().position(|marked| *marked == name) {
                 Some(place) => drop(shared.marked.remove(place)),
@@ -262,11 +270,7 @@ impl Home {
             }
             Some(Open::New(new)) => {
                 let event = new.mouse(mouse, at);
-                return self.launching(event);
-            }
-            Some(Open::Branch(branch)) => {
-                let event = branch.mouse(mouse, at);
-                return self.launching(event);
+                return self.launching(event, shared);
             }
             Some(Open::Filter) | None => {}
         }
@@ -304,6 +308,7 @@ impl Home {
                     && let Some(row) = rows.iter_mut().find(|row| row.entry.id == live.run())
                 {
                     row.entry.last = Some((**record).clone());
+                    self.find_selected(shared);
                 }
                 Vec::new()
             }
@@ -322,14 +327,9 @@ impl Home {
             (Reply::Presets(presets), Some(Open::New(new))) => return new.presets(presets),
             (Reply::Preset { name, set, card }, Some(Open::New(new))) => {
                 let step = new.card(name, set, card);
-                return self.launching(step);
-            }
-            (Reply::History(run, Ok(history)), Some(Open::Branch(branch))) => {
-                branch.offer(run, &history.checkpoints);
+                return self.launching(step, shared);
             }
             (Reply::Timed(trial, found), Some(Open::New(new))) => new.timed(trial, found),
-            // Tags and deleted runs show in the list.
-            (Reply::Done(Ok(_)), None) => return vec![job(Job::Runs)],
             _ => {}
         }
         Vec::new()
@@ -339,7 +339,6 @@ impl Home {
     pub fn command_line(&self, shared: &Shared) -> Option<String> {
         match &self.open {
             Some(Open::New(new)) => Some(new.command_line()),
-            Some(Open::Branch(branch)) => Some(branch.command_line()),
             _ => Some(format!("cleave runs show {}", self.current(shared)?.entry.id)),
         }
     }
@@ -367,28 +366,42 @@ impl Home {
         }
     }
 
-    /// What came of a key in the form for a new run or a branch.
-    fn launching(&mut self, step: launch::Step) -> Vec<Effect> {
+    /// The run of the form for a new one has begun: the form has done its work.
+    pub fn started(&mut self) {
+        if matches!(&self.open, Some(Open::New(new)) if new.launched) {
+            self.open = None;
+        }
+    }
+
+    /// A launch failed; gives whether it was that of the form for a new run, which can be put right.
+    pub fn refused(&mut self) -> bool {
+        match &mut self.open {
+            Some(Open::New(new)) => std::mem::take(&mut new.launched),
+            _ => false,
+        }
+    }
+
+    /// What came of a key in the form for a new run.
+    fn launching(&mut self, step: launch::Step, shared: &Shared) -> Vec<Effect> {
+        if let Some(Open::New(new)) = &mut self.open {
+            new.check_name(rows(shared));
+        }
         match step {
             launch::Step::Stay(effects) => effects,
             launch::Step::Close => {
                 self.open = None;
                 Vec::new()
             }
+            // What was typed stays until the run has begun: data may be missing, or a name taken.
             launch::Step::Launch(launch) => {
-                self.open = None;
                 vec![Effect::Launch(launch), Effect::Go(Place::Dashboard)]
             }
         }
     }
 
-    fn places(&self, shared: &Shared) -> Vec<list::Place> {
-        list::places(rows(shared), self.filter.text(), self.order)
-    }
-
     /// The selected run.
     fn current<'a>(&self, shared: &'a Shared) -> Option<&'a RunRow> {
-        let place = self.places(shared).get(self.selection.at).copied()?;
+        let place = self.places.get(self.selection.at)?;
         rows(shared).get(place.index)
     }
 
@@ -401,16 +414,17 @@ impl Home {
         self.selected = self.current(shared).map(|row| row.entry.id.clone());
     }
 
-    /// Finds the selected run again in a list that changed.
+    /// Works out what is shown of a list, filter or order that changed, and finds the selected run again.
     fn find_selected(&mut self, shared: &Shared) {
-        let places = self.places(shared);
+        self.places = list::places(rows(shared), self.filter.text(), self.order);
+        let places = &self.places;
         let is_selected = |place: &list::Place| {
             rows(shared).get(place.index).is_some_and(|row| Some(&row.entry.id) == self.selected.as_ref())
         };
         if let Some(at) = places.iter().position(is_selected) {
             self.selection.at = at;
         }
-        self.selection.keep_in(places.len());
+        self.selection.keep_in(self.places.len());
     }
 }
 

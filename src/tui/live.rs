@@ -76,15 +76,6 @@ impl Live {
         self.revision
     }
 
-    /// The value that a pending command will set, if one is on its way.
-    pub fn pending_value(&self, slider: &str) -> Option<f64> {
-        self.pending.values().rev().find_map(|command| match command {
-            Command::Set(Setting::Weight { name, value }) if name == slider => Some(*value),
-            Command::Set(Setting::LearningRate(Some(rate))) if slider == "learning rate" => Some(*rate),
-            _ => None,
-        })
-    }
-
     /// The changes so far as a schedule that `cleave train --schedule` replays.
     pub fn schedule(&self) -> Schedule {
         Schedule { change: self.changes.clone() }

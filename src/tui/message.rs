@@ -7,15 +7,19 @@ use std::time::Duration;
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::action::{Action, Place};
+use super::curves::Curves;
 use super::modules::sets::Sets;
+use super::say::Tone;
+use super::settings::Settings;
 use crate::backend::GpuLoad;
 use crate::export::onnx::Preprocessing;
 use crate::modular::Usage;
 use crate::network::Spec;
+use crate::plot::Print;
 use crate::preset::Preset;
 use crate::run::{Entry, Manifest, ModuleManifest};
 pub use crate::train::Examination;
-use crate::train::{Command, EpochRecord, Event, Join, Request, Schedule, StepRecord};
+use crate::train::{Command, EpochRecord, Event, Join, Request, Schedule};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -92,8 +96,8 @@ pub enum Effect {
     Copy(String),
     /// Say something for a few seconds.
     Toast(String),
-    /// Ring, and notify where the terminal can.
-    Notify(String),
+    /// Ring, say it in this tone, and notify where the terminal can.
+    Notify(Tone, String),
     /// Take the mouse, or leave it to the terminal.
     Mouse(bool),
     /// Write to the log file.
@@ -102,8 +106,6 @@ pub enum Effect {
     Go(Place),
     /// Do an action, as if its key were pressed.
     Do(Action),
-    /// Keep a setting for the next start.
-    SaveSettings,
 }
 
 /// How to begin training.
@@ -187,8 +189,19 @@ impl Trial {
 pub enum Job {
     /// List all runs.
     Runs,
-    /// Read a run's logs, checkpoints and modules.
-    History(String),
+    /// Read what is charted of a run.
+    History {
+        /// The run.
+        run: String,
+        /// What its logs say up to this step.
+        until: u64,
+        /// The weight of smoothing.
+        smoothing: f64,
+    },
+    /// Read which checkpoints a run has.
+    Checkpoints(String),
+    /// Read a run's epochs and modules.
+    Shelf(String),
     /// Read the usage of a run's checkpoint, counting it where it was not (minutes), with its network.
     Usage {
         /// The run.
@@ -323,25 +336,76 @@ pub enum Job {
         /// Its bytes.
         bytes: Vec<u8>,
     },
+    /// Draw a picture as a PNG image, which takes its time.
+    SavePng {
+        /// The file.
+        to: PathBuf,
+        /// What is to be drawn.
+        picture: Print,
+    },
+    /// Keep settings for the next start.
+    SaveSettings(Settings),
 }
 
-/// A run's past.
+impl Job {
+    /// Whether leaving before it is done would lose what a person is waiting for. Each such job has one answer
+    /// for which [`Reply::is_awaited`].
+    pub fn is_awaited(&self) -> bool {
+        match self {
+            Job::Extract { .. }
+            | Job::Compose { .. }
+            | Job::Replace { .. }
+            | Job::RemoveRun(_)
+            | Job::RemoveModule { .. }
+            | Job::Tag { .. }
+            | Job::Export { .. }
+            | Job::Verify { .. }
+            | Job::Report { .. }
+            | Job::SaveFile { .. }
+            | Job::SavePng { .. }
+            | Job::SaveSchedule { quiet: false, .. } => true,
+            Job::Runs
+            | Job::History { .. }
+            | Job::Checkpoints(_)
+            | Job::Shelf(_)
+            | Job::Usage { .. }
+            | Job::Presets
+            | Job::Preset { .. }
+            | Job::Examine { .. }
+            | Job::Time(_)
+            | Job::Sets
+            | Job::KeepSet { .. }
+            | Job::Predict { .. }
+            | Job::SaveSchedule { quiet: true, .. }
+            | Job::SaveSettings(_) => false,
+        }
+    }
+}
+
+/// What is charted of a run's past, and how far it came.
 #[derive(Clone, Debug)]
-pub struct History {
+pub struct Past {
+    /// What was asked for.
+    pub manifest: Manifest,
+    /// Its series, smoothed with `smoothing`.
+    pub curves: Arc<Curves>,
+    /// The weight of smoothing.
+    pub smoothing: f64,
+    /// Its last event.
+    pub last: Option<Event>,
+    /// What could not be read, in a line.
+    pub problem: Option<String>,
+}
+
+/// What the modules screen reads of a run.
+#[derive(Clone, Debug)]
+pub struct Shelf {
     /// What was asked for.
     pub manifest: Manifest,
     /// Its epochs.
     pub epochs: Vec<EpochRecord>,
-    /// Its steps, a few together.
-    pub steps: Vec<StepRecord>,
-    /// Its events.
-    pub events: Vec<Event>,
-    /// Steps of its checkpoints.
-    pub checkpoints: Vec<u64>,
     /// Its modules; those that cannot be read with the reason.
     pub modules: Vec<(String, Result<ModuleManifest, String>)>,
-    /// What could not be read, in a line.
-    pub problem: Option<String>,
 }
 
 /// A run in the list with its tags.
@@ -389,7 +453,18 @@ pub enum Reply {
     /// All runs.
     Runs(Result<Vec<RunRow>, String>),
     /// A run's past.
-    History(String, Result<Arc<History>, String>),
+    History {
+        /// The run.
+        run: String,
+        /// Up to this step.
+        until: u64,
+        /// What is charted of it.
+        found: Result<Arc<Past>, String>,
+    },
+    /// Steps of a run's checkpoints, ascending.
+    Checkpoints(String, Result<Vec<u64>, String>),
+    /// A run's epochs and modules.
+    Shelf(String, Result<Arc<Shelf>, String>),
     /// A run's usage at a step, and its network.
     Usage {
         /// The run.
@@ -416,14 +491,48 @@ pub enum Reply {
     Made(Result<Box<ModuleManifest>, String>),
     /// Seconds that an image takes in training, or why that is not known.
     Timed(Box<Trial>, Result<f64, String>),
-    /// The module of this name was examined.
-    Examined(String, Result<Examination, String>),
+    /// A module was examined.
+    Examined {
+        /// The run.
+        run: String,
+        /// The module.
+        module: String,
+        /// What came of it.
+        found: Result<Examination, String>,
+    },
+    /// A module was deleted.
+    Removed {
+        /// The run.
+        run: String,
+        /// The module.
+        module: String,
+        /// Why it could not be, if it could not.
+        done: Result<(), String>,
+    },
     /// The kept sets of classes.
     Sets(Result<Sets, String>),
-    /// A prediction.
-    Predicted(Result<Box<Prediction>, String>),
+    /// A picture's class was predicted.
+    Predicted {
+        /// The run.
+        run: String,
+        /// The module.
+        module: String,
+        /// The picture's file; one of the run's test pictures without.
+        image: Option<PathBuf>,
+        /// Which test picture.
+        index: usize,
+        /// What came of it.
+        found: Result<Box<Prediction>, String>,
+    },
     /// Something was done that needs no more than a line; or it failed.
     Done(Result<String, String>),
     /// Something was done that needs no word, unless it failed.
     Quiet(Result<(), String>),
+}
+
+impl Reply {
+    /// Whether it answers a job that a person is waiting for.
+    pub fn is_awaited(&self) -> bool {
+        matches!(self, Reply::Extracted(..) | Reply::Made(_) | Reply::Removed { .. } | Reply::Done(_))
+    }
 }

@@ -72,6 +72,8 @@ pub struct Modules {
     trouble: Option<String>,
     pane: Pane,
     view: View,
+    /// Views that a key has led away from, to come back to; the newest last.
+    from: Vec<View>,
     /// The layer under the cursor, in all views.
     layer: usize,
     overlap: Overlap,
@@ -85,8 +87,6 @@ pub struct Modules {
     newest: Option<String>,
     /// What is being put together.
     making: Option<String>,
-    /// Whether a module is being deleted.
-    deleting: bool,
     sets: Sets,
     /// The filter of the classes while it is being typed.
     filter: Option<Input>,
@@ -280,7 +280,8 @@ impl Modules {
             let module = self.shelf.manifest(subject)?;
             return Some(format!("cleave evaluate {}/{}", quoted(&subject.run), module.name));
         }
-        if subject.classes.chosen().is_empty() {
+        // Nothing can be taken out of a run without masks.
+        if subject.classes.chosen().is_empty() || !subject.has_masks() {
             return None;
         }
         let request = match &self.popup {
@@ -357,10 +358,7 @@ impl Modules {
             return Vec::new();
         };
         match answer {
-            Answer::Chosen(0) => {
-                self.deleting = true;
-                vec![job(Job::RemoveModule { run, module })]
-            }
+            Answer::Chosen(0) => vec![job(Job::RemoveModule { run, module })],
             _ => Vec::new(),
         }
     }

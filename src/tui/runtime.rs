@@ -14,13 +14,13 @@ use thiserror::Error;
 
 use super::app::{App, Start};
 use super::keymap::{self, Keymap};
-use super::message::{Effect, Msg, Reply};
+use super::message::{Effect, Msg};
 use super::settings::{self, Settings};
 use super::terminal::{self, Tty};
 use super::theme::{Charset, Depth, Theme};
 use super::worker::{Context, Data, Workers};
 use super::{input, monitor, signals, view};
-use crate::backend::Choice;
+use crate::backend::{Choice, fault};
 use crate::paths::Paths;
 use crate::run::{Manifest, Store};
 use crate::train::{Command, Remote};
@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> Result<u8, Error> {
     if !terminal::is_possible() {
         return Err(Error::NoTerminal);
     }
-    let (start, depth) = start(options)?;
+    let start = start(options)?;
     let log = Log::open(&start.log);
     let panics = log.clone();
     terminal::set_panic_hook(move |panic| panics.line(panic), start.log.display().to_string());
@@ -105,7 +105,6 @@ pub fn run(options: &Options) -> Result<u8, Error> {
         remote: None,
         begun: Instant::now(),
         log,
-        depth,
         ending: None,
         asleep: false,
         prompt: false,
@@ -124,7 +123,7 @@ pub fn run(options: &Options) -> Result<u8, Error> {
 }
 
 /// What files and environment say.
-fn start(options: &Options) -> Result<(Start, Depth), Error> {
+fn start(options: &Options) -> Result<Start, Error> {
     let variable = |name: &str| env::var(name).ok();
     let config = &options.paths.config;
     let kept = Settings::read(config)?;
@@ -138,17 +137,15 @@ fn start(options: &Options) -> Result<(Start, Depth), Error> {
         charset: options.charset.or(kept.charset),
         mouse: options.mouse.unwrap_or(kept.mouse),
     };
-    let depth = Depth::detect(variable);
-    let start = Start {
+    Ok(Start {
         settings,
         keymap,
         detected: Charset::detect(variable),
-        no_color: depth == Depth::None,
+        depth: Depth::detect(variable),
         can_sleep: signals::can_sleep(),
         log: options.paths.data.join("workbench.log"),
         size: (0, 0),
-    };
-    Ok((start, depth))
+    })
 }
 
 /// What the loop receives.
@@ -167,7 +164,6 @@ struct Desk {
     remote: Option<Remote>,
     begun: Instant,
     log: Log,
-    depth: Depth,
     /// With which code to end, and until when to wait for the session.
     ending: Option<(u8, Instant)>,
     /// The terminal is the shell's until the process is woken.
@@ -265,7 +261,7 @@ impl Desk {
     /// Draws a frame. A terminal that is gone is the watchdog's business.
     fn draw(&mut self) {
         self.prompt = false;
-        let Desk { app, tty, depth, .. } = self;
+        let Desk { app, tty, .. } = self;
         app.dirty = false;
         if self.asleep {
             return;
@@ -273,7 +269,7 @@ impl Desk {
         let mut hits = None;
         let drawn = tty.draw(&app.title(), |frame| {
             hits = Some(view::view(app, frame));
-            depth.degrade(frame.buffer_mut());
+            app.shared.depth.degrade(frame.buffer_mut());
         });
         app.hits = hits.unwrap_or_default();
         self.log.failure("draw", drawn);
@@ -299,13 +295,12 @@ impl Desk {
                     Ok(())
                 }
                 Effect::Copy(text) => self.tty.copy(&text),
-                Effect::Notify(text) => self.tty.notify(&text),
+                Effect::Notify(_, text) => self.tty.notify(&text),
                 Effect::Mouse(on) => self.tty.set_mouse(on),
                 Effect::Log(line) => {
                     self.log.line(&line);
                     Ok(())
                 }
-                Effect::SaveSettings => self.save_settings(),
                 // The app keeps these to itself.
                 Effect::Toast(_) | Effect::Go(_) | Effect::Do(_) => Ok(()),
             };
@@ -317,14 +312,6 @@ impl Desk {
         if let Some(remote) = &mut self.remote {
             remote.send(command);
         }
-    }
-
-    fn save_settings(&mut self) -> io::Result<()> {
-        if let Err(error) = self.app.settings().write(&self.context.paths.config) {
-            let why = format!("the settings are not kept: {error}");
-            self.take(Msg::Reply(Box::new(Reply::Done(Err(why)))));
-        }
-        Ok(())
     }
 
     /// Leaves the terminal and sleeps. Training sleeps too: it is the same process. Being woken is a signal,

@@ -6,7 +6,7 @@ use super::action::Action;
 use super::keymap::Keymap;
 use super::live::Live;
 use super::message::{Load, RunRow};
-use super::theme::{Charset, Look, Theme};
+use super::theme::{Charset, Depth, Look, Theme};
 
 /// State that belongs to no single screen. Screens read it; `App` writes it.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub struct Shared {
     pub theme: Theme,
     /// Which characters draw.
     pub charset: Charset,
+    /// Colours that the terminal has.
+    pub depth: Depth,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// Time since the program started.
@@ -43,7 +45,7 @@ impl Shared {
 
     /// What panels need to know to draw.
     pub fn look(&self) -> Look {
-        Look { theme: self.theme, charset: self.charset }
+        Look { theme: self.theme, charset: self.charset, depth: self.depth }
     }
 
     /// The run that dashboard and modules screen show: the opened one, else the one in training.

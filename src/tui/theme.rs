@@ -79,12 +79,18 @@ pub struct Look {
     pub theme: Theme,
     /// Characters.
     pub charset: Charset,
+    /// Colours that the terminal has.
+    pub depth: Depth,
 }
 
 impl Look {
     /// The style of a role.
     pub fn style(self, role: Role) -> Style {
-        self.theme.style(role)
+        match (self.depth, role) {
+            // Sixteen colours have no second ground on which every text could be read.
+            (Depth::Ansi, Role::Selected) => mono(role),
+            _ => self.theme.style(role),
+        }
     }
 }
 
@@ -233,8 +239,11 @@ impl Charset {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use ratatui::buffer::Buffer;
+    use ratatui::layout::Rect;
     use ratatui::style::Color;
+
+    use super::*;
 
     const ROLES: [Role; 16] = [
         Role::Text,
@@ -266,6 +275,42 @@ mod tests {
             assert!(style.fg.is_none_or(|c| c == Color::Reset) && style.bg.is_none_or(|c| c == Color::Reset));
         }
         assert!(Theme::Mono.style(Role::Selected).add_modifier.contains(Modifier::REVERSED));
+    }
+
+    /// Colours of text and ground as a person sees them, and how the text stands out.
+    fn seen(look: Look, roles: &[Role]) -> (Color, Color, Modifier) {
+        let area = Rect::new(0, 0, 1, 1);
+        let mut buffer = Buffer::empty(area);
+        roles.iter().for_each(|role| buffer.set_style(area, look.style(*role)));
+        look.depth.degrade(&mut buffer);
+        let cell = &buffer[(0, 0)];
+        match cell.modifier.contains(Modifier::REVERSED) {
+            true => (cell.bg, cell.fg, cell.modifier),
+            false => (cell.fg, cell.bg, cell.modifier),
+        }
+    }
+
+    #[test]
+    fn what_is_selected_can_be_told_and_read_in_every_theme_on_every_terminal() {
+        for (theme, depth) in Theme::ALL.into_iter().flat_map(|theme| Depth::ALL.map(|depth| (theme, depth)))
+        {
+            let theme = if depth == Depth::None { Theme::Mono } else { theme };
+            let look = Look { theme, depth, ..Look::default() };
+            let plain = seen(look, &[Role::Ground]);
+            for role in [Role::Text, Role::Dim] {
+                let aside = seen(look, &[Role::Ground, role]);
+                let selected = seen(look, &[Role::Ground, role, Role::Selected]);
+                assert_ne!(
+                    (plain.1, plain.2),
+                    (selected.1, selected.2),
+                    "{theme:?} {depth:?} {role:?}: to be told"
+                );
+                for (fg, bg, _) in [aside, selected] {
+                    let readable = fg != bg || fg == Color::Reset;
+                    assert!(readable, "{theme:?} {depth:?} {role:?}: {fg:?} on {bg:?}");
+                }
+            }
+        }
     }
 
     #[test]

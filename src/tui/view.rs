@@ -16,10 +16,11 @@ mod over;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::widgets::{Clear, Widget};
 
-use super::action::Place;
+use super::action::{Action, Place};
 use super::app::App;
-use super::hits::Hits;
+use super::hits::{Hits, Target};
 use super::theme::Role;
 use super::widget::{frame, text};
 
@@ -46,7 +47,8 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Hits {
     }
     let comfortable = area.height >= COMFORTABLE.1;
     let banner = app.banner.as_ref().map_or(0, |banner| over::banner_height(app, banner, area));
-    let log = if app.log_open && comfortable { (area.height / 4).max(6) } else { 0 };
+    let rows = if app.log_open { (area.height / 4).max(6) } else { 0 };
+    let log = if comfortable { rows } else { 0 };
     let [header, banner, screen, log, bar] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(banner),
@@ -66,6 +68,14 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Hits {
     }
     if !log.is_empty() {
         view_log(app, log, buffer);
+    } else if rows > 0 {
+        // In few rows it lies over the screen, and a click closes it.
+        let height = rows.min(screen.height);
+        let over = Rect { y: screen.bottom() - height, height, ..screen };
+        Clear.render(over, buffer);
+        buffer.set_style(over, app.shared.look().style(Role::Ground));
+        view_log(app, over, buffer);
+        hits.add(over, Target::Action(Action::ToggleLog));
     }
     bar::view(app, bar, buffer, &mut hits);
     over::toasts(app, screen, buffer);

@@ -7,8 +7,10 @@ mod networks;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::message::{Job, Msg, Reply};
 use crate::backend::{Choice, Device};
@@ -69,10 +71,15 @@ impl Data {
     }
 }
 
+/// How long the program stays for what is being written down when it ends.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Two threads and their queues.
 pub struct Workers {
     files: Queue,
     networks: Queue,
+    /// Closed when the thread of `files` has ended.
+    written: Receiver<()>,
 }
 
 impl Job {
@@ -83,12 +90,56 @@ impl Job {
             Job::Usage { .. } => Some("usage"),
             Job::Presets => Some("presets"),
             Job::Preset { .. } => Some("preset"),
-            Job::Extract { .. } => Some("extract"),
             Job::Examine { .. } => Some("examine"),
             Job::Predict { .. } => Some("predict"),
             Job::Time(_) => Some("time"),
             Job::SaveSchedule { quiet: true, .. } => Some("schedule"),
+            Job::SaveSettings(_) => Some("settings"),
             _ => None,
+        }
+    }
+
+    /// Whether it only writes down what a person has decided, which takes no time and is done even when the
+    /// program ends.
+    fn is_note(&self) -> bool {
+        matches!(
+            self,
+            Job::SaveSchedule { .. }
+                | Job::SaveFile { .. }
+                | Job::SaveSettings(_)
+                | Job::KeepSet { .. }
+                | Job::Tag { .. }
+        )
+    }
+
+    /// The answer where there is no other.
+    fn failed(&self, why: String) -> Reply {
+        match self.clone() {
+            Job::Runs => Reply::Runs(Err(why)),
+            Job::History { run, until, .. } => Reply::History { run, until, found: Err(why) },
+            Job::Checkpoints(run) => Reply::Checkpoints(run, Err(why)),
+            Job::Shelf(run) => Reply::Shelf(run, Err(why)),
+            Job::Usage { run, .. } => Reply::Usage { run, found: Err(why) },
+            Job::Presets => Reply::Presets(Err(why)),
+            Job::Preset { name, set } => Reply::Preset { name, set, card: Err(why) },
+            Job::Extract { run, .. } => Reply::Extracted(run, Err(why)),
+            Job::Examine { run, module } => Reply::Examined { run, module, found: Err(why) },
+            Job::RemoveModule { run, module } => Reply::Removed { run, module, done: Err(why) },
+            Job::Compose { .. } | Job::Replace { .. } => Reply::Made(Err(why)),
+            Job::Time(trial) => Reply::Timed(trial, Err(why)),
+            Job::Sets | Job::KeepSet { .. } => Reply::Sets(Err(why)),
+            Job::Predict { run, module, image, index } => {
+                Reply::Predicted { run, module, image, index, found: Err(why) }
+            }
+            Job::SaveSchedule { quiet: true, .. } | Job::SaveSettings(_) => Reply::Quiet(Err(why)),
+            Job::RemoveRun(_)
+            | Job::Tag { .. }
+            | Job::Export { .. }
+            | Job::Verify { .. }
+            | Job::Report { .. }
+            | Job::SaveSchedule { .. }
+            | Job::SaveFile { .. }
+            | Job::SavePng { .. } => Reply::Done(Err(why)),
         }
     }
 
@@ -120,16 +171,20 @@ impl Workers {
         let queue = |name: &str, work: fn(&Context, Job) -> Reply| {
             let (queue, context, send) = (Queue::default(), context.clone(), send.clone());
             let inbox = queue.clone();
+            let (running, ended) = channel();
             let body = move || {
                 while let Some(job) = inbox.next() {
                     if !send(Msg::Reply(Box::new(guarded(&context, job, work)))) {
-                        return;
+                        break;
                     }
                 }
+                drop::<Sender<()>>(running);
             };
-            thread::Builder::new().name(name.into()).spawn(body).map(|_| queue)
+            thread::Builder::new().name(name.into()).spawn(body).map(|_| (queue, ended))
         };
-        Ok(Workers { files: queue("worker", files::work)?, networks: queue("evaluator", networks::work)? })
+        let (files, written) = queue("worker", files::work)?;
+        let (networks, _) = queue("evaluator", networks::work)?;
+        Ok(Workers { files, networks, written })
     }
 
     /// Has a job done.
@@ -145,16 +200,15 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.files.close();
         self.networks.close();
+        // Nothing is ever sent: the channel closes when the thread has ended.
+        let _ = self.written.recv_timeout(PATIENCE);
     }
 }
 
-/// A panic in a job is an answer too.
+/// A panic in a job is an answer too, to the question that was asked.
 fn guarded(context: &Context, job: Job, work: fn(&Context, Job) -> Reply) -> Reply {
-    let what = format!("{job:?}");
-    catch_unwind(AssertUnwindSafe(|| work(context, job))).unwrap_or_else(|_| {
-        let what: String = what.chars().take_while(|c| c.is_alphanumeric()).collect();
-        Reply::Done(Err(format!("a fault in the program stopped this work: {what}")))
-    })
+    let failed = job.failed("a fault in the program stopped this work; the log says more".into());
+    catch_unwind(AssertUnwindSafe(|| work(context, job))).unwrap_or(failed)
 }
 
 impl Context {
@@ -186,8 +240,11 @@ impl Queue {
         self.0.1.notify_one();
     }
 
+    /// No more jobs come; of those that wait only notes are done.
     fn close(&self) {
-        self.lock().closed = true;
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        waiting.jobs.retain(Job::is_note);
         self.0.1.notify_one();
     }
 
@@ -214,9 +271,11 @@ mod tests {
         let paths = Paths::below(home);
         let context =
             Context { store: Store::new(&paths), paths, device: Choice::Cpu, data: Data::default() };
-        let answer = guarded(&context, Job::RemoveRun("r".into()), |_, _| panic!("a fault of a worker"));
-        let Reply::Done(Err(why)) = answer else { panic!("{answer:?}") };
-        assert_eq!(why, "a fault in the program stopped this work: RemoveRun");
+        let job = Job::Examine { run: "r".into(), module: "m".into() };
+        let answer = guarded(&context, job, |_, _| panic!("a fault of a worker"));
+        let Reply::Examined { run, module, found: Err(why) } = answer else { panic!("{answer:?}") };
+        assert_eq!((run.as_str(), module.as_str()), ("r", "m"));
+        assert!(why.contains("a fault in the program"), "{why}");
     }
 
     #[test]
@@ -226,8 +285,16 @@ mod tests {
         for job in [preset("a"), Job::RemoveRun("r".into()), preset("b"), Job::RemoveRun("s".into())] {
             queue.push(job);
         }
-        queue.close();
-        let done: Vec<Job> = std::iter::from_fn(|| queue.next()).collect();
+        let done: Vec<Job> = (0..3).filter_map(|_| queue.next()).collect();
         assert_eq!(done, [Job::RemoveRun("r".into()), preset("b"), Job::RemoveRun("s".into())]);
+    }
+
+    #[test]
+    fn what_a_person_has_decided_is_written_down_even_when_the_program_ends() {
+        let queue = Queue::default();
+        let settings = Job::SaveSettings(Default::default());
+        [Job::Runs, settings.clone(), Job::Presets].into_iter().for_each(|job| queue.push(job));
+        queue.close();
+        assert_eq!(std::iter::from_fn(|| queue.next()).collect::<Vec<_>>(), [settings]);
     }
 }

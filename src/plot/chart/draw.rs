@@ -77,9 +77,9 @@ pub(super) fn render(chart: &Chart<'_>, area: Rect, buffer: &mut Buffer, canvas:
         return panel;
     }
     let mut view = Drawing { scene: &scene, panel: layout.panel, buffer, canvas };
-    view.series(chart, true);
+    view.series(true);
     view.marks(chart, Part::Lines);
-    view.series(chart, false);
+    view.series(false);
     view.marks(chart, Part::Labels);
     match scene.holds_points {
         true => view.best(chart),
@@ -196,24 +196,24 @@ impl Drawing<'_, '_> {
         self.put(x, self.panel.y + self.panel.height / 2, &text, self.canvas.palette.axis);
     }
 
-    fn series(&mut self, chart: &Chart<'_>, faint: bool) {
+    fn series(&mut self, faint: bool) {
         let many = self.scene.lines.iter().filter(|line| !line.faint).count() > 1;
         let lines = || self.scene.lines.iter().filter(|line| line.faint == faint);
-        let inks: Vec<Ink> = lines().map(|line| self.ink(chart, line, many)).collect();
+        let inks: Vec<Ink> = lines().map(|line| self.ink(line, many)).collect();
         paint(self.panel, self.buffer, self.canvas.charset, &inks);
         if many && !faint && self.canvas.letters() && self.canvas.charset != Charset::Ascii {
             lines().for_each(|line| self.letters(line));
         }
     }
 
-    fn ink(&self, chart: &Chart<'_>, line: &Trace<'_>, many: bool) -> Ink {
+    fn ink(&self, line: &Trace<'_>, many: bool) -> Ink {
         let style = series_style(self.canvas, line);
         let sign = match (line.faint, many) {
             (true, _) => '.',
             (false, true) => letter(line.colour),
             (false, false) => '*',
         };
-        let figure = if chart.stacked {
+        let figure = if line.is_area() {
             let height = |(top, bottom): &(f64, f64)| {
                 let place = |y| 1.0 - self.scene.y.place(y);
                 (place(*top), if *bottom > self.scene.y.low { place(*bottom) } else { 1.0 })
@@ -248,8 +248,7 @@ impl Drawing<'_, '_> {
             let share = (index as f64 + 0.5) / line.area.len() as f64;
             (self.scene.x.value(share), (area.0 + area.1) / 2.0)
         });
-        let points: Vec<(f64, f64)> =
-            if line.area.is_empty() { line.points.clone() } else { middles.collect() };
+        let points: Vec<(f64, f64)> = if line.is_area() { middles.collect() } else { line.points.clone() };
         for (x, y) in points {
             let Some(column) = self.column(x) else { continue };
             let offset = usize::from(column - self.panel.x);
@@ -321,7 +320,7 @@ impl Drawing<'_, '_> {
         for row in self.panel.rows() {
             self.put(column, row.y, if ascii { "|" } else { "│" }, style);
         }
-        let lines = self.scene.lines.iter().filter(|line| !line.faint && line.area.is_empty());
+        let lines = self.scene.lines.iter().filter(|line| !line.faint && !line.is_area());
         for line in lines {
             let Some(row) = line.value.and_then(|point| self.row(point.1)) else { continue };
             let sign = if self.canvas.letters() { letter(line.colour).to_string() } else { "●".into() };
@@ -349,8 +348,8 @@ pub(super) fn series_style(canvas: &Canvas, line: &Trace<'_>) -> Style {
 }
 
 /// A short piece of a line, as the legend shows it.
-pub(super) fn sample(canvas: &Canvas, line: &Trace<'_>, stacked: bool) -> String {
-    match (canvas.letters(), stacked, line.stroke) {
+pub(super) fn sample(canvas: &Canvas, line: &Trace<'_>) -> String {
+    match (canvas.letters(), line.is_area(), line.stroke) {
         (true, ..) => letter(line.colour).to_string(),
         (_, true, _) => "■".into(),
         (_, _, Stroke::Solid) => "──".into(),

@@ -36,7 +36,7 @@ fn items(chart: &Chart<'_>, scene: &Scene<'_>, columns: usize, canvas: &Canvas) 
     }
     for line in scene.lines.iter().filter(|line| !line.faint) {
         let value = line.value.map(|(_, y)| format!(" {}", readout(y, chart.unit))).unwrap_or_default();
-        let sample = sample(canvas, line, chart.stacked);
+        let sample = sample(canvas, line);
         let room = columns.saturating_sub(width(&sample) + 1 + width(&value));
         let name = fit(line.name, room, canvas.ascii());
         let parts = vec![

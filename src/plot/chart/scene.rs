@@ -22,11 +22,18 @@ pub(in crate::plot) struct Trace<'a> {
     pub faint: bool,
     /// At most four in each column; what has no place on the axes is not a number.
     pub points: Vec<(f64, f64)>,
-    /// With stacked areas: upper and lower end for each column; not a number where there is none.
+    /// Of a stacked area: upper and lower end for each column, not a number where there is none; empty for a line.
     pub area: Vec<(f64, f64)>,
     pub best: Option<(f64, f64)>,
     /// At the cursor, or else the newest.
     pub value: Option<(f64, f64)>,
+}
+
+impl Trace<'_> {
+    /// Whether it is an area and not a line.
+    pub fn is_area(&self) -> bool {
+        !self.area.is_empty()
+    }
 }
 
 impl Chart<'_> {
@@ -193,7 +200,7 @@ impl Group {
 /// where a column has none.
 fn stack(chart: &Chart<'_>, x: &Axis, columns: usize, lines: &mut [Trace<'_>]) {
     let mut floor = vec![0.0; columns];
-    for (series, line) in chart.series.iter().zip(lines) {
+    for (series, line) in chart.series.iter().zip(lines).filter(|(series, _)| !series.over) {
         let heights = sample(&series.means(x.low, x.high), x, columns);
         line.area = heights
             .iter()
@@ -238,7 +245,9 @@ fn y_axis(chart: &Chart<'_>, x: &Axis, lines: &[Trace<'_>]) -> Axis {
     }
     if chart.stacked {
         let tops = lines.iter().flat_map(|line| line.area.iter().map(|area| area.0));
-        let top = tops.filter(|top| scale.holds(*top)).fold(0.0, f64::max);
+        let over = lines.iter().filter(|line| !line.is_area()).flat_map(|line| &line.points);
+        let over = over.filter(|(px, _)| (x.low..=x.high).contains(px)).map(|point| point.1);
+        let top = tops.chain(over).filter(|top| scale.holds(*top)).fold(0.0, f64::max);
         let low = match scale {
             Scale::Linear => 0.0,
             Scale::Log => top / 1e4,

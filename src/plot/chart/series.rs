@@ -51,6 +51,7 @@ pub struct Series<'a> {
     pub(super) stroke: Stroke,
     pub(super) faint: bool,
     pub(super) best: Option<Best>,
+    pub(super) over: bool,
 }
 
 impl<'a> Series<'a> {
@@ -65,6 +66,7 @@ impl<'a> Series<'a> {
             stroke: Stroke::Solid,
             faint: false,
             best: None,
+            over: false,
         }
     }
 
@@ -94,6 +96,13 @@ impl<'a> Series<'a> {
     #[must_use]
     pub fn best(mut self, best: Best) -> Self {
         self.best = Some(best);
+        self
+    }
+
+    /// In a chart of stacked areas, a line over them: a sum to compare theirs with.
+    #[must_use]
+    pub fn over(mut self) -> Self {
+        self.over = true;
         self
     }
 

@@ -47,7 +47,7 @@ pub(super) fn svg(chart: &Chart<'_>, ground: Ground) -> String {
     let mut svg = Svg::new(WIDTH, height, &chart.title);
     svg.text("heading", (RIGHT, 20.0), Anchor::Start, 0.0, &chart.title);
     for (x, y, line, text) in entries {
-        sample(&mut svg, chart, line, (x, y));
+        sample(&mut svg, line, (x, y));
         svg.text("", (x + 26.0, y), Anchor::Start, 0.0, &text);
     }
     for tick in y_ticks {
@@ -67,7 +67,7 @@ pub(super) fn svg(chart: &Chart<'_>, ground: Ground) -> String {
     for line in
         scene.lines.iter().filter(|line| line.faint).chain(scene.lines.iter().filter(|line| !line.faint))
     {
-        trace(&mut svg, chart, &scene, line, &place);
+        trace(&mut svg, &scene, line, &place);
     }
     svg.release();
     svg.path(
@@ -116,8 +116,8 @@ fn classes(line: &Trace<'_>) -> String {
     format!("line {}{stroke}{}", series_class(line.colour), if line.faint { " faint" } else { "" })
 }
 
-fn sample(svg: &mut Svg, chart: &Chart<'_>, line: &Trace<'_>, (x, y): (f64, f64)) {
-    if chart.stacked {
+fn sample(svg: &mut Svg, line: &Trace<'_>, (x, y): (f64, f64)) {
+    if line.is_area() {
         svg.rectangle(&format!("area fill {}", series_class(line.colour)), (x + 4.0, y - 9.0), (14.0, 10.0));
     } else {
         // A line without length is a dot.
@@ -126,9 +126,9 @@ fn sample(svg: &mut Svg, chart: &Chart<'_>, line: &Trace<'_>, (x, y): (f64, f64)
     }
 }
 
-fn trace(svg: &mut Svg, chart: &Chart<'_>, scene: &Scene<'_>, line: &Trace<'_>, place: &Place) {
+fn trace(svg: &mut Svg, scene: &Scene<'_>, line: &Trace<'_>, place: &Place) {
     let mut data = String::new();
-    if chart.stacked {
+    if line.is_area() {
         let count = line.area.len() as f64;
         let floor = |y: f64| if y > scene.y.low { scene.y.place(y) } else { 0.0 };
         for (index, (top, bottom)) in line.area.iter().enumerate().filter(|(_, area)| area.0.is_finite()) {

@@ -152,8 +152,15 @@ fn row_of_cells(map: &HeatMap<'_>, cells: &Cells, row: u16, buffer: &mut Buffer,
         };
         let (ink, style) = fill(canvas, share);
         let number = map.value(row, index).map(|value| tight(value, map.unit)).unwrap_or_default();
-        let legible = canvas.depth != Depth::Mono && width(&number) < room && room >= 4;
+        let legible = width(&number) < room && room >= 4;
         let text = match legible {
+            // Without colours there is ink beside the number, where there is room to keep them apart.
+            true if canvas.depth == Depth::Mono
+                && room >= width(&number) + 3
+                && room >= usize::from(WIDEST) =>
+            {
+                ink.to_string().repeat(room - width(&number) - 2) + " " + &number + " "
+            }
             true => pad(&(number + " "), room, true, true),
             false => ink.to_string().repeat(room),
         };

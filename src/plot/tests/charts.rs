@@ -48,14 +48,14 @@ accuracy  a train 63.2%  b validation 43.8%
 fn a_small_chart_keeps_the_lines_and_sheds_the_rest() {
     let (train, validation) = curves();
     let chart = accuracy(&train, &validation);
-    let canvas = Canvas { charset: Charset::Quadrant, ..Canvas::default() };
+    let canvas = Canvas { charset: Charset::Half, ..Canvas::default() };
     let small = "\
 accuracy  ── train 63 +1
-100%┤   │ ▗▄▄beta 1.5→3◆
-    │  ▗●▀▜▄▖▝lr▘
-    │ ▟▜●   ┊┊
-  0%┤▟▘ │   ┊┊
-     0 200          1000
+100%┤    │ ▄▄beta 1.5→3◆
+    │   ▄●▀▄┊┊lr▀
+    │ ▄▀ ●  ┊┊
+  0%┤▀▀  │  ┊┊
+     0  200         1000
 ";
     assert_eq!(rendered(&chart, 24, 6, &canvas), small);
     let tiny = rendered(&chart, 10, 3, &Canvas::default());

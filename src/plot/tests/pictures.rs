@@ -1,7 +1,7 @@
 use ratatui::style::Color;
 
 use super::*;
-use crate::plot::{Bar, Bars, Charset, Depth, HeatMap, Picture, Ramp, cluster, sparkline};
+use crate::plot::{Bar, Bars, Charset, Depth, HeatMap, Picture, Ramp, cluster};
 
 fn classes(count: usize) -> Vec<String> {
     (0..count).map(|index| format!("class {index}")).collect()
@@ -18,9 +18,9 @@ fn a_heat_map_shows_names_shades_and_the_selected_cell() {
     let expected = "\
 overlap
        cat   dog   飛行…
-   cat ██████[▒▒▒▒]
-   dog ▒▒▒▒▒▒██████·
-飛行機       ░░░░░░██████
+   cat ███ 1 ▒ .50     0
+   dog ▒ .50 ███ 1 ·
+飛行機     0 ░ .25 ███ 1
 cat × dog: 0.5000         0   ░░▒▒▓▓██ 1
 ";
     // A wide character takes two cells; the second is empty.
@@ -65,7 +65,6 @@ fn colours_of_a_ramp_follow_the_depth_of_the_terminal() {
             .bg
     };
     assert_eq!(ground(Depth::True), Color::Rgb(0xfd, 0xe7, 0x25));
-    assert_eq!(ground(Depth::Indexed), Color::Indexed(220));
     assert_eq!(ground(Depth::Sixteen), Color::Yellow);
     assert_eq!(ground(Depth::Mono), Color::Reset);
 }
@@ -107,15 +106,6 @@ fn a_picture_of_another_size_than_its_values_is_refused() {
     assert_eq!(Picture::planar(3, 2, 2, &[0; 11]), None);
     assert_eq!(Picture::planar(2, 1, 1, &[0; 2]), None);
     assert_eq!(Picture::planar(1, 0, 0, &[]), None);
-}
-
-#[test]
-fn a_sparkline_goes_from_lowest_to_highest() {
-    let points: Vec<(f64, f64)> = (0..8).map(|i| (f64::from(i), f64::from(i))).collect();
-    let canvas = Canvas::default();
-    let buffer =
-        drawn(8, 1, |area, buffer| sparkline(&points[..], area, buffer, &canvas, canvas.palette.text));
-    assert_eq!(text(&buffer), "▁▂▃▄▅▆▇█\n");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::tui::message::{Effect, Job};
 use crate::tui::palette::{self, Choice, Palette};
 use crate::tui::prompt::Prompt;
 use crate::tui::say::Tone;
+use crate::tui::theme::Depth;
 use crate::tui::widget::Answer;
 
 const NO_RUN: &str = "there is no run: start one on the list of runs, or open one";
@@ -216,7 +217,9 @@ impl App {
             place => place,
         };
         match action {
-            Action::NextTheme if self.start.no_color => {
+            // These close before the screen's own things do.
+            Action::Back if self.banner.is_some() || self.log_open => None,
+            Action::NextTheme if self.start.depth == Depth::None => {
                 Some("NO_COLOR is set, or the terminal has no colours".into())
             }
             Action::Suspend if !self.start.can_sleep => Some("there is no shell to wake it again".into()),
@@ -280,7 +283,10 @@ impl App {
     /// Does an action, or says why not.
     pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
         if let Some(why) = self.refuses(action) {
-            self.refused(action, &why);
+            // Whoever presses it to be sure that nothing is open needs no answer.
+            if action != Action::Back {
+                self.refused(action, &why);
+            }
             return Vec::new();
         }
         match action {
@@ -307,10 +313,10 @@ impl App {
             Action::Back if self.log_open => self.log_open = false,
             Action::NextTheme | Action::NextCharset | Action::ToggleMouse => return self.set(action),
             Action::CopyCommand => {
-                // The command line of a run may name its schedule.
+                // The command line of a run may name its schedule and its preset.
                 let kept = match (&self.overlay, self.place) {
-                    (None, Place::Dashboard) => self.dashboard.keep_schedule(&self.shared),
-                    _ => None,
+                    (None, Place::Dashboard) => self.dashboard.keep(&self.shared),
+                    _ => Vec::new(),
                 };
                 return kept.into_iter().chain(self.command_line().map(Effect::Copy)).collect();
             }
@@ -323,7 +329,7 @@ impl App {
 
     /// Changes a setting, says so and keeps it.
     fn set(&mut self, action: Action) -> Vec<Effect> {
-        let mut effects = vec![Effect::SaveSettings];
+        let mut effects = Vec::new();
         let text = match action {
             Action::NextTheme => {
                 self.shared.theme = self.shared.theme.next();
@@ -346,6 +352,7 @@ impl App {
             }
         };
         self.say(Tone::Plain, &text);
+        effects.push(Effect::Job(Box::new(Job::SaveSettings(self.settings))));
         effects
     }
 }

@@ -1,4 +1,5 @@
-//! Leaving: with a question while a run is in training, and never without its checkpoint.
+//! Leaving: with a question while a run is in training or being prepared or work goes on in the background, and
+//! never without a checkpoint of the run.
 
 use std::time::Duration;
 
@@ -31,16 +32,19 @@ impl App {
         }
         let twice = self.interrupted.is_some_and(|before| self.shared.now.saturating_sub(before) <= TWICE);
         self.interrupted = Some(self.shared.now);
-        match twice && self.shared.is_training() {
+        match twice && self.overlay.as_ref().is_some_and(|overlay| matches!(overlay, Overlay::Quit(_))) {
             true => self.leave(INTERRUPTED),
             false => self.quit(),
         }
     }
 
-    /// Leaves, after a question if a run is in training.
+    /// Leaves, after a question if something would be lost.
     pub(super) fn quit(&mut self) -> Vec<Effect> {
         if !self.shared.is_training() {
-            return self.leave(0);
+            return match self.would_be_lost() {
+                Some(what) => self.ask_whether(&what),
+                None => self.leave(0),
+            };
         }
         let run = self.shared.live.as_ref().map(|live| live.run()).unwrap_or_default();
         let text = format!(
@@ -57,12 +61,30 @@ impl App {
         Vec::new()
     }
 
-    /// The question was answered.
+    /// What is going on that leaving would discard, where no run is in training.
+    fn would_be_lost(&self) -> Option<String> {
+        let work = match self.unfinished {
+            0 => None,
+            1 => Some("work in the background is not done".to_owned()),
+            n => Some(format!("{n} pieces of work in the background are not done")),
+        };
+        let launch = self.launching.as_ref().map(|what| format!("{what} is being prepared"));
+        let all: Vec<String> = launch.into_iter().chain(work).collect();
+        (!all.is_empty()).then(|| all.join(", and "))
+    }
+
+    fn ask_whether(&mut self, what: &str) -> Vec<Effect> {
+        let text = format!("{what}: it would be lost.");
+        self.overlay = Some(Overlay::Quit(Dialog::confirm("Quit", &text, "quit all the same")));
+        Vec::new()
+    }
+
+    /// The question was answered. The second button is there only while a run is in training.
     pub(super) fn quit_answered(&mut self, answer: Answer) -> Vec<Effect> {
         match answer {
             Answer::Open => return Vec::new(),
             Answer::Chosen(0) => return self.leave(0),
-            Answer::Chosen(1) => return vec![Effect::Abort(0)],
+            Answer::Chosen(1) if self.shared.is_training() => return vec![Effect::Abort(0)],
             Answer::Chosen(_) | Answer::Cancelled => self.overlay = None,
         }
         Vec::new()

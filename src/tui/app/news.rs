@@ -3,7 +3,7 @@
 use super::{App, Banner, Overlay};
 use crate::run::Status;
 use crate::train::{Event, Setting};
-use crate::tui::action::Action;
+use crate::tui::action::{Action, Place};
 use crate::tui::curves::LEARNING_RATE;
 use crate::tui::message::{Effect, Job, Launch, Reply, RunRow};
 use crate::tui::say::Tone;
@@ -19,7 +19,7 @@ impl App {
         effects.extend(self.dashboard.event(event, &mut self.shared));
         effects.extend(self.modules.event(event, &mut self.shared));
         // A screen knows better what its command came to.
-        let told = effects.iter().any(|effect| matches!(effect, Effect::Toast(_) | Effect::Notify(_)));
+        let told = effects.iter().any(|effect| matches!(effect, Effect::Toast(_) | Effect::Notify(..)));
         effects.extend(self.tell(event, told));
         if event.is_end() {
             effects.push(Effect::Job(Box::new(Job::Runs)));
@@ -67,7 +67,7 @@ impl App {
             Event::Finished { summary, .. } => {
                 let text =
                     format!("{run} has finished: test accuracy {:.1} %", 100.0 * summary.test_accuracy);
-                return Some(Effect::Notify(text));
+                return Some(Effect::Notify(Tone::Good, text));
             }
             Event::Stopped { step } => {
                 (Tone::Plain, format!("{run} stopped after step {step}; resume it from the list of runs"))
@@ -99,7 +99,7 @@ impl App {
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
         let text = format!("{run} failed at step {step}; {kept}: {message}");
         self.banner = Some(Banner { text, log: format!("log: {}", self.start.log.display()) });
-        Effect::Notify(format!("{run} failed: {message}"))
+        Effect::Notify(Tone::Bad, format!("{run} failed: {message}"))
     }
 
     /// The first thing to know at the start: the newest run was cut off.
@@ -114,33 +114,49 @@ impl App {
         }
     }
 
+    /// Runs that are gone are neither marked nor open any more.
+    fn forget_removed(&mut self, rows: &[RunRow]) {
+        let is_there = |run: &String| rows.iter().any(|row| row.entry.id == *run);
+        self.shared.marked.retain(is_there);
+        self.shared.open.take_if(|run| !is_there(run));
+    }
+
     /// An answer of a worker.
     pub(super) fn reply(&mut self, reply: Reply) -> Vec<Effect> {
+        self.unfinished = self.unfinished.saturating_sub(usize::from(reply.is_awaited()));
+        let mut effects = Vec::new();
         match &reply {
             Reply::Runs(runs) => {
                 match runs {
                     Err(why) => self.say(Tone::Bad, why),
                     Ok(rows) if self.shared.runs.is_none() => self.offer(rows),
-                    Ok(_) => {}
+                    Ok(rows) => self.forget_removed(rows),
                 }
                 self.shared.runs = Some(runs.clone());
             }
             Reply::Launch(why) => {
                 self.launching = None;
+                if self.home.refused() {
+                    effects.extend(self.go(Place::Home));
+                }
                 self.say(Tone::Quiet, why);
                 self.overlay = Some(Overlay::Message(Dialog::message("Training did not start", why)));
             }
             Reply::Done(Ok(done)) => self.say(Tone::Good, done),
             Reply::Done(Err(why)) | Reply::Quiet(Err(why)) => self.say(Tone::Bad, why),
-            Reply::Extracted(_, Err(why)) | Reply::Predicted(Err(why)) | Reply::Made(Err(why)) => {
-                self.say(Tone::Bad, why)
-            }
+            Reply::Extracted(_, Err(why))
+            | Reply::Predicted { found: Err(why), .. }
+            | Reply::Made(Err(why)) => self.say(Tone::Bad, why),
+            Reply::Removed { run, module, done } => match done {
+                Ok(()) => self.say(Tone::Good, &format!("deleted the module {module} of {run}")),
+                Err(why) => self.say(Tone::Bad, why),
+            },
             _ => {}
         }
         if let (Some(Overlay::Ask(ask)), Reply::Presets(Ok(presets))) = (&mut self.overlay, &reply) {
             ask.offer(presets);
         }
-        let mut effects = self.home.reply(&reply, &mut self.shared);
+        effects.extend(self.home.reply(&reply, &mut self.shared));
         effects.extend(self.dashboard.reply(&reply, &mut self.shared));
         effects.extend(self.modules.reply(&reply, &mut self.shared));
         effects

@@ -1,3 +1,4 @@
+mod acts;
 mod mash;
 mod pictures;
 mod scene;
@@ -21,7 +22,7 @@ fn app() -> App {
         settings,
         keymap: Keymap::default(),
         detected: Charset::Braille,
-        no_color: false,
+        depth: Depth::True,
         can_sleep: true,
         log: "/state/workbench.log".into(),
         size: (80, 24),
@@ -168,6 +169,58 @@ fn leaving_while_training_asks_and_enter_saves_a_checkpoint() {
 }
 
 #[test]
+fn leaving_asks_while_something_goes_on_that_would_be_lost() {
+    let mut app = app();
+    let launch = Effect::Launch(Box::new(Launch::Resume { run: "other".into() }));
+    app.settle(vec![launch]);
+    assert_eq!(press(&mut app, 'q'), []);
+    assert!(screen(&mut app, 80, 24).join(" ").contains("other to go on is being prepared"));
+    assert_eq!(app.update(key(KeyCode::Enter, KeyModifiers::NONE)), [], "enter stays");
+    app.update(Msg::Reply(Box::new(Reply::Launch("no data".into()))));
+    app.overlay = None;
+    let removal = Effect::Job(Box::new(Job::RemoveRun("old".into())));
+    app.settle(vec![removal]);
+    assert_eq!(press(&mut app, 'q'), []);
+    assert_eq!(press(&mut app, 'y'), [Effect::Quit(0)]);
+    app.leaving = None;
+    app.update(Msg::Reply(Box::new(Reply::Done(Ok("deleted".into())))));
+    assert_eq!(press(&mut app, 'q'), [Effect::Quit(0)], "it is done");
+}
+
+#[test]
+fn a_run_that_is_gone_is_neither_marked_nor_open() {
+    let mut scene = scene::Scene::new();
+    scene.answer_all();
+    (scene.app.shared.marked, scene.app.shared.open) =
+        (vec!["digits-2".into(), "gone".into()], Some("gone".into()));
+    scene.press(KeyCode::Char('R'));
+    scene.answer_all();
+    assert_eq!(
+        (scene.app.shared.marked.as_slice(), &scene.app.shared.open),
+        (&["digits-2".to_owned()][..], &None)
+    );
+}
+
+#[test]
+fn a_launch_that_fails_leads_back_to_the_form_with_what_was_typed() {
+    let mut scene = scene::Scene::new();
+    scene.answer_all();
+    scene.press(KeyCode::Char('n'));
+    scene.answer_all();
+    scene.press(KeyCode::Tab);
+    scene.type_text("mine");
+    scene.control('s');
+    scene.lucky = false;
+    scene.answer();
+    assert_eq!(scene.app.place, Place::Home);
+    scene.lucky = true;
+    scene.answer_all();
+    scene.press(KeyCode::Esc);
+    let text = crate::tui::snapshot::text(&scene.draw(80, 24));
+    assert!(text.contains("New run") && text.contains("mine"), "{text}");
+}
+
+#[test]
 fn the_question_can_be_answered_with_staying() {
     let mut app = training();
     press(&mut app, 'q');
@@ -239,11 +292,14 @@ fn the_palette_stays_open_and_says_why_an_action_cannot_be_done() {
 #[test]
 fn settings_change_at_once_and_are_kept() {
     let mut app = app();
-    assert_eq!(press(&mut app, 'T'), [Effect::SaveSettings]);
-    assert_eq!(press(&mut app, 'C'), [Effect::SaveSettings]);
-    assert_eq!(press(&mut app, 'M'), [Effect::SaveSettings, Effect::Mouse(false)]);
-    let settings = Settings { theme: Theme::Dark, charset: Some(Charset::Braille), mouse: false };
-    assert_eq!(app.settings(), settings);
+    let kept = |theme, charset, mouse| {
+        let settings = Settings { theme, charset: Some(charset), mouse };
+        Effect::Job(Box::new(Job::SaveSettings(settings)))
+    };
+    assert_eq!(press(&mut app, 'T'), [kept(Theme::Dark, Charset::Ascii, true)]);
+    assert_eq!(press(&mut app, 'C'), [kept(Theme::Dark, Charset::Braille, true)]);
+    let effects = press(&mut app, 'M');
+    assert_eq!(effects, [Effect::Mouse(false), kept(Theme::Dark, Charset::Braille, false)]);
     assert_eq!((app.shared.theme, app.shared.charset), (Theme::Dark, Charset::Braille));
     assert_eq!(toasts(&app).len(), 3);
 }
@@ -251,7 +307,7 @@ fn settings_change_at_once_and_are_kept() {
 #[test]
 fn what_cannot_be_done_says_why() {
     let mut app = app();
-    app.start.no_color = true;
+    app.start.depth = Depth::None;
     assert_eq!(press(&mut app, 'T'), []);
     assert_eq!(toasts(&app), ["theme: NO_COLOR is set, or the terminal has no colours"]);
 }
@@ -293,7 +349,7 @@ fn a_failed_run_shows_why_until_it_was_read() {
     let failed =
         Event::Failed { step: 12, message: "out of memory".into(), diverged: false, checkpoint: Some(10) };
     let effects = app.update(Msg::Session(failed));
-    assert!(effects.contains(&Effect::Notify("digits-1 failed: out of memory".into())));
+    assert!(effects.contains(&Effect::Notify(Tone::Bad, "digits-1 failed: out of memory".into())));
     let text = screen(&mut app, 80, 24).join("\n");
     assert!(text.contains("out of memory") && text.contains("step 10"), "{text}");
     assert!(text.replace('\n', "").contains("workbench.log"), "{text}");
@@ -307,7 +363,9 @@ fn a_finished_run_rings() {
     let mut app = training();
     let summary = Summary { test_accuracy: 0.972, ..Summary::default() };
     let effects = app.update(Msg::Session(Event::Finished { step: 300, summary }));
-    assert!(effects.contains(&Effect::Notify("digits-1 has finished: test accuracy 97.2 %".into())));
+    assert!(
+        effects.contains(&Effect::Notify(Tone::Good, "digits-1 has finished: test accuracy 97.2 %".into()))
+    );
 }
 
 #[test]

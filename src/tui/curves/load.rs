@@ -1,8 +1,39 @@
 //! The series of a run from its logs.
 
+use std::sync::Arc;
+
 use super::Curves;
+use crate::run::Manifest;
 use crate::train::{EpochRecord, Event, Setting, StepRecord};
-use crate::tui::message::History;
+use crate::tui::message::Past;
+
+/// A run's logs, whole.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    /// What was asked for.
+    pub manifest: Manifest,
+    /// Its epochs.
+    pub epochs: Vec<EpochRecord>,
+    /// Its steps, a few together.
+    pub steps: Vec<StepRecord>,
+    /// Its events.
+    pub events: Vec<Event>,
+    /// Steps of its checkpoints.
+    pub checkpoints: Vec<u64>,
+}
+
+impl Past {
+    /// What is charted of logs up to a step. The logs themselves are let go.
+    pub fn of(logs: Logs, until: u64, smoothing: f64) -> Self {
+        Past {
+            curves: Arc::new(Curves::load(&logs, until, smoothing)),
+            smoothing,
+            last: logs.events.last().cloned(),
+            problem: None,
+            manifest: logs.manifest,
+        }
+    }
+}
 
 /// A line of one of the three logs.
 enum Entry<'a> {
@@ -24,7 +55,7 @@ impl Entry<'_> {
 
 impl Curves {
     /// The series of a run's logs up to a step.
-    pub fn load(history: &History, until: u64, smoothing: f64) -> Self {
+    pub fn load(history: &Logs, until: u64, smoothing: f64) -> Self {
         let mut curves = Curves::new(&history.manifest, smoothing);
         curves.start_from_first_epoch(history);
         let steps = history.steps.iter().map(Entry::Steps);
@@ -46,7 +77,7 @@ impl Curves {
 
     /// A branch may begin with weights that its preset does not name: those of its first epoch, where nothing
     /// changed them before.
-    fn start_from_first_epoch(&mut self, history: &History) {
+    fn start_from_first_epoch(&mut self, history: &Logs) {
         let Some(first) = history.epochs.first() else { return };
         let changed = |name: &str| {
             history.events.iter().any(|event| match event {

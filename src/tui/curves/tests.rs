@@ -4,7 +4,6 @@ use super::*;
 use crate::preset::Preset;
 use crate::run::{PROGRAM, SCHEMA};
 use crate::train::MaskRecord;
-use crate::tui::message::History as Logs;
 
 /// What a run of a preset is.
 pub fn manifest(run: &str, preset: &str, parent: Option<(&str, u64)>) -> Manifest {
@@ -141,15 +140,7 @@ fn a_run_loaded_from_its_logs_has_the_series_of_the_live_one() {
             live.event(&Event::Epoch(Box::new(epoch(step, 10, 1_000, &weights))));
         }
     }
-    let logs = Logs {
-        manifest,
-        epochs,
-        steps: records,
-        events: vec![started(0)],
-        checkpoints: vec![],
-        modules: vec![],
-        problem: None,
-    };
+    let logs = Logs { manifest, epochs, steps: records, events: vec![started(0)], checkpoints: vec![] };
     let loaded = Curves::load(&logs, u64::MAX, 0.6);
     for measure in Measure::ALL {
         let points = |curves: &Curves| -> Vec<(f64, f64)> {

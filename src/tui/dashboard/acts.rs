@@ -16,9 +16,6 @@ use crate::tui::shared::Shared;
 /// The part of the window that a page moves it by.
 const PAGE: f64 = 0.5;
 
-/// Pixels of a PNG for one of an SVG.
-const PNG_SCALE: f32 = 2.0;
-
 /// Why an action cannot be done now.
 pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option<String> {
     use Action::*;
@@ -40,11 +37,27 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
             true => None,
             false => Some("nothing was changed in this session".into()),
         }),
+        SaveSchedule if dashboard.runs.is_catching_up(shared) => {
+            Some("what the run did before is not read yet".into())
+        }
         SaveSchedule => match dashboard.shown(shared).is_some_and(|curves| !curves.changes.is_empty()) {
             true => None,
             false => no_charts().or_else(|| Some("no setting was changed in this run".into())),
         },
+        NextSlider | PreviousSlider
+            if dashboard.shown(shared).is_some() && dashboard.controls(shared).len() < 2 =>
+        {
+            Some("there is no other slider".into())
+        }
+        PageUp | PageDown | ZoomOut
+            if dashboard.shown(shared).is_some() && dashboard.axes.view == View::All =>
+        {
+            Some(format!("all of it is in sight: {} shows less", shared.key(ZoomIn)))
+        }
+        Back if !dashboard.can_go_back() => Some("nothing is open".into()),
         BranchHere if shared.is_training() && shared.session().is_none() => Some(busy(shared)),
+        // The form opens as soon as the run is read.
+        BranchHere if state == State::Loading => None,
         BranchHere => match (dashboard.shown(shared), dashboard.runs.manifest(shared)) {
             (Some(_), Some(_)) => None,
             _ => no_charts(),
@@ -58,7 +71,9 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
             .or_else(|| Some("put the cursor on a chart first, with the arrows or the mouse".into())),
         Filter => Some("there is nothing to filter here; the list of runs has a filter".into()),
         SmoothMore | SmoothLess | NextXAxis | LogX | LogY | RobustRange | ZoomIn | ZoomOut | Follow
-        | ExpandChart | ExportChart | CopyValue | CopyCommand => no_charts(),
+        | ExpandChart | ExportChart | CopyValue | CopyCommand | NextSlider | PreviousSlider => no_charts(),
+        // The log and what lies over the screen close before there are charts.
+        action if action.is_of_screens() && action != Back => no_charts(),
         _ => None,
     }
 }
@@ -131,7 +146,7 @@ fn look(dashboard: &mut Dashboard, action: Action, shared: &Shared) {
         LogX => dashboard.axes.toggle_log_x(),
         LogY => dashboard.axes.toggle_log_y(measure),
         RobustRange => dashboard.axes.robust ^= true,
-        ExpandChart => dashboard.expanded ^= true,
+        ExpandChart | Accept => dashboard.expanded ^= true,
         Back => back(dashboard),
         _ => {
             if let Some(extent) = extent {
@@ -154,6 +169,13 @@ fn move_window(dashboard: &mut Dashboard, action: Action, extent: Extent) {
         Action::ZoomOut => axes.zoom(2.0, None, extent),
         Action::Follow => axes.toggle_follow(extent),
         _ => {}
+    }
+}
+
+impl Dashboard {
+    /// Whether there is something to leave.
+    fn can_go_back(&self) -> bool {
+        self.expanded || self.axes.cursor.is_some() || self.axes.view != View::All
     }
 }
 
@@ -222,35 +244,41 @@ fn save_schedule(dashboard: &Dashboard, shared: &Shared) -> Vec<Effect> {
 }
 
 /// Writes the changes of the run beside its logs, if there are any.
+///
+/// Not while its past is being read: the file holds the changes of earlier sessions too.
 pub fn keep_schedule(dashboard: &Dashboard, shared: &Shared, quiet: bool) -> Option<Effect> {
+    if dashboard.runs.is_catching_up(shared) {
+        return None;
+    }
     let curves = dashboard.shown(shared).filter(|curves| !curves.changes.is_empty())?;
     let change: Vec<Change> = curves.changes.iter().map(|applied| applied.change.clone()).collect();
-    let to = schedule_file(&curves.run, shared);
+    let to = file_of(&curves.run, "schedule.toml", shared);
     Some(Effect::Job(Box::new(Job::SaveSchedule { to, schedule: Schedule { change }, quiet })))
 }
 
-/// In the run's directory where that is known.
-pub fn schedule_file(run: &str, shared: &Shared) -> PathBuf {
+/// A file of a run: in its directory where that is known.
+pub fn file_of(run: &str, name: &str, shared: &Shared) -> PathBuf {
     let rows = shared.runs.iter().flat_map(|runs| runs.iter().flatten());
     match rows.map(|row| &row.entry).find(|entry| entry.id == run && entry.status != Status::Damaged) {
-        Some(entry) => entry.path.join("schedule.toml"),
-        None => PathBuf::from(format!("{run}-schedule.toml")),
+        Some(entry) => entry.path.join(name),
+        None => PathBuf::from(format!("{run}-{name}")),
     }
 }
 
 /// Opens the form, and asks for the checkpoints that are there now.
-fn branch(dashboard: &mut Dashboard, shared: &Shared) -> Vec<Effect> {
+pub fn branch(dashboard: &mut Dashboard, shared: &Shared) -> Vec<Effect> {
     let (Some(curves), Some(manifest)) = (dashboard.shown(shared), dashboard.runs.manifest(shared)) else {
+        dashboard.branches = shared.current().map(str::to_owned);
         return Vec::new();
     };
     let controls = dashboard.controls(shared);
     let settings: Vec<(&str, f64)> =
         controls.iter().map(|control| (control.name.as_str(), control.value)).collect();
-    let training = shared.session().is_some();
-    let form = BranchForm::new(manifest.clone(), &settings, &curves.checkpoints, training);
+    let now = shared.session().is_some().then_some(curves.step);
+    let form = BranchForm::new(manifest.clone(), &settings, curves, now);
     let run = curves.run.clone();
     dashboard.popup = Some(Popup::Branch(Box::new(form)));
-    vec![Effect::Job(Box::new(Job::History(run)))]
+    vec![Effect::Job(Box::new(Job::Checkpoints(run)))]
 }
 
 /// Copies what the selected chart says at the cursor.
@@ -276,14 +304,15 @@ pub fn export(dashboard: &Dashboard, measure: Measure, to: PathBuf, shared: &Sha
     let Some(scope) = dashboard.scope(shared) else { return Vec::new() };
     let chart = scope.chart(measure, "");
     let ending = to.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let bytes = match ending.as_str() {
-        "svg" => Ok(chart.to_svg().into_bytes()),
-        "png" => chart.to_png(PNG_SCALE).map_err(|error| error.to_string()),
-        "csv" => Ok(chart.to_csv().into_bytes()),
-        _ => Err(format!("{}: charts are saved as .svg, .png or .csv", to.display())),
+    let file = |to, text: String| Job::SaveFile { to, bytes: text.into_bytes() };
+    let job = match ending.as_str() {
+        "svg" => file(to, chart.to_svg()),
+        "png" => Job::SavePng { to, picture: chart.print() },
+        "csv" => file(to, chart.to_csv()),
+        _ => {
+            let why = format!("{}: charts are saved as .svg, .png or .csv", to.display());
+            return vec![Effect::Toast(why)];
+        }
     };
-    vec![match bytes {
-        Ok(bytes) => Effect::Job(Box::new(Job::SaveFile { to, bytes })),
-        Err(why) => Effect::Toast(why),
-    }]
+    vec![Effect::Job(Box::new(job))]
 }

@@ -74,11 +74,10 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Whether the terms of the loss are drawn on top of each other: not where the axis is logarithmic, and not
-    /// with other runs over it.
+    /// Whether the terms of the loss are drawn on top of each other: not where the axis is logarithmic.
     fn stacks(&self) -> bool {
         let linear = self.axes.y_scale(Measure::Loss) == Scale::Linear;
-        self.main.parts.len() > 1 && self.others.is_empty() && linear
+        self.main.parts.len() > 1 && linear
     }
 
     fn title(&self, measure: Measure) -> String {
@@ -93,7 +92,15 @@ impl<'a> Scope<'a> {
             let name = if self.narrow { part.short_name() } else { part.name.clone() };
             self.placed(Series::new(name, data), 0)
         });
-        layers.fold(chart.stacked(), Chart::series)
+        let chart = layers.fold(chart.stacked(), Chart::series);
+        // Of other runs the sum of their terms.
+        let totals = self.others.iter().enumerate().map(|(index, run)| {
+            let steps = &run.line(Measure::Loss).steps;
+            let data = if smooth { steps.smooth() } else { steps.raw() };
+            let series = Series::new(run.run.as_str(), data).colour(FIRST_OTHER + index).over();
+            self.placed(series, index + 1)
+        });
+        totals.fold(chart, Chart::series)
     }
 
     fn lines(&'a self, mut chart: Chart<'a>, measure: Measure) -> Chart<'a> {

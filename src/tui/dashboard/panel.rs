@@ -49,7 +49,9 @@ pub fn side(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buf
         lines.push(vec![("changes, newest first".into(), Role::Title)]);
     }
     let arrow = report.look.charset.arrow();
-    lines.extend(report.curves.changes.iter().rev().map(|applied| {
+    // A run can have many more than there are rows.
+    let room = usize::from(rest.height);
+    lines.extend(report.curves.changes.iter().rev().take(room).map(|applied| {
         let step = format!("{:>9}  ", grouped(applied.change.step));
         vec![(step, Role::Dim), (applied.label(arrow), Role::Mark)]
     }));

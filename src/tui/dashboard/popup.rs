@@ -10,7 +10,7 @@ use super::steer::Control;
 use super::words::grouped;
 use crate::run::{Manifest, check_name};
 use crate::train::Setting;
-use crate::tui::curves::{LEARNING_RATE, Measure};
+use crate::tui::curves::{Curves, LEARNING_RATE, Measure};
 use crate::tui::hits::{Hits, Target};
 use crate::tui::message::Launch;
 use crate::tui::theme::Look;
@@ -61,7 +61,10 @@ pub struct BranchForm {
     manifest: Manifest,
     /// Steps of the choices; none for the step that training has reached.
     steps: Vec<Option<u64>>,
-    training: bool,
+    /// The step that training had reached when the form was opened, if the run is being trained here.
+    now: Option<u64>,
+    /// 0 until known.
+    steps_per_epoch: u64,
     /// Weights and learning rate as they were filled in.
     filled: Vec<f64>,
 }
@@ -153,9 +156,7 @@ impl Popup {
             }
             (FormEvent::Changed(0), Popup::Export(form, _)) => {
                 let file = PathBuf::from(form.value("file")).with_extension(form.value("format"));
-                if let Some(field) = form.field_mut("file") {
-                    *field = Field::text("file", "File", &file.display().to_string());
-                }
+                form.set_text("file", &file.display().to_string());
                 (false, None)
             }
             (FormEvent::Changed(_), Popup::Branch(branch)) => {
@@ -185,9 +186,9 @@ fn answered(answer: Answer) -> (bool, Option<Wish>) {
 }
 
 impl BranchForm {
-    /// A form for a branch of the run with this manifest, with the settings that are in force. `training`:
-    /// whether it is being trained here, so that the branch can begin where it is now.
-    pub fn new(manifest: Manifest, settings: &[(&str, f64)], checkpoints: &[u64], training: bool) -> Self {
+    /// A form for a branch of the run with this manifest, with the settings that are in force. `now`: the step
+    /// that it has reached if it is being trained here, so that the branch can begin there.
+    pub fn new(manifest: Manifest, settings: &[(&str, f64)], curves: &Curves, now: Option<u64>) -> Self {
         let names = manifest.preset.method.weights();
         let value = |name: &str| settings.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
         let text = "The settings that the branch follows from there on";
@@ -208,7 +209,7 @@ impl BranchForm {
         fields.push(Field::number(LEARNING_RATE, LEARNING_RATE, rate, (0.0, 1e3)).help(help));
         let help = "In all, those before the branch among them";
         fields.push(Field::count(EPOCHS, EPOCHS, epochs as u64, (1, 1_000_000)).help(help));
-        if training {
+        if now.is_some() {
             let options = vec![TRAIN_BRANCH.to_owned(), TRAIN_ON.to_owned()];
             fields.push(
                 Field::choice("then", "Then", options, 0)
@@ -216,8 +217,9 @@ impl BranchForm {
             );
         }
         let form = Form::new(&format!("Branch of {}", manifest.id), "branch", fields);
-        let mut branch = BranchForm { form, manifest, steps: Vec::new(), training, filled };
-        branch.offer(checkpoints);
+        let steps_per_epoch = curves.steps_per_epoch;
+        let mut branch = BranchForm { form, manifest, steps: Vec::new(), now, steps_per_epoch, filled };
+        branch.offer(&curves.checkpoints);
         branch
     }
 
@@ -228,7 +230,7 @@ impl BranchForm {
 
     /// Offers these checkpoints, the newest first.
     pub fn offer(&mut self, checkpoints: &[u64]) {
-        let now = self.training.then_some(None);
+        let now = self.now.map(|_| None);
         let before = self.step();
         self.steps = now.into_iter().chain(checkpoints.iter().rev().map(|step| Some(*step))).collect();
         let options = self.steps.iter().map(|step| match step {
@@ -266,14 +268,23 @@ impl BranchForm {
                 Some(("then", "only from now, settings unchanged"))
             }
             _ if aside && self.form.value("name").is_empty() => Some(("name", "needed to keep it aside")),
+            (Some(step), Some(values)) if self.is_over(step, &values) => {
+                Some((EPOCHS, "over by then: raise it, or begin earlier"))
+            }
             _ => None,
         };
-        for name in ["from", "then", "name"] {
+        for name in ["from", "then", "name", EPOCHS] {
             if let Some(field) = self.form.field_mut(name) {
                 let found = problem.filter(|(of, _)| *of == name);
                 field.set_problem(found.map(|(_, problem)| problem.to_owned()));
             }
         }
+    }
+
+    /// Whether no step is left from there on.
+    fn is_over(&self, step: Option<u64>, values: &[f64]) -> bool {
+        let (Some(step), Some(epochs)) = (step.or(self.now), values.last()) else { return false };
+        self.steps_per_epoch > 0 && step >= self.steps_per_epoch.saturating_mul(*epochs as u64)
     }
 
     fn wish(&mut self) -> Option<Wish> {

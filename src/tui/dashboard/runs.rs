@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::run::Manifest;
 use crate::train::{Change, Event};
 use crate::tui::curves::Curves;
-use crate::tui::message::{Effect, History, Job};
+use crate::tui::message::{Effect, Job, Past};
 use crate::tui::shared::Shared;
 
 /// Runs laid over the shown one, at most.
@@ -18,7 +18,15 @@ const BACKLOG: usize = 10_000;
 #[derive(Debug)]
 struct Opened {
     run: String,
-    found: Result<(Arc<History>, Box<Curves>), String>,
+    found: Result<Read, String>,
+}
+
+/// What is known of it.
+#[derive(Debug)]
+struct Read {
+    manifest: Manifest,
+    curves: Arc<Curves>,
+    last: Option<Event>,
 }
 
 /// What the charts are made of.
@@ -28,24 +36,40 @@ pub struct Runs {
     /// The step at which a resumed run went on, and what it said since, until its past is read.
     backlog: Option<(u64, Vec<Event>)>,
     opened: Option<Opened>,
-    others: Vec<Curves>,
+    others: Vec<Arc<Curves>>,
     /// Runs whose logs were asked for.
     asked: Vec<String>,
     /// A run whose parent is not to be laid over it.
     alone: Option<String>,
+    /// How many marked runs were more than the charts have room for, when the person was told so.
+    left_out: usize,
 }
 
 impl Runs {
     /// Asks for what is to be shown and is not there. What failed before is asked for again.
-    pub fn look(&mut self, shared: &Shared) -> Vec<Effect> {
+    pub fn look(&mut self, smoothing: f64, shared: &Shared) -> Vec<Effect> {
         self.asked.clear();
         if self.opened.as_ref().is_some_and(|opened| Some(opened.run.as_str()) != shared.open.as_deref()) {
             self.opened = None;
         }
-        self.ask(shared)
+        let mut effects = self.ask(smoothing, shared);
+        effects.extend(self.say_left_out(shared));
+        effects
     }
 
-    fn ask(&mut self, shared: &Shared) -> Vec<Effect> {
+    /// Says it once where more runs are marked than are laid over each other.
+    fn say_left_out(&mut self, shared: &Shared) -> Option<Effect> {
+        let others = shared.marked.iter().filter(|run| Some(run.as_str()) != shared.current()).count();
+        let left_out = others.saturating_sub(MOST);
+        if shared.current().is_none() || std::mem::replace(&mut self.left_out, left_out) == left_out {
+            return None;
+        }
+        let said =
+            format!("{MOST} of {others} marked runs are laid over this one; unmark others to see the rest");
+        (left_out > 0).then_some(Effect::Toast(said))
+    }
+
+    fn ask(&mut self, smoothing: f64, shared: &Shared) -> Vec<Effect> {
         let wanted = self.wanted(shared);
         self.others.retain(|curves| wanted.contains(&curves.run));
         let open = shared.open.iter().filter(|run| {
@@ -57,7 +81,7 @@ impl Runs {
         let needed: Vec<String> =
             open.chain(missing).filter(|run| !self.asked.contains(run)).cloned().collect();
         self.asked.extend(needed.iter().cloned());
-        needed.into_iter().map(|run| Effect::Job(Box::new(Job::History(run)))).collect()
+        needed.into_iter().map(|run| read(run, u64::MAX, smoothing)).collect()
     }
 
     /// The runs to lay over the shown one: those marked for comparison, and its parent.
@@ -91,9 +115,9 @@ impl Runs {
             self.live = Some(curves);
             self.asked.retain(|run| run != live.run());
             if self.backlog.is_some() {
-                effects.push(Effect::Job(Box::new(Job::History(live.run().to_owned()))));
+                effects.push(read(live.run().to_owned(), *step, smoothing));
             }
-            effects.extend(self.ask(shared));
+            effects.extend(self.ask(smoothing, shared));
         }
         if let Some((_, events)) = self.backlog.as_mut().filter(|(_, events)| events.len() < BACKLOG) {
             events.push(event.clone());
@@ -107,31 +131,37 @@ impl Runs {
     /// Logs were read.
     pub fn loaded(
         &mut self,
-        run: &str,
-        found: &Result<Arc<History>, String>,
+        (run, until): (&str, u64),
+        found: &Result<Arc<Past>, String>,
         smoothing: f64,
         shared: &mut Shared,
     ) -> Vec<Effect> {
+        let problem = found.as_ref().ok().and_then(|past| past.problem.as_ref());
+        let mut effects: Vec<Effect> =
+            problem.map(|why| Effect::Toast(format!("{run}: {why}"))).into_iter().collect();
         if self.is_live(run) {
-            if let Ok(history) = found {
-                self.catch_up(history, smoothing, shared);
+            match found {
+                Ok(past) => self.catch_up(past, until, smoothing, shared),
+                // It goes on being awaited: what was changed before is not to be written over.
+                Err(why) => effects.push(Effect::Toast(format!("the past of {run} cannot be read: {why}"))),
             }
-            return Vec::new();
+            return effects;
         }
-        let curves = |history: &Arc<History>| Curves::load(history, u64::MAX, smoothing);
         if shared.open.as_deref() == Some(run) {
-            let found = found.clone().map(|history| {
-                let curves = Box::new(curves(&history));
-                (history, curves)
+            let found = found.clone().map(|past| Read {
+                manifest: past.manifest.clone(),
+                curves: curves(&past, smoothing),
+                last: past.last.clone(),
             });
             self.opened = Some(Opened { run: run.to_owned(), found });
-            return self.ask(shared);
+            effects.extend(self.ask(smoothing, shared));
+            return effects;
         }
         match found {
-            Ok(history) if self.wanted(shared).iter().any(|wanted| wanted == run) => {
+            Ok(past) if self.wanted(shared).iter().any(|wanted| wanted == run) => {
                 self.others.retain(|curves| curves.run != run);
-                self.others.push(curves(history));
-                Vec::new()
+                self.others.push(curves(past, smoothing));
+                effects
             }
             Err(why) if self.asked.iter().any(|asked| asked == run) => {
                 vec![Effect::Toast(format!("{run} cannot be compared: {why}"))]
@@ -141,9 +171,9 @@ impl Runs {
     }
 
     /// Puts the past of a resumed run before what it has said since.
-    fn catch_up(&mut self, history: &History, smoothing: f64, shared: &mut Shared) {
-        let Some((step, events)) = self.backlog.take() else { return };
-        let mut curves = Curves::load(history, step, smoothing);
+    fn catch_up(&mut self, past: &Past, until: u64, smoothing: f64, shared: &mut Shared) {
+        let Some((_, events)) = self.backlog.take_if(|(step, _)| *step == until) else { return };
+        let mut curves = Arc::unwrap_or_clone(curves(past, smoothing));
         // What the session itself has logged at this step is among the events.
         let (begun, rest) = (&events[..events.len().min(1)], &events[events.len().min(1)..]);
         begun.iter().for_each(|event| curves.event(event));
@@ -155,6 +185,12 @@ impl Runs {
         }
     }
 
+    /// The step at which a resumed run went on, while its past is being read.
+    #[cfg(test)]
+    pub fn goes_on_from(&self, run: &str) -> Option<u64> {
+        self.backlog.as_ref().filter(|_| self.is_live(run)).map(|(step, _)| *step)
+    }
+
     fn is_live(&self, run: &str) -> bool {
         self.live.as_ref().is_some_and(|curves| curves.run == run)
     }
@@ -164,9 +200,14 @@ impl Runs {
         let run = shared.current()?;
         let live = self.live.as_ref().filter(|curves| curves.run == run);
         live.or_else(|| match &self.opened {
-            Some(Opened { run: of, found: Ok((_, curves)) }) if of == run => Some(curves.as_ref()),
+            Some(Opened { run: of, found: Ok(read) }) if of == run => Some(read.curves.as_ref()),
             _ => None,
         })
+    }
+
+    /// Whether the shown run is in training and what it did before is still being read.
+    pub fn is_catching_up(&self, shared: &Shared) -> bool {
+        self.backlog.is_some() && shared.current().is_some_and(|run| self.is_live(run))
     }
 
     /// What was asked for in the shown run.
@@ -174,16 +215,16 @@ impl Runs {
         let run = shared.current()?;
         let live = shared.live.as_ref().filter(|live| live.run() == run).map(|live| &live.manifest);
         live.or_else(|| match &self.opened {
-            Some(Opened { run: of, found: Ok((history, _)) }) if of == run => Some(&history.manifest),
+            Some(Opened { run: of, found: Ok(read) }) if of == run => Some(&read.manifest),
             _ => None,
         })
     }
 
-    /// The logs of a run that was opened, once read; or why they could not be.
-    pub fn opened(&self, run: &str) -> Option<Result<&History, &str>> {
+    /// The last event of a run that was opened, once its logs are read; or why they could not be.
+    pub fn opened(&self, run: &str) -> Option<Result<Option<&Event>, &str>> {
         let opened = self.opened.as_ref().filter(|opened| opened.run == run)?;
         Some(match &opened.found {
-            Ok((history, _)) => Ok(history.as_ref()),
+            Ok(read) => Ok(read.last.as_ref()),
             Err(why) => Err(why.as_str()),
         })
     }
@@ -192,14 +233,29 @@ impl Runs {
     pub fn others(&self, shared: &Shared) -> Vec<&Curves> {
         let live = self.live.iter();
         let wanted = self.wanted(shared);
-        let find = |run: &String| live.clone().chain(&self.others).find(|curves| curves.run == *run);
+        let others = self.others.iter().map(Arc::as_ref);
+        let find = |run: &String| live.clone().chain(others.clone()).find(|curves| curves.run == *run);
         wanted.iter().filter_map(find).collect()
     }
 
     /// Smooths all of them with another weight.
     pub fn smooth(&mut self, weight: f64) {
         let opened = self.opened.iter_mut().filter_map(|opened| opened.found.as_mut().ok());
-        let opened = opened.map(|(_, curves)| curves.as_mut());
-        self.live.iter_mut().chain(opened).chain(&mut self.others).for_each(|curves| curves.smooth(weight));
+        let read = opened.map(|read| &mut read.curves).chain(&mut self.others).map(Arc::make_mut);
+        self.live.iter_mut().chain(read).for_each(|curves| curves.smooth(weight));
     }
+}
+
+/// Work that reads what is charted of a run.
+fn read(run: String, until: u64, smoothing: f64) -> Effect {
+    Effect::Job(Box::new(Job::History { run, until, smoothing }))
+}
+
+/// The series that were read, smoothed as it is wanted by now.
+fn curves(past: &Past, smoothing: f64) -> Arc<Curves> {
+    let mut curves = past.curves.clone();
+    if past.smoothing != smoothing {
+        Arc::make_mut(&mut curves).smooth(smoothing);
+    }
+    curves
 }

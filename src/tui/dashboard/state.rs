@@ -58,7 +58,7 @@ impl State {
                 State::Elsewhere(entry.reason.clone().unwrap_or_else(|| "another process trains it".into()))
             }
             (None, _) => State::Loading,
-            (Some(Ok(history)), _) => history.events.last().map_or(State::Interrupted, State::ended),
+            (Some(Ok(last)), _) => last.map_or(State::Interrupted, State::ended),
         }
     }
 

@@ -15,11 +15,12 @@ use ratatui::layout::Rect;
 
 use super::*;
 use crate::plot::XAxis;
+use crate::tui::curves::Logs;
 use crate::tui::curves::tests::{epoch, manifest, steps};
 use crate::tui::keymap::Keymap;
 use crate::tui::live::Live;
-use crate::tui::message::{History, Job, Load};
-use crate::tui::theme::{Charset, Theme};
+use crate::tui::message::{Job, Load, Past, RunRow};
+use crate::tui::theme::{Charset, Depth, Theme};
 
 /// Steps of an epoch, and of a run.
 const PER: u64 = 20;
@@ -39,6 +40,7 @@ impl Bench {
         let shared = Shared {
             theme: Theme::Dark,
             charset: Charset::Braille,
+            depth: Depth::True,
             size: (80, 24),
             now: Duration::ZERO,
             device: None,
@@ -116,9 +118,13 @@ impl Bench {
         self.effects.extend(effects);
     }
 
-    fn read(&mut self, history: History) {
-        let run = history.manifest.id.clone();
-        let reply = Reply::History(run, Ok(Arc::new(history)));
+    /// A worker has read a run, up to where a session that was resumed went on.
+    fn read(&mut self, logs: Logs) {
+        let run = logs.manifest.id.clone();
+        let smoothing = self.dashboard.axes.smoothing();
+        let until = self.dashboard.runs.goes_on_from(&run).unwrap_or(u64::MAX);
+        let found = Ok(Arc::new(Past::of(logs, until, smoothing)));
+        let reply = Reply::History { run, until, found };
         let effects = self.dashboard.reply(&reply, &mut self.shared);
         self.effects.extend(effects);
     }
@@ -158,12 +164,12 @@ impl Bench {
 }
 
 /// A finished run's logs.
-fn history(run: &str, preset: &str, parent: Option<(&str, u64)>, to: u64) -> History {
+fn history(run: &str, preset: &str, parent: Option<(&str, u64)>, to: u64) -> Logs {
     let manifest = manifest(run, preset, parent);
     let weights = manifest.preset.method.weights();
     let weights = weights.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let from = parent.map_or(0, |(_, step)| step);
-    History {
+    Logs {
         manifest,
         epochs: (from + PER..=to)
             .step_by(PER as usize)
@@ -175,7 +181,5 @@ fn history(run: &str, preset: &str, parent: Option<(&str, u64)>, to: u64) -> His
             Event::Stopped { step: to },
         ],
         checkpoints: vec![from, to],
-        modules: Vec::new(),
-        problem: None,
     }
 }

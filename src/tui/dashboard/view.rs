@@ -21,7 +21,7 @@ pub fn view(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buf
     }
     match dashboard.shown(shared) {
         Some(_) => run(dashboard, shared, area, buffer, hits),
-        None => nothing(&dashboard.state(shared), shared, area, buffer),
+        None => nothing(dashboard, shared, area, buffer),
     }
     if let Some(popup) = &dashboard.popup {
         // What lies below the box cannot be clicked.
@@ -63,11 +63,15 @@ fn run(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buffer, 
 }
 
 /// What to do where there is no run to show.
-fn nothing(state: &State, shared: &Shared, area: Rect, buffer: &mut Buffer) {
+fn nothing(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buffer) {
+    let state = &dashboard.state(shared);
     let look = shared.look();
     let run = shared.current().unwrap_or_default();
     let said = match state {
         State::Nothing => "No run is open.".to_owned(),
+        State::Loading if dashboard.branches.is_some() => {
+            format!("Reading {run}; then the form for a branch opens")
+        }
         State::Loading => format!("Reading {run}"),
         State::Unreadable(why) => format!("{run} cannot be read: {why}"),
         State::Elsewhere(_) => state.silent(shared).unwrap_or_default(),

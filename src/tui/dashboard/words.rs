@@ -1,17 +1,6 @@
 //! Numbers as a person reads them.
 
-/// With a comma between thousands: `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub use crate::plot::grouped;
 
 /// A span of time in its two largest units: `45s`, `3m20s`, `1h02m`, `2d5h`.
 pub fn span(seconds: f64) -> String {

@@ -1,4 +1,4 @@
-//! The forms that begin training: a new run from a preset, a branch of a run.
+//! The form that begins training: a new run from a preset.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
 use ratatui::layout::Rect;
@@ -7,7 +7,7 @@ use super::super::command::{option, quoted};
 use super::super::hits::Target;
 use super::super::message::{Effect, Job, Launch, PresetCard, RunRow, Trial};
 use super::super::widget::{Field, Form, FormEvent};
-use crate::preset::{Override, Preset};
+use crate::preset::Preset;
 use crate::run;
 use crate::train::Schedule;
 
@@ -18,7 +18,7 @@ pub enum Step {
     Stay(Vec<Effect>),
     /// It closes.
     Close,
-    /// It closes, and training begins.
+    /// Training is to begin; it stays open until it does.
     Launch(Box<Launch>),
 }
 
@@ -32,9 +32,6 @@ const SETTINGS: [(&str, &str, &str); 7] = [
     ("seed", "training.seed", "seed"),
     ("path", "data.path", "data files"),
 ];
-
-/// What the form for a branch calls the newest checkpoint.
-const NEWEST: &str = "newest";
 
 /// The preset that the form begins with.
 const FIRST: &str = "digits";
@@ -59,6 +56,8 @@ pub struct NewRun {
     timed: Option<(Trial, Result<f64, String>)>,
     /// Whether to start as soon as the card fits the form.
     submitted: bool,
+    /// Whether the run of this form is being prepared.
+    pub launched: bool,
 }
 
 impl NewRun {
@@ -74,6 +73,7 @@ impl NewRun {
             base: None,
             timed: None,
             submitted: false,
+            launched: false,
         };
         (new, vec![Effect::Job(Box::new(Job::Presets))])
     }
@@ -207,9 +207,19 @@ impl NewRun {
     /// Starts the run if the card is there and right.
     fn start(&mut self) -> Step {
         let Some(Ok(card)) = &self.card else { return Step::Stay(Vec::new()) };
+        (self.submitted, self.launched) = (false, true);
         let name = Some(self.value("name")).filter(|name| !name.is_empty());
         let preset = card.preset.clone();
         Step::Launch(Box::new(Launch::New { preset, name, schedule: Schedule::default() }))
+    }
+
+    /// Says whether a run of this name is there already.
+    pub fn check_name(&mut self, rows: &[RunRow]) {
+        let name = self.value("name");
+        let taken = rows.iter().any(|row| row.entry.id == name);
+        if let Some(field) = self.form.as_mut().and_then(|form| form.field_mut("name")) {
+            field.set_problem(taken.then(|| "a run has this name".to_owned()));
+        }
     }
 
     fn ask(&self) -> Vec<Effect> {
@@ -302,124 +312,4 @@ fn check_name(name: &str) -> Result<(), String> {
 
 fn check_number(text: &str) -> Result<(), String> {
     text.trim().parse::<f64>().map(drop).map_err(|_| "must be a number".into())
-}
-
-/// A branch of a run: its name, where it begins, and what is different from there on.
-#[derive(Debug)]
-pub struct BranchForm {
-    /// The form.
-    pub form: Form,
-    /// What is wrong with the values together.
-    pub problem: Option<String>,
-    parent: String,
-    preset: Preset,
-}
-
-impl BranchForm {
-    /// The form for a run whose manifest can be read.
-    pub fn new(row: &RunRow) -> Option<Self> {
-        let preset = row.entry.manifest.as_ref()?.preset.clone();
-        let parent = row.entry.id.clone();
-        let mut fields = vec![
-            Field::text("name", "name", "").help("empty: the preset's name with the date").check(check_name),
-            Field::choice("step", "from step", vec![NEWEST.into()], 0)
-                .help("the checkpoint that it begins with: left and right"),
-        ];
-        for (field, _, label) in SETTINGS.into_iter().filter(|(field, ..)| !["path", "seed"].contains(field))
-        {
-            if let Some(value) = setting_of(&preset, field) {
-                fields.push(Field::text(field, label, &value).check(check_number));
-            }
-        }
-        let form = Form::new(&format!("Branch of {parent}"), "start", fields);
-        Some(BranchForm { form, problem: None, parent, preset })
-    }
-
-    /// The checkpoints that there are, once read.
-    pub fn offer(&mut self, run: &str, checkpoints: &[u64]) {
-        if run != self.parent {
-            return;
-        }
-        if let Some(field) = self.form.field_mut("step") {
-            let steps = checkpoints.iter().rev().map(u64::to_string);
-            let options = std::iter::once(NEWEST.to_owned()).chain(steps).collect();
-            let help = std::mem::take(&mut field.help);
-            *field = Field::choice("step", "from step", options, 0).help(&help);
-        }
-    }
-
-    /// The step to begin at; the newest checkpoint's without.
-    fn step(&self) -> Option<u64> {
-        self.form.value("step").parse().ok()
-    }
-
-    /// Takes a key.
-    pub fn key(&mut self, key: KeyEvent) -> Step {
-        let event = self.form.key(key);
-        self.event(event)
-    }
-
-    /// Takes a pasted text.
-    pub fn paste(&mut self, text: &str) -> Step {
-        let event = self.form.paste(text);
-        self.event(event)
-    }
-
-    /// Takes the mouse.
-    pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> Step {
-        let event = self.form.mouse(mouse, at);
-        self.event(event)
-    }
-
-    /// The command line that starts the same branch.
-    pub fn command_line(&self) -> String {
-        let set: String = self.set().iter().map(|set| option("set", set)).collect();
-        let step = self.step().map_or(String::new(), |step| option("step", &step.to_string()));
-        let name = option("name", &self.form.value("name"));
-        format!("cleave train --branch {}{step}{set}{name}", quoted(&self.parent))
-    }
-
-    fn set(&self) -> Vec<String> {
-        let changed = SETTINGS.into_iter().filter_map(|(field, setting, _)| {
-            let value = self.form.field(field)?.value();
-            (Some(&value) != setting_of(&self.preset, field).as_ref())
-                .then(|| format!("{setting}={}", value.trim()))
-        });
-        changed.collect()
-    }
-
-    fn event(&mut self, event: FormEvent) -> Step {
-        match event {
-            FormEvent::Open => Step::Stay(Vec::new()),
-            FormEvent::Cancelled => Step::Close,
-            FormEvent::Changed(_) => {
-                self.problem = self.changed().err();
-                Step::Stay(Vec::new())
-            }
-            FormEvent::Submitted => match self.changed() {
-                Ok(preset) => Step::Launch(Box::new(Launch::Branch {
-                    run: self.parent.clone(),
-                    step: self.step(),
-                    name: Some(self.form.value("name").trim().to_owned()).filter(|name| !name.is_empty()),
-                    preset,
-                })),
-                Err(why) => {
-                    self.problem = Some(why);
-                    Step::Stay(Vec::new())
-                }
-            },
-        }
-    }
-
-    /// The parent's preset with the changes, if there are any.
-    fn changed(&self) -> Result<Option<Preset>, String> {
-        let set = self.set();
-        if set.is_empty() {
-            return Ok(None);
-        }
-        let overrides = set.iter().map(|text| text.parse::<Override>()).collect::<Result<Vec<_>, _>>();
-        let toml = self.preset.to_toml().map_err(|error| error.to_string())?;
-        let changed = Preset::parse(&toml, "the parent's preset", &overrides.map_err(|e| e.to_string())?);
-        changed.map(Some).map_err(|error| error.to_string())
-    }
 }

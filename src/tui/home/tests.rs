@@ -60,7 +60,7 @@ fn home(shared: &mut Shared) -> Home {
 }
 
 fn names(home: &Home, shared: &Shared) -> Vec<String> {
-    home.places(shared).iter().map(|place| rows(shared)[place.index].entry.id.clone()).collect()
+    home.places.iter().map(|place| rows(shared)[place.index].entry.id.clone()).collect()
 }
 
 fn types(home: &mut Home, shared: &mut Shared, text: &str) -> Vec<Effect> {
@@ -83,7 +83,7 @@ fn the_tree_puts_branches_below_their_parents() {
     let mut home = home(&mut shared);
     home.act(Action::TreeRuns, &mut shared);
     assert_eq!(names(&home, &shared), ["mid", "old", "new"]);
-    assert_eq!(home.places(&shared)[2].depth, 1);
+    assert_eq!(home.places[2].depth, 1);
 }
 
 #[test]
@@ -178,23 +178,36 @@ fn a_new_run_starts_with_the_values_of_the_form() {
     let effects = home.reply(&card(&["training.epochs=400"], 400), &mut shared);
     let Some(Effect::Launch(launch)) = effects.first() else { panic!("{effects:?}") };
     assert!(matches!(&**launch, Launch::New { preset, .. } if preset.training.epochs == 400));
+    assert!(home.refused() && home.prompt().is_some(), "what was typed stays where the launch fails");
+    let submit = KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL);
+    home.key(submit, &mut shared);
+    home.started();
     assert!(home.prompt().is_none());
 }
 
 #[test]
-fn a_branch_changes_only_what_was_changed() {
+fn a_branch_is_asked_for_on_the_dashboard_which_knows_the_settings_of_the_run() {
     let mut shared = shared();
     let mut home = home(&mut shared);
-    home.act(Action::BranchRun, &mut shared);
-    let Some(Open::Branch(branch)) = &mut home.open else { panic!("the form is open") };
-    branch.form.focus = branch.form.fields.iter().position(|field| field.name == "beta").unwrap();
-    types(&mut home, &mut shared, ".5");
-    assert_eq!(home.command_line(&shared).unwrap(), "cleave train --branch new --set method.beta=3.5");
-    let submit = KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL);
-    let effects = home.key(submit, &mut shared);
-    let Some(Effect::Launch(launch)) = effects.first() else { panic!("{effects:?}") };
-    let Launch::Branch { run, step: None, preset: Some(preset), .. } = &**launch else {
-        panic!("{launch:?}")
+    let effects = home.act(Action::BranchRun, &mut shared);
+    assert_eq!(effects, [Effect::Go(Place::Dashboard), Effect::Do(Action::BranchHere)]);
+    assert_eq!(shared.open.as_deref(), Some("new"));
+}
+
+#[test]
+fn a_name_that_another_run_has_is_refused_while_it_is_typed() {
+    let mut shared = shared();
+    let mut home = home(&mut shared);
+    home.act(Action::NewRun, &mut shared);
+    home.reply(&Reply::Presets(Ok(vec![("digits".into(), "small".into())])), &mut shared);
+    let Some(Open::New(new)) = &mut home.open else { panic!("the form is open") };
+    new.form.as_mut().unwrap().focus = 1;
+    let problem = |home: &Home| match &home.open {
+        Some(Open::New(new)) => new.form.as_ref().unwrap().field("name").unwrap().problem(),
+        _ => panic!("the form is closed"),
     };
-    assert_eq!((run.as_str(), preset.method.weights()[1]), ("new", ("beta", 3.5)));
+    types(&mut home, &mut shared, "mid");
+    assert_eq!(problem(&home).as_deref(), Some("a run has this name"));
+    types(&mut home, &mut shared, "d");
+    assert_eq!(problem(&home), None);
 }

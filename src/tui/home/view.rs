@@ -21,6 +21,7 @@ use super::super::widget::{Column, Table, frame, text};
 use super::list::{self, Key};
 use super::{Home, Open, rows};
 use crate::network::Cost;
+use crate::plot::grouped;
 use crate::run::Status;
 
 /// Columns of the names of facts.
@@ -55,7 +56,7 @@ pub(super) fn key_of_column(column: usize) -> Option<Key> {
 impl Home {
     /// Draws the screen.
     pub fn view(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
-        let rows = u16::try_from(self.places(shared).len()).unwrap_or(u16::MAX);
+        let rows = u16::try_from(self.places.len()).unwrap_or(u16::MAX);
         let [list, side] = match area.width {
             WIDE.. => Layout::horizontal([Constraint::Fill(1), Constraint::Length(44)]).areas(area),
             // Below the list where a good part of it would be empty.
@@ -74,7 +75,7 @@ impl Home {
     fn list(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         let look = shared.look();
         let rows = rows(shared);
-        let places = self.places(shared);
+        let places = &self.places;
         let filtering = matches!(self.open, Some(Open::Filter));
         let filter = self.filter.text();
         let mut title = match filter.is_empty() && !filtering {
@@ -139,11 +140,6 @@ impl Home {
         match &self.open {
             Some(Open::Delete(_, dialog)) => dialog.view(look, area, buffer, hits),
             Some(Open::Tags(_, form)) => form.view(look, area, buffer, hits),
-            Some(Open::Branch(branch)) => {
-                let mut form = branch.form.clone();
-                form.notes.extend(branch.problem.iter().flat_map(|why| why.lines().map(str::to_owned)));
-                form.view(look, area, buffer, hits);
-            }
             Some(Open::New(new)) => super::view_new::view(new, look, area, buffer, hits),
             Some(Open::Filter) | None => {}
         }
@@ -254,19 +250,6 @@ fn facts(row: &RunRow) -> Vec<(&'static str, String)> {
 
 fn percent(fraction: Option<f64>) -> String {
     fraction.map_or("-".into(), |fraction| format!("{:.1} %", fraction * 100.0))
-}
-
-/// A count with its thousands apart.
-pub(super) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A count in thousands or millions where it is long.

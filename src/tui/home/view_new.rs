@@ -9,8 +9,9 @@ use super::super::message::PresetCard;
 use super::super::theme::{Look, Role};
 use super::super::widget::{frame, text};
 use super::launch::NewRun;
-use super::view::{age, grouped, short};
+use super::view::{age, short};
 use crate::network::Cost;
+use crate::plot::grouped;
 
 /// Width from which on figures stand beside the form.
 const WIDE: u16 = 118;

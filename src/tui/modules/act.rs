@@ -33,8 +33,7 @@ impl Modules {
             ToggleClass, TryImage, VerifyModule,
         };
         let Some(subject) = &self.subject else {
-            let needs_run = action.entry().place == Place::Modules
-                || matches!(action, Action::CopyValue | Action::ExportChart | Action::Filter);
+            let needs_run = action.entry().place == Place::Modules || action.is_of_screens();
             return needs_run.then(|| {
                 self.trouble.clone().unwrap_or_else(|| {
                     format!("no run is open: press {} and open or start one", shared.key(Action::GoHome))
@@ -96,8 +95,12 @@ impl Modules {
                     key(Action::NextView)
                 ))
             }
-            Action::ExportChart if self.chart_name(shared).is_none() => {
+            Action::ExportChart if self.chart_name().is_none() => {
                 Some(format!("there is no chart in this view: press {} for another", key(Action::NextView)))
+            }
+            Action::Back if !self.can_go_back() => Some("nothing is open".into()),
+            Action::Accept if (self.pane, self.view) == (Pane::View, View::Trial) => {
+                Some(format!("there is nothing to open here: {} takes another picture", key(TryImage)))
             }
             Action::CopyValue if self.value(shared).is_none() => Some("nothing is under the cursor".into()),
             _ => None,
@@ -114,6 +117,7 @@ impl Modules {
             Action::PreviousPane => self.pane = self.pane.after(Pane::ALL.len() - 1),
             Action::NextView => {
                 self.view = self.view.next(wide);
+                self.from.clear();
                 return self.examine();
             }
             Action::Filter => {
@@ -136,7 +140,7 @@ impl Modules {
             Action::CompareModules => self.mark(),
             Action::TryImage => return self.try_image(),
             Action::ExportChart => {
-                let form = self.chart_name(shared).map(|name| forms::chart(&name));
+                let form = self.chart_name().map(|name| forms::chart(&name));
                 self.popup = form.map(|form| Popup::Sheet(Sheet::Chart(form)));
             }
             Action::CopyValue => return self.value(shared).map(Effect::Copy).into_iter().collect(),
@@ -154,11 +158,30 @@ impl Modules {
     fn back(&mut self) {
         if self.overlap.detail && self.view == View::Overlap {
             self.overlap.detail = false;
+        } else if let Some(view) = self.from.pop() {
+            self.view = view;
         } else if matches!(self.view, View::Card | View::Trial) {
-            self.view = if self.view == View::Trial { View::Card } else { View::Sizes };
+            self.view = View::Sizes;
         } else {
             self.set_filter("");
         }
+    }
+
+    fn can_go_back(&self) -> bool {
+        let filtered = self.subject.as_ref().is_some_and(|subject| !subject.classes.filter().is_empty());
+        let drilled = self.overlap.detail && self.view == View::Overlap;
+        filtered || drilled || !self.from.is_empty() || matches!(self.view, View::Card | View::Trial)
+    }
+
+    /// Shows another view, from which [`Action::Back`] leads back to this one.
+    pub(super) fn go_to(&mut self, view: View) {
+        // Whoever comes to a view again has come back to it.
+        match self.from.iter().position(|before| *before == view) {
+            Some(at) => self.from.truncate(at),
+            None if self.view != view => self.from.push(self.view),
+            None => {}
+        }
+        self.view = view;
     }
 
     fn choose(&mut self, action: Action) {
@@ -207,14 +230,14 @@ impl Modules {
     fn accept(&mut self) -> Vec<Effect> {
         match (self.pane, self.view) {
             (Pane::Classes, _) => self.choose(Action::ToggleClass),
-            (Pane::View, View::Sizes) => self.view = View::Kernels,
+            (Pane::View, View::Sizes) => self.go_to(View::Kernels),
             (Pane::View, View::Overlap) => {
                 self.overlap.detail = !self.overlap.detail;
                 self.overlap.scroll = 0;
             }
             (Pane::View, View::Retention) => {
                 self.kernels.class = self.retention.class;
-                self.view = View::Kernels;
+                self.go_to(View::Kernels);
             }
             (Pane::View, View::Kernels) => self.kernels.kept = !self.kernels.kept,
             (_, View::Card) => {
@@ -222,7 +245,7 @@ impl Modules {
                 return self.examine();
             }
             (Pane::Shelf, _) => {
-                self.view = View::Card;
+                self.go_to(View::Card);
                 self.card.scroll = 0;
                 return self.examine();
             }
@@ -249,8 +272,9 @@ impl Modules {
         };
         let last = subject.layers.len().saturating_sub(1);
         let (pane, view) = (self.pane, self.view);
+        let compares = view == View::Card && self.shelf.marked.len() >= 2;
         match (pane, view) {
-            (Pane::Classes | Pane::Shelf, _) if right != 0 && view != View::Trial => {
+            (Pane::Classes | Pane::Shelf, _) if right != 0 && view != View::Trial && !compares => {
                 self.move_threshold(FINE * right as f64);
             }
             (Pane::Classes, _) if right == 0 => subject.classes.step(down),
@@ -296,7 +320,7 @@ impl Modules {
         self.shelf.mark(subject);
         self.card.scroll = 0;
         if self.shelf.marked.len() >= 2 {
-            self.view = View::Card;
+            self.go_to(View::Card);
         }
     }
 
@@ -327,7 +351,7 @@ impl Modules {
             self.popup = Some(Popup::Sheet(Sheet::Picture(forms::picture(&path))));
             return Vec::new();
         }
-        self.view = View::Trial;
+        self.go_to(View::Trial);
         self.pane = Pane::View;
         self.trial.module = Some(module);
         self.trial.found = None;
@@ -402,7 +426,8 @@ impl Modules {
             Sheet::Extract(form) => {
                 let request = forms::request(&form, subject);
                 let ready = request.and_then(|request| self.extraction.wish(request));
-                (self.view, self.card.scroll) = (View::Card, 0);
+                self.go_to(View::Card);
+                self.card.scroll = 0;
                 ready.map(|request| self.start(request, shared)).unwrap_or_default()
             }
             Sheet::Export(form, module) => vec![job(forms::export_job(&form, &subject.run, &module))],
@@ -419,11 +444,8 @@ impl Modules {
                 vec![job(Job::KeepSet { name: form.value("name"), classes: subject.classes.chosen_names() })]
             }
             Sheet::Chart(form) => {
-                let to = PathBuf::from(form.value("path"));
-                match self.chart_bytes(&to, shared) {
-                    Ok(bytes) => vec![job(Job::SaveFile { to, bytes })],
-                    Err(why) => vec![Effect::Toast(why)],
-                }
+                let saved = self.save_chart(PathBuf::from(form.value("path")));
+                saved.map(job).into_iter().collect()
             }
             Sheet::Picture(form) => {
                 let path = form.value("path");
@@ -567,7 +589,7 @@ impl Modules {
             Target::Row(shelf::ROWS, row) if pressed => {
                 self.shelf.selection.at = row;
                 self.shelf.selection.keep_in(subject.modules.len());
-                self.view = View::Card;
+                self.go_to(View::Card);
                 return self.examine();
             }
             Target::Action(action) if pressed => return self.perform(action, shared),

@@ -16,7 +16,7 @@ use crate::tui::widget::text;
 /// State of the view.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Card {
-    /// Whether the confusion matrix is shown where it has no room beside the figures.
+    /// Whether the confusion matrix is shown alone, also where it has room beside the figures.
     pub confusion: bool,
     /// First line, or first module of a comparison.
     pub scroll: usize,
@@ -86,6 +86,7 @@ impl Card {
         let wide = area.width >= 90;
         let tall = usize::from(area.height) >= lines.len() + 8;
         let (text, matrix) = match (wide, tall) {
+            _ if self.confusion => (None, Some(area)),
             (true, _) => {
                 let half = Rect { width: area.width / 2, ..area };
                 (Some(half), Some(Rect { x: half.right() + 1, width: area.width - half.width - 1, ..area }))
@@ -95,7 +96,6 @@ impl Card {
                 let top = Rect { height: rows, ..area };
                 (Some(top), Some(Rect { y: top.bottom(), height: area.height - rows, ..area }))
             }
-            (false, false) if self.confusion => (None, Some(area)),
             (false, false) => (Some(area), None),
         };
         if let Some(text) = text {

@@ -9,7 +9,8 @@ use super::{Modules, View, job};
 use crate::run::{Manifest, ModuleManifest};
 use crate::train::{Command, Event, Request};
 use crate::tui::live::Live;
-use crate::tui::message::{Effect, History, Job, Reply};
+use crate::tui::message::{Effect, Job, Reply, Shelf as Read};
+use crate::tui::say::Tone;
 use crate::tui::shared::Shared;
 
 impl Modules {
@@ -32,7 +33,7 @@ impl Modules {
             self.begin(&live.manifest);
             self.count_live(live);
         }
-        vec![job(Job::History(run))]
+        vec![job(Job::Shelf(run))]
     }
 
     fn begin(&mut self, manifest: &Manifest) {
@@ -70,8 +71,8 @@ impl Modules {
             Event::Extracted { revision, module, .. } if self.extraction.is(*revision) => {
                 self.notice = Some(Ok(format!("{module} was taken out")));
                 effects.extend(self.next(None, shared));
-                effects.push(job(Job::History(self.run.clone().unwrap_or_default())));
-                effects.push(Effect::Notify(format!("module {module} was taken out")));
+                effects.push(job(Job::Shelf(self.run.clone().unwrap_or_default())));
+                effects.push(Effect::Notify(Tone::Good, format!("module {module} was taken out")));
                 self.newest = Some(module.clone());
             }
             Event::Refused { revision, why, .. } if self.extraction.is(*revision) => {
@@ -93,7 +94,7 @@ impl Modules {
     /// usage comes from the last checkpoint.
     fn session_ended(&mut self, shared: &mut Shared) -> Vec<Effect> {
         let Some(run) = self.run.clone() else { return Vec::new() };
-        let mut effects = vec![job(Job::History(run))];
+        let mut effects = vec![job(Job::Shelf(run))];
         let sent = self.extraction.running().is_some_and(|running| running.revision.is_some());
         if sent {
             effects.extend(self.next(None, shared));
@@ -133,8 +134,8 @@ impl Modules {
     pub(super) fn learn(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
         let mut effects = self.sync(shared);
         match reply {
-            Reply::History(run, found) if Some(run) == self.run.as_ref() => match found {
-                Ok(history) => effects.extend(self.read(history, shared)),
+            Reply::Shelf(run, found) if Some(run) == self.run.as_ref() => match found {
+                Ok(found) => effects.extend(self.read(found, shared)),
                 Err(why) => self.trouble = Some(why.clone()),
             },
             Reply::Usage { run, found } if Some(run) == self.run.as_ref() => {
@@ -151,16 +152,16 @@ impl Modules {
                 effects.extend(self.extracted(found, shared));
             }
             Reply::Made(found) => effects.extend(self.made(found)),
-            Reply::Examined(module, found) => {
+            Reply::Examined { run, module, found } if Some(run) == self.run.as_ref() => {
                 self.shelf.examined.insert(module.clone(), Some(found.clone()));
             }
-            Reply::Predicted(found) => {
-                self.trial.found = Some(found.clone());
-                self.trial.waiting = false;
+            Reply::Predicted { run, module, image, index, found } if Some(run) == self.run.as_ref() => {
+                self.trial.answer((module, image.as_deref(), *index), found);
             }
-            Reply::Done(found) if std::mem::take(&mut self.deleting) => {
-                self.notice = Some(found.clone());
-                effects.extend(self.run.clone().map(|run| job(Job::History(run))));
+            Reply::Removed { run, module, done } if Some(run) == self.run.as_ref() => {
+                let said = |()| format!("deleted the module {module} of {run}");
+                self.notice = Some(done.clone().map(said));
+                effects.push(job(Job::Shelf(run.clone())));
             }
             Reply::Sets(Ok(sets)) => self.sets.clone_from(sets),
             Reply::Sets(Err(why)) => self.notice = Some(Err(why.clone())),
@@ -175,8 +176,8 @@ impl Modules {
         if let Ok(module) = found {
             self.notice = Some(Ok(format!("{} was taken out", module.name)));
             self.newest = Some(module.name.clone());
-            effects.push(Effect::Notify(format!("module {} was taken out", module.name)));
-            effects.push(job(Job::History(module.run.clone())));
+            effects.push(Effect::Notify(Tone::Good, format!("module {} was taken out", module.name)));
+            effects.push(job(Job::Shelf(module.run.clone())));
         }
         effects
     }
@@ -191,9 +192,10 @@ impl Modules {
                 if self.run.as_ref() == Some(&module.run) {
                     // Its card is what one wants to see now, not the comparison of its parts.
                     self.shelf.marked.clear();
-                    (self.newest, self.view) = (Some(module.name.clone()), View::Card);
+                    self.newest = Some(module.name.clone());
+                    self.go_to(View::Card);
                 }
-                vec![Effect::Notify(said), job(Job::History(module.run.clone()))]
+                vec![Effect::Notify(Tone::Good, said), job(Job::Shelf(module.run.clone()))]
             }
             Err(why) => {
                 self.notice = Some(Err(format!("not made: {why}")));
@@ -202,18 +204,18 @@ impl Modules {
         }
     }
 
-    /// Takes in a run's past: its epochs and modules; its manifest, where that was not known.
-    fn read(&mut self, history: &History, shared: &Shared) -> Vec<Effect> {
+    /// Takes in a run's epochs and modules; its manifest, where that was not known.
+    fn read(&mut self, found: &Read, shared: &Shared) -> Vec<Effect> {
         let mut effects = Vec::new();
         if self.subject.is_none() {
-            self.begin(&history.manifest);
+            self.begin(&found.manifest);
             if shared.session().is_none() {
                 effects.extend(self.read_usage());
             }
         }
         let Some(subject) = &mut self.subject else { return effects };
-        history.epochs.iter().for_each(|record| subject.moments.add(record));
-        subject.modules.clone_from(&history.modules);
+        found.epochs.iter().for_each(|record| subject.moments.add(record));
+        subject.modules.clone_from(&found.modules);
         self.shelf.keep_in(subject);
         // The module that was just taken out is shown, unless the person looks at something else by now.
         if let Some(name) = self.newest.take_if(|_| self.view == View::Card) {

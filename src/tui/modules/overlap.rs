@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::paint::{Paint, first_row, heads};
+use super::paint::{Paint, heads};
 use super::prospect::Cuts;
 use super::subject::Subject;
 use crate::plot::HeatMap;
@@ -81,8 +81,9 @@ impl Overlap {
     /// Moves the cursor over the matrix, or scrolls the detail.
     pub fn go(&mut self, subject: &Subject, down: isize, right: isize) {
         if self.detail {
-            let last = subject.layers.len().saturating_sub(1);
-            self.scroll = self.scroll.saturating_add_signed(down).min(last);
+            let (a, b) = self.pair;
+            let lines = subject.cuts().map_or(0, |cuts| detail(&cuts.pair_by_layer(a, b)).count());
+            self.scroll = self.scroll.saturating_add_signed(down).min(lines.saturating_sub(1));
             return;
         }
         let Some(cuts) = subject.cuts() else { return };
@@ -177,15 +178,41 @@ impl Overlap {
         paint.line(area, 0, &[(&head, Role::Title)]);
         let rows = cuts.pair_by_layer(a, b);
         let height = area.height.saturating_sub(1);
-        let first = first_row(self.scroll, rows.len(), height);
-        for (row, (layer, (one, other, shared))) in
-            (1..=height).zip(subject.layers.iter().zip(&rows).skip(first))
-        {
-            let label = text::fit(&layer.name, name, false, charset);
-            let figures = format!(" {one:>8} {other:>8} {:>6}  ", shared.len());
-            let kernels = shared.iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
-            paint.line(area, row, &[(&label, Role::Text), (&figures, Role::Text), (&kernels, Role::Dim)]);
+        let first = self.scroll.min(detail(&rows).count().saturating_sub(usize::from(height)));
+        for (row, (layer, line)) in (1..=height).zip(detail(&rows).skip(first)) {
+            match line {
+                Detail::Figures(one, other, both) => {
+                    let label = text::fit(&subject.layers[layer].name, name, false, charset);
+                    let figures = format!(" {one:>8} {other:>8} {both:>6}");
+                    paint.line(area, row, &[(&label, Role::Text), (&figures, Role::Text)]);
+                }
+                Detail::Kernels(kernels) => {
+                    let kernels: String = kernels.iter().map(|kernel| format!("{kernel:>4}")).collect();
+                    paint.line(area, row, &[(&kernels, Role::Dim)]);
+                }
+            }
             paint.hits.add(Rect { y: area.y + row, height: 1, ..area }, Target::Pane(1));
         }
     }
+}
+
+/// A line of the detail.
+enum Detail<'a> {
+    /// Kernels of one class, of the other, and of both.
+    Figures(usize, usize, usize),
+    /// Some of the kernels of both.
+    Kernels(&'a [usize]),
+}
+
+/// Kernels in a line of the detail: as many as the narrowest pane has room for, so that how far one can scroll
+/// does not depend on the width.
+const ABREAST: usize = 8;
+
+/// The lines of the detail, each with its layer.
+fn detail(rows: &[(usize, usize, Vec<usize>)]) -> impl Iterator<Item = (usize, Detail<'_>)> {
+    rows.iter().enumerate().flat_map(|(layer, (one, other, shared))| {
+        let kernels = shared.chunks(ABREAST).map(Detail::Kernels);
+        let figures = Detail::Figures(*one, *other, shared.len());
+        std::iter::once(figures).chain(kernels).map(move |line| (layer, line))
+    })
 }

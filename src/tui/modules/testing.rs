@@ -18,9 +18,9 @@ use crate::tui::action::Action;
 use crate::tui::hits::{Hits, Target};
 use crate::tui::keymap::Keymap;
 use crate::tui::live::Live;
-use crate::tui::message::{Effect, History, Job, Load, Reply};
+use crate::tui::message::{Effect, Job, Load, Reply, Shelf};
 use crate::tui::shared::Shared;
-use crate::tui::theme::{Charset, Theme};
+use crate::tui::theme::{Charset, Depth, Theme};
 
 /// Names of classes: plain ones, wide ones, and one that is long.
 pub(super) fn names(classes: usize) -> Vec<String> {
@@ -117,21 +117,17 @@ pub(in crate::tui) fn module(manifest: &Manifest, name: &str, classes: &[usize])
     }
 }
 
-pub(super) fn history(manifest: &Manifest, modules: &[ModuleManifest]) -> History {
+pub(super) fn shelved(manifest: &Manifest, modules: &[ModuleManifest]) -> Shelf {
     let mut shelved: Vec<_> =
         modules.iter().map(|module| (module.name.clone(), Ok(module.clone()))).collect();
     shelved.push(("broken".into(), Err("module.toml is damaged: it was changed".into())));
-    History {
+    Shelf {
         manifest: manifest.clone(),
         epochs: (1..=3)
             .map(|n| epoch(n, &usage(manifest)))
             .filter(|_| manifest.network.convs().any(|conv| conv.masked))
             .collect(),
-        steps: Vec::new(),
-        events: Vec::new(),
-        checkpoints: vec![100, 200],
         modules: shelved,
-        problem: None,
     }
 }
 
@@ -149,6 +145,7 @@ impl Stage {
         let shared = Shared {
             theme: Theme::Dark,
             charset: Charset::Braille,
+            depth: Depth::True,
             size: (80, 24),
             now: Duration::ZERO,
             device: None,
@@ -173,7 +170,7 @@ impl Stage {
             stage.event(Event::Usage { step: 100 * n, usage: usage.clone() });
         }
         let modules = [module(&stage.manifest, "cat-dog", &[0, 1]), module(&stage.manifest, "rest", &[2, 3])];
-        stage.reply(Reply::History("digits-1".into(), Ok(Arc::new(history(&stage.manifest, &modules)))));
+        stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&stage.manifest, &modules)))));
         stage.effects.clear();
         stage
     }

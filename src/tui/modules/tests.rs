@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 
-use super::testing::{Stage, epoch, history, manifest, module, usage};
+use super::testing::{Stage, epoch, manifest, module, shelved, usage};
 use super::*;
 use crate::modular::{jaccard, module_cost};
 use crate::network::Architecture;
@@ -44,9 +44,9 @@ fn the_module_in_sight_has_the_numbers_that_the_counts_give() {
 fn a_finished_run_is_read_then_counted() {
     let manifest = manifest(Architecture::Tiny, 4, true);
     let mut stage = Stage::opened(manifest.clone());
-    assert!(stage.wants(Job::History("digits-1".into())));
+    assert!(stage.wants(Job::Shelf("digits-1".into())));
     assert!(stage.text(80, 24).contains("Reading digits-1"));
-    stage.reply(Reply::History("digits-1".into(), Ok(Arc::new(history(&manifest, &[])))));
+    stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&manifest, &[])))));
     assert!(stage.wants(Job::Usage { run: "digits-1".into(), step: None }));
     assert!(stage.text(80, 24).contains("Counting which kernels"));
     let found = (300, Arc::new(usage(&manifest)), Arc::new(manifest.network.clone()));
@@ -59,15 +59,55 @@ fn a_finished_run_is_read_then_counted() {
 fn what_another_run_answers_is_passed_over() {
     let manifest = manifest(Architecture::Tiny, 4, true);
     let mut stage = Stage::opened(manifest.clone());
-    stage.reply(Reply::History("other".into(), Ok(Arc::new(history(&manifest, &[])))));
+    stage.reply(Reply::Shelf("other".into(), Ok(Arc::new(shelved(&manifest, &[])))));
     assert!(stage.screen.subject.is_none());
+    let modules = [module(&manifest, "cat-sea-lion", &[0, 1])];
+    stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&manifest, &modules)))));
+    stage.act(&[Action::NextPane, Action::NextPane, Action::Accept]);
+    let found = Examination {
+        confusion: vec![vec![9, 1], vec![0, 10]],
+        seconds_per_image: 2e-4,
+        whole_seconds_per_image: 1e-3,
+    };
+    stage.reply(examined("other", found.clone()));
+    assert!(stage.text(120, 40).contains("being measured"), "a module of the same name of another run");
+    stage.reply(examined("digits-1", found));
+    assert!(stage.text(120, 40).contains("200 us"));
+}
+
+fn examined(run: &str, found: Examination) -> Reply {
+    Reply::Examined { run: run.into(), module: "cat-sea-lion".into(), found: Ok(found) }
+}
+
+#[test]
+fn back_leads_to_the_view_that_one_came_from() {
+    let mut stage = Stage::live(Architecture::Tiny, 4);
+    stage.act(&[Action::NextPane, Action::NextView, Action::NextView, Action::Accept]);
+    assert_eq!(stage.screen.view, View::Kernels);
+    stage.act(&[Action::Back]);
+    assert_eq!(stage.screen.view, View::Retention);
+    stage.act(&[Action::NextPane, Action::Accept, Action::TryImage, Action::Back]);
+    assert_eq!(stage.screen.view, View::Card);
+    stage.act(&[Action::Back]);
+    assert_eq!(stage.screen.view, View::Retention);
+}
+
+#[test]
+fn of_two_views_side_by_side_the_one_with_the_keys_is_exported() {
+    let mut stage = Stage::live(Architecture::Tiny, 4);
+    stage.shared.size = (160, 40);
+    stage.act(&[Action::ToggleClass, Action::NextPane, Action::ExportChart]);
+    stage.submit();
+    let jobs = stage.jobs();
+    let Some(Job::SaveFile { to, .. }) = jobs.first() else { panic!("{jobs:?}") };
+    assert_eq!(to.to_str(), Some("digits-1-kernels-kept.svg"));
 }
 
 #[test]
 fn a_run_without_masks_says_so_and_what_to_do() {
     let manifest = manifest(Architecture::Tiny, 4, false);
     let mut stage = Stage::opened(manifest.clone());
-    stage.reply(Reply::History("digits-1".into(), Ok(Arc::new(history(&manifest, &[])))));
+    stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&manifest, &[])))));
     assert!(!stage.jobs().iter().any(|job| matches!(job, Job::Usage { .. })));
     let text = stage.text(120, 40);
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -168,16 +208,16 @@ fn an_extraction_goes_to_the_session_and_its_result_is_shown() {
     assert_eq!(stage.shared.live.as_ref().unwrap().pending.len(), 1);
     assert!(stage.text(80, 24).contains("taking out cat-sea-lion"));
     stage.event(Event::Extracted { step: 250, revision: 1, module: "cat-sea-lion".into() });
-    assert!(stage.wants(Job::History("digits-1".into())));
+    assert!(stage.wants(Job::Shelf("digits-1".into())));
     let modules = [module(&stage.manifest, "cat-sea-lion", &[0, 1])];
-    stage.reply(Reply::History("digits-1".into(), Ok(Arc::new(history(&stage.manifest, &modules)))));
+    stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&stage.manifest, &modules)))));
     assert!(stage.wants(Job::Examine { run: "digits-1".into(), module: "cat-sea-lion".into() }));
     let found = Examination {
         confusion: vec![vec![9, 1], vec![0, 10]],
         seconds_per_image: 2e-4,
         whole_seconds_per_image: 1e-3,
     };
-    stage.reply(Reply::Examined("cat-sea-lion".into(), Ok(found)));
+    stage.reply(examined("digits-1", found));
     let text = stage.text(120, 40);
     for words in
         ["whole network", "98.1 %", "module as cut", "random kernels", "200 us", "5.0 times", "confusion"]
@@ -256,8 +296,11 @@ fn deleting_asks_and_keeping_is_what_enter_chooses() {
     stage.keys(&[KeyCode::Char('y')]);
     assert!(stage.wants(Job::RemoveModule { run: "digits-1".into(), module: "cat-dog".into() }));
     stage.effects.clear();
-    stage.reply(Reply::Done(Ok("deleted".into())));
-    assert!(stage.wants(Job::History("digits-1".into())));
+    stage.reply(Reply::Done(Ok("saved a chart".into())));
+    assert!(stage.jobs().is_empty(), "what else was done is no answer to it");
+    let (run, module) = ("digits-1".into(), "cat-dog".into());
+    stage.reply(Reply::Removed { run, module, done: Ok(()) });
+    assert!(stage.wants(Job::Shelf("digits-1".into())));
 }
 
 #[test]
@@ -293,7 +336,14 @@ fn modules_are_compared_exported_and_tried() {
         pixels: (0..64).map(|n| n * 4).collect(),
         probabilities: vec![("車".into(), 0.9), ("other".into(), 0.1)],
     };
-    stage.reply(Reply::Predicted(Ok(Box::new(found))));
+    let answer = |run: &str, index| {
+        let (run, module, image) = (run.to_owned(), "rest".to_owned(), None);
+        Reply::Predicted { run, module, image, index, found: Ok(Box::new(found.clone())) }
+    };
+    stage.reply(answer("other", 0));
+    stage.reply(answer("digits-1", 7));
+    assert!(!stage.text(80, 24).contains("90.0 %"), "answers to other questions are passed over");
+    stage.reply(answer("digits-1", 0));
     let text = stage.text(80, 24);
     assert!(text.contains("90.0 %") && text.contains("in truth 車"), "{text}");
     stage.act(&[Action::Right]);
@@ -345,6 +395,21 @@ fn the_matrix_is_ordered_by_name_size_and_likeness() {
     assert!(stage.text(80, 24).contains("Jaccard index"));
     stage.act(&[Action::Accept]);
     assert!(stage.text(80, 24).contains("both"));
+}
+
+#[test]
+fn all_kernels_that_two_classes_share_can_be_scrolled_to() {
+    let mut stage = Stage::live(Architecture::Small, 4);
+    stage.act(&[Action::ThresholdDown; 8]);
+    stage.act(&[Action::NextPane, Action::NextView, Action::Right, Action::Accept]);
+    let subject = stage.screen.subject.as_ref().unwrap();
+    let (a, b) = stage.screen.overlap.pair;
+    let shared = subject.cuts().unwrap().pair_by_layer(a, b);
+    let last = shared.iter().rev().find_map(|(_, _, shared)| shared.last()).unwrap().to_string();
+    stage.act(&[Action::Bottom]);
+    let text = stage.text(80, 24);
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    assert!(words.into_iter().any(|word| word == last), "{last}: {text}");
 }
 
 #[test]
@@ -449,9 +514,15 @@ fn news(stage: &mut Stage, which: u8) {
         2 => stage.event(Event::Extracted { step: 1, revision: 1, module: "cat-dog".into() }),
         3 => stage.event(Event::Refused { step: 1, revision: 1, why: "no".into() }),
         4 => stage.event(Event::Stopped { step: 901 }),
-        5 => stage.reply(Reply::History("digits-1".into(), Ok(Arc::new(history(&stage.manifest, &[]))))),
+        5 => stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&stage.manifest, &[]))))),
         6 => stage.reply(Reply::Sets(Ok([("a".to_owned(), vec!["cat".to_owned()])].into()))),
-        7 => stage.reply(Reply::Predicted(Err("no picture".into()))),
+        7 => stage.reply(Reply::Predicted {
+            run: "digits-1".into(),
+            module: "cat-dog".into(),
+            image: None,
+            index: 0,
+            found: Err("no picture".into()),
+        }),
         _ => stage.reply(Reply::Usage { run: "digits-1".into(), found: Err("gone".into()) }),
     }
 }

@@ -1,6 +1,6 @@
 //! A module's prediction for a picture.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ratatui::layout::Rect;
 
@@ -33,6 +33,14 @@ impl Trial {
         let module = self.module.clone()?;
         self.waiting = true;
         Some(Job::Predict { run: run.into(), module, image: self.path.clone(), index: self.index })
+    }
+
+    /// Takes in what was found out about a module's view of a picture, if that is still what is wanted.
+    pub fn answer(&mut self, asked: (&str, Option<&Path>, usize), found: &Result<Box<Prediction>, String>) {
+        if Some(asked) == self.module.as_deref().map(|module| (module, self.path.as_deref(), self.index)) {
+            self.found = Some(found.clone());
+            self.waiting = false;
+        }
     }
 
     /// The test picture so many places further; false if a file is tried or there is none before.

@@ -41,6 +41,10 @@ const ANSI: [(Color, [u8; 3]); 16] = [
 const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
 impl Depth {
+    /// Every depth.
+    #[cfg(test)]
+    pub const ALL: [Depth; 4] = [Depth::True, Depth::Indexed, Depth::Ansi, Depth::None];
+
     /// What NO_COLOR, COLORTERM and TERM say.
     pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Depth {
         if variable("NO_COLOR").is_some_and(|value| !value.is_empty()) {

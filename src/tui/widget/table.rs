@@ -237,7 +237,7 @@ mod tests {
         };
         let table =
             Table { columns: &COLUMNS, sort: Some((1, true)), len: 20, row: &row, pane: 0, focused: true };
-        let look = Look { theme: Theme::Mono, charset: Charset::Ascii };
+        let look = Look { theme: Theme::Mono, charset: Charset::Ascii, ..Look::default() };
         let selection = Selection { at, ..Selection::default() };
         table.view(look, area, &mut buffer, &mut Hits::default(), &selection);
         (0..height)

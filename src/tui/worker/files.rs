@@ -3,21 +3,33 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::message::{History, Job, PresetCard, Reply, RunRow};
+use super::super::curves::Logs;
+use super::super::message::{Job, Past, PresetCard, Reply, RunRow, Shelf};
 use super::super::modules::sets;
 use super::Context;
 use crate::network::{Cost, Spec};
 use crate::preset::{self, Override, Preset};
 use crate::run::{Entry, FileState, Module, Run};
 use crate::train::{EpochRecord, Schedule};
+
+/// Pixels of a PNG image for a unit of its picture.
+const SCALE: f32 = 2.0;
 use crate::{disk, export};
 
 pub(super) fn work(context: &Context, job: Job) -> Reply {
     match job {
         Job::Runs => Reply::Runs(runs(context)),
-        Job::History(run) => {
-            let history = history(context, &run).map(Arc::new);
-            Reply::History(run, history)
+        Job::History { run, until, smoothing } => {
+            let found = history(context, &run, until, smoothing).map(Arc::new);
+            Reply::History { run, until, found }
+        }
+        Job::Checkpoints(run) => {
+            let found = context.store.open(&run).and_then(|run| run.checkpoints()).map_err(text);
+            Reply::Checkpoints(run, found.map(|found| found.into_iter().map(|(step, _)| step).collect()))
+        }
+        Job::Shelf(run) => {
+            let found = shelf(context, &run).map(Arc::new);
+            Reply::Shelf(run, found)
         }
         Job::Presets => Reply::Presets(Ok(presets(context))),
         Job::Preset { name, set } => {
@@ -36,8 +48,8 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
             }))
         }
         Job::RemoveModule { run, module } => {
-            let removed = context.store.open(&run).and_then(|run| run.remove_module(&module)).map_err(text);
-            Reply::Done(removed.map(|()| format!("deleted the module {module} of {run}")))
+            let done = context.store.open(&run).and_then(|run| run.remove_module(&module)).map_err(text);
+            Reply::Removed { run, module, done }
         }
         Job::Verify { run, module } => Reply::Done(verify(context, &run, &module)),
         Job::Report { runs, to } => Reply::Done(report(context, &runs, &to)),
@@ -53,9 +65,13 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
                 false => Reply::Done(saved.map(|()| format!("saved {}", to.display()))),
             }
         }
-        Job::SaveFile { to, bytes } => {
-            let saved = disk::write(&to, &bytes).map_err(text);
-            Reply::Done(saved.map(|()| format!("saved {}", to.display())))
+        Job::SaveFile { to, bytes } => Reply::Done(save(&to, &bytes)),
+        Job::SavePng { to, picture } => {
+            Reply::Done(picture.png(SCALE).map_err(text).and_then(|bytes| save(&to, &bytes)))
+        }
+        Job::SaveSettings(settings) => {
+            let saved = settings.write(&context.paths.config);
+            Reply::Quiet(saved.map_err(|error| format!("the settings are not kept: {error}")))
         }
         other => Reply::Done(Err(format!("no work for files: {other:?}"))),
     }
@@ -65,6 +81,11 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
+fn save(to: &Path, bytes: &[u8]) -> Result<String, String> {
+    disk::write(to, bytes).map_err(text)?;
+    Ok(format!("saved {}", to.display()))
+}
+
 fn runs(context: &Context) -> Result<Vec<RunRow>, String> {
     let entries = context.store.list::<EpochRecord>().map_err(text)?;
     let row = |entry: Entry<EpochRecord>| RunRow { tags: Run::tags(&entry.path), entry };
@@ -72,7 +93,7 @@ fn runs(context: &Context) -> Result<Vec<RunRow>, String> {
 }
 
 /// What can be read of a run; a log that cannot be read leaves the rest.
-fn history(context: &Context, name: &str) -> Result<History, String> {
+fn history(context: &Context, name: &str, until: u64, smoothing: f64) -> Result<Past, String> {
     let run = context.store.open(name).map_err(text)?;
     let mut problems = Vec::new();
     let mut note = |error: crate::run::Error| problems.push(error.to_string());
@@ -80,16 +101,18 @@ fn history(context: &Context, name: &str) -> Result<History, String> {
     let steps = run.steps().map(|(records, _)| records).map_err(&mut note).unwrap_or_default();
     let events = run.events().map(|(records, _)| records).map_err(&mut note).unwrap_or_default();
     let checkpoints = run.checkpoints().map_err(&mut note).unwrap_or_default();
-    let modules = run.modules().map_err(&mut note).unwrap_or_default();
-    Ok(History {
-        manifest: run.manifest,
-        epochs,
-        steps,
-        events,
-        checkpoints: checkpoints.into_iter().map(|(step, _)| step).collect(),
-        modules: modules.into_iter().map(|entry| (entry.name, entry.manifest.map_err(text))).collect(),
-        problem: (!problems.is_empty()).then(|| problems.join("; ")),
-    })
+    let checkpoints = checkpoints.into_iter().map(|(step, _)| step).collect();
+    let logs = Logs { manifest: run.manifest, epochs, steps, events, checkpoints };
+    let problem = (!problems.is_empty()).then(|| problems.join("; "));
+    Ok(Past { problem, ..Past::of(logs, until, smoothing) })
+}
+
+fn shelf(context: &Context, name: &str) -> Result<Shelf, String> {
+    let run = context.store.open(name).map_err(text)?;
+    let (epochs, _) = run.metrics().map_err(text)?;
+    let modules = run.modules().map_err(text)?;
+    let modules = modules.into_iter().map(|entry| (entry.name, entry.manifest.map_err(text))).collect();
+    Ok(Shelf { epochs, modules, manifest: run.manifest })
 }
 
 fn verify(context: &Context, run: &str, name: &str) -> Result<String, String> {

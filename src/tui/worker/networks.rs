@@ -25,11 +25,12 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
             Reply::Extracted(run, module)
         }
         Job::Examine { run, module } => {
-            let examination = examine(context, &run, &module);
-            Reply::Examined(module, examination)
+            let found = examine(context, &run, &module);
+            Reply::Examined { run, module, found }
         }
         Job::Predict { run, module, image, index } => {
-            Reply::Predicted(predict(context, &run, &module, image.as_deref(), index).map(Box::new))
+            let found = predict(context, &run, &module, image.as_deref(), index).map(Box::new);
+            Reply::Predicted { run, module, image, index, found }
         }
         Job::Export { run, module, export, to } => {
             Reply::Done(write(context, &run, module.as_deref(), &export, &to))

@@ -13,12 +13,15 @@ use crate::preset::Preset;
 use crate::run::{Entry, Manifest, Status};
 use crate::train::{Command, EpochRecord, Event, Examination};
 use crate::tui::app::{App, Start};
+use crate::tui::curves::Logs;
 use crate::tui::curves::tests::{self as curves, manifest as run_of};
 use crate::tui::keymap::Keymap;
-use crate::tui::message::{Effect, History, Job, Launch, Load, Msg, Prediction, PresetCard, Reply, RunRow};
+use crate::tui::message::{
+    Effect, Job, Launch, Load, Msg, Past, Prediction, PresetCard, Reply, RunRow, Shelf,
+};
 use crate::tui::modules::testing as modules;
 use crate::tui::settings::Settings;
-use crate::tui::theme::{Charset, Theme};
+use crate::tui::theme::{Charset, Depth, Theme};
 use crate::tui::view;
 
 /// Steps of an epoch, and of a run.
@@ -43,7 +46,7 @@ pub fn start(size: (u16, u16)) -> Start {
         settings: Settings { theme: Theme::Dark, charset: Some(Charset::Braille), mouse: true },
         keymap: Keymap::default(),
         detected: Charset::Braille,
-        no_color: false,
+        depth: Depth::True,
         can_sleep: true,
         log: "/state/workbench.log".into(),
         size,
@@ -224,7 +227,23 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
     match job {
         Job::Runs if lucky => Reply::Runs(Ok(rows())),
         Job::Runs => Reply::Runs(Err(no())),
-        Job::History(run) => Reply::History(run.clone(), if lucky { Ok(history(run)) } else { Err(no()) }),
+        Job::History { run, until, smoothing } => {
+            let past = || Arc::new(Past::of(logs(run), *until, *smoothing));
+            Reply::History {
+                run: run.clone(),
+                until: *until,
+                found: if lucky { Ok(past()) } else { Err(no()) },
+            }
+        }
+        Job::Checkpoints(run) => {
+            Reply::Checkpoints(run.clone(), if lucky { Ok(logs(run).checkpoints) } else { Err(no()) })
+        }
+        Job::Shelf(run) => Reply::Shelf(run.clone(), if lucky { Ok(shelf(run)) } else { Err(no()) }),
+        Job::RemoveModule { run, module } => {
+            let done = if lucky { Ok(()) } else { Err(no()) };
+            Reply::Removed { run: run.clone(), module: module.clone(), done }
+        }
+        Job::SaveSettings(_) => Reply::Quiet(if lucky { Ok(()) } else { Err(no()) }),
         Job::Usage { run, .. } => {
             let manifest = run_of(run, "digits", None);
             let found = || (40, Arc::new(modules::usage(&manifest)), Arc::new(manifest.network.clone()));
@@ -244,19 +263,20 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
             let module = || Box::new(modules::module(&manifest, &request.name, &[0, 1]));
             Reply::Extracted(run.clone(), if lucky { Ok(module()) } else { Err(no()) })
         }
-        Job::Examine { module, .. } => {
+        Job::Examine { run, module } => {
             let found = Examination {
                 confusion: vec![vec![9, 1], vec![0, 10]],
                 seconds_per_image: 1e-4,
                 whole_seconds_per_image: 1e-3,
             };
-            Reply::Examined(module.clone(), if lucky { Ok(found) } else { Err(no()) })
+            let found = if lucky { Ok(found) } else { Err(no()) };
+            Reply::Examined { run: run.clone(), module: module.clone(), found }
         }
         Job::Sets | Job::KeepSet { .. } => {
             let sets = [("some".to_owned(), vec!["0".to_owned(), "飛行機".to_owned()])].into();
             Reply::Sets(if lucky { Ok(sets) } else { Err(no()) })
         }
-        Job::Predict { .. } => {
+        Job::Predict { run, module, image, index } => {
             let found = Prediction {
                 name: "test picture 1 of 9".into(),
                 truth: Some("1".into()),
@@ -264,7 +284,9 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
                 pixels: (0..=255).collect(),
                 probabilities: vec![("0".into(), 0.25), ("1".into(), 0.75)],
             };
-            Reply::Predicted(if lucky { Ok(Box::new(found)) } else { Err(no()) })
+            let found = if lucky { Ok(Box::new(found)) } else { Err(no()) };
+            let (run, module, image) = (run.clone(), module.clone(), image.clone());
+            Reply::Predicted { run, module, image, index: *index, found }
         }
         _ => told("done"),
     }
@@ -294,12 +316,11 @@ fn epoch(manifest: &Manifest, step: u64) -> EpochRecord {
     record
 }
 
-fn history(run: &str) -> Arc<History> {
+fn logs(run: &str) -> Logs {
     let manifest = run_of(run, "digits", None);
     let weights = manifest.preset.method.weights();
     let weights = weights.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let module = modules::module(&manifest, "pair", &[0, 1]);
-    Arc::new(History {
+    Logs {
         epochs: (1..=2).map(|n| epoch(&manifest, n * PER)).collect(),
         steps: (5..=2 * PER).step_by(5).map(|step| curves::steps(step, STEPS, &weights)).collect(),
         events: vec![
@@ -308,10 +329,15 @@ fn history(run: &str) -> Arc<History> {
             Event::Stopped { step: 2 * PER },
         ],
         checkpoints: vec![0, 2 * PER],
-        modules: vec![("pair".into(), Ok(module)), ("broken".into(), Err("module.toml is damaged".into()))],
-        problem: None,
         manifest,
-    })
+    }
+}
+
+fn shelf(run: &str) -> Arc<Shelf> {
+    let Logs { manifest, epochs, .. } = logs(run);
+    let module = modules::module(&manifest, "pair", &[0, 1]);
+    let modules = vec![("pair".into(), Ok(module)), ("broken".into(), Err("module.toml is damaged".into()))];
+    Arc::new(Shelf { manifest, epochs, modules })
 }
 
 /// Runs of every kind.

@@ -126,6 +126,22 @@ fn a_branch_of_an_old_run_has_the_weights_of_the_form() {
 }
 
 #[test]
+fn a_branch_that_would_be_over_at_its_first_step_is_refused_in_the_form() {
+    let mut bench = Bench::empty();
+    bench.shared.open = Some("old".into());
+    bench.dashboard.enter(&mut bench.shared);
+    bench.act(Action::BranchHere);
+    assert!(bench.dashboard.prompt().is_none(), "it is not read yet");
+    bench.read(history("old", "digits", None, STEPS));
+    assert!(bench.text(80, 24).contains("over by then"), "the form opens: {}", bench.text(80, 24));
+    let submit = KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL);
+    assert_eq!(bench.dashboard.key(submit, &mut bench.shared), [], "all epochs are done");
+    bench.press(KeyCode::Char('0'));
+    let effects = bench.dashboard.key(submit, &mut bench.shared);
+    assert!(matches!(&effects[..], [Effect::Launch(_)]), "{effects:?}");
+}
+
+#[test]
 fn an_empty_dashboard_says_what_to_do() {
     let text = Bench::empty().text(80, 24);
     assert!(text.contains("No run is open") && text.contains("n      starts a new run"), "{text}");
@@ -166,4 +182,46 @@ fn the_command_line_names_what_differs_from_the_preset() {
     live.manifest.preset.method.set_weight("beta", 2.5).unwrap();
     let line = bench.dashboard.command_line(&bench.shared).unwrap();
     assert_eq!(line, "cleave train digits --set method.beta=2.5 --set training.epochs=3");
+}
+
+#[test]
+fn the_command_line_of_a_preset_that_is_not_in_the_program_names_a_file_of_it() {
+    let mut bench = Bench::training("digits", 20);
+    bench.shared.live.as_mut().unwrap().manifest.preset.name = "mine".into();
+    assert_eq!(bench.dashboard.command_line(&bench.shared).unwrap(), "cleave train first-preset.toml");
+    let written = bench.dashboard.keep(&bench.shared);
+    let [Effect::Job(job)] = &written[..] else { panic!("{written:?}") };
+    let Job::SaveFile { to, bytes } = &**job else { panic!("{job:?}") };
+    assert_eq!(to.to_str(), Some("first-preset.toml"));
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let preset = crate::preset::Preset::parse(&text, "mine", &[]).unwrap();
+    assert_eq!(preset, bench.shared.live.as_ref().unwrap().manifest.preset);
+}
+
+#[test]
+fn the_command_line_of_imported_weights_imports_them() {
+    let mut bench = Bench::training("digits", 20);
+    bench.hear(Event::Imported { step: 0, file: "theirs.pth".into(), sha256: String::new() });
+    let line = bench.dashboard.command_line(&bench.shared).unwrap();
+    assert_eq!(line, "cleave import theirs.pth --preset digits");
+}
+
+#[test]
+fn the_command_line_of_a_branch_names_what_differs_from_its_parent() {
+    let mut bench = Bench::empty();
+    bench.start("child", "digits", Some(("parent", 200)));
+    assert_eq!(bench.dashboard.command_line(&bench.shared), None, "its parent is not known");
+    let mut parent = manifest("parent", "digits", None);
+    parent.preset.method.set_weight("beta", 9.0).unwrap();
+    let entry = crate::run::Entry {
+        id: "parent".into(),
+        path: "parent".into(),
+        status: crate::run::Status::Stopped,
+        reason: None,
+        manifest: Some(parent),
+        last: None,
+    };
+    bench.shared.runs = Some(Ok(vec![RunRow { entry, tags: Vec::new() }]));
+    let line = bench.dashboard.command_line(&bench.shared).unwrap();
+    assert_eq!(line, "cleave train --branch parent --step 200 --set method.beta=3.0");
 }

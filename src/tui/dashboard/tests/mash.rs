@@ -96,7 +96,8 @@ impl Bench {
                 match right {
                     true => self.read(history(run, "digits", None, 200)),
                     false => {
-                        let reply = Reply::History(run.into(), Err("it is gone".into()));
+                        let (run, until) = (run.into(), u64::MAX);
+                        let reply = Reply::History { run, until, found: Err("it is gone".into()) };
                         self.dashboard.reply(&reply, &mut self.shared);
                     }
                 }

@@ -5,7 +5,8 @@ use super::*;
 fn asked(effects: &[Effect]) -> Vec<&str> {
     let jobs =
         effects.iter().filter_map(|e| if let Effect::Job(job) = e { Some(job.as_ref()) } else { None });
-    jobs.filter_map(|job| if let Job::History(run) = job { Some(run.as_str()) } else { None }).collect()
+    jobs.filter_map(|job| if let Job::History { run, .. } = job { Some(run.as_str()) } else { None })
+        .collect()
 }
 
 #[test]
@@ -89,7 +90,66 @@ fn a_run_that_cannot_be_read_says_why() {
     let mut bench = Bench::empty();
     bench.shared.open = Some("broken".into());
     bench.dashboard.enter(&mut bench.shared);
-    let reply = Reply::History("broken".into(), Err("line 3 of metrics.jsonl is no record".into()));
+    let (run, until) = ("broken".into(), u64::MAX);
+    let reply = Reply::History { run, until, found: Err("line 3 of metrics.jsonl is no record".into()) };
     bench.dashboard.reply(&reply, &mut bench.shared);
     assert!(bench.text(80, 24).contains("line 3 of metrics.jsonl is no record"));
+}
+
+#[test]
+fn the_terms_of_the_loss_stay_stacked_below_the_totals_of_other_runs() {
+    let mut bench = Bench::training("digits", 100);
+    bench.shared.marked = vec!["other".into()];
+    bench.dashboard.enter(&mut bench.shared);
+    bench.read(history("other", "digits", None, 400));
+    let scope = bench.dashboard.scope(&bench.shared).unwrap();
+    let loss = scope.chart(Measure::Loss, "").to_csv();
+    for name in ["cross-entropy", "alpha*cohesion", "beta*coupling", "other"] {
+        assert!(loss.lines().any(|line| line.starts_with(name)), "{name}");
+    }
+}
+
+#[test]
+fn window_and_cursor_do_not_outlive_the_run_that_they_were_placed_in() {
+    let mut bench = Bench::training("digits", 200);
+    [Action::Right, Action::ZoomIn].into_iter().for_each(|action| bench.act(action));
+    bench.dashboard.enter(&mut bench.shared);
+    assert!(bench.dashboard.axes.cursor.is_some(), "it is the same run");
+    bench.shared.open = Some("other".into());
+    bench.dashboard.enter(&mut bench.shared);
+    assert_eq!((bench.dashboard.axes.view, bench.dashboard.axes.cursor), (View::All, None));
+}
+
+#[test]
+fn a_change_is_not_written_over_those_of_sessions_that_are_still_being_read() {
+    let mut bench = Bench::empty();
+    bench.shared.live = Some(Live::new(manifest("first", "digits", None)));
+    bench.hear(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
+    bench.hear(Event::Applied { step: 105, revision: None, change: "alpha = 2".into() });
+    let written = |effects: &[Effect]| -> Vec<usize> {
+        let jobs =
+            effects.iter().filter_map(|e| if let Effect::Job(job) = e { Some(job.as_ref()) } else { None });
+        jobs.filter_map(|job| match job {
+            Job::SaveSchedule { schedule, .. } => Some(schedule.change.len()),
+            _ => None,
+        })
+        .collect()
+    };
+    assert!(written(&bench.effects).is_empty());
+    let mut past = history("first", "digits", None, 100);
+    past.events.insert(1, Event::Applied { step: 60, revision: Some(1), change: "beta = 5".into() });
+    bench.read(past);
+    assert_eq!(written(&bench.effects), [2]);
+}
+
+#[test]
+fn marked_runs_that_have_no_room_are_said() {
+    let mut bench = Bench::training("digits", 100);
+    bench.shared.marked = (0..7).map(|n| format!("run-{n}")).collect();
+    let effects = bench.dashboard.enter(&mut bench.shared);
+    let said = |effects: &[Effect]| {
+        effects.iter().any(|e| matches!(e, Effect::Toast(text) if text.contains("5 of 7")))
+    };
+    assert!(said(&effects));
+    assert!(!said(&bench.dashboard.enter(&mut bench.shared)), "once is enough");
 }
