@@ -20,7 +20,7 @@ use super::terminal::{self, Tty};
 use super::theme::{Charset, Depth, Theme};
 use super::worker::{Context, Data, Workers};
 use super::{input, monitor, signals, view};
-use crate::backend::{Choice, fault};
+use crate::backend::Choice;
 use crate::paths::Paths;
 use crate::run::{Manifest, Store};
 use crate::train::{Command, Remote};
