@@ -20,6 +20,7 @@ mod card;
 mod checkpoint;
 mod document;
 mod error;
+mod fault;
 #[cfg(test)]
 mod fixture;
 mod list;

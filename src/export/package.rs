@@ -165,6 +165,13 @@ impl Package {
         let Provenance { run, module, .. } = &self.provenance;
         module.as_ref().map_or_else(|| run.clone(), |module| format!("{run}/{module}"))
     }
+
+    /// [`Package::name`] for a comment of a program: a run's directory may be called anything, and nothing in a name
+    /// may end the comment that it stands in.
+    pub(super) fn name_in_comment(&self) -> String {
+        let is_harmless = |c: char| c.is_alphanumeric() || " ._-/".contains(c);
+        self.name().chars().map(|c| if is_harmless(c) { c } else { '_' }).collect()
+    }
 }
 
 /// The error that says more: several names, or one that is nearly right.
