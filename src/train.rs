@@ -48,7 +48,7 @@ mod tune;
 pub use assemble::{Composition, Join, Place, Replacement, test_images};
 pub use branch::branch;
 pub use command::{Command, Numbered};
-pub use compose::{Labelled, Source, Weak, compose, evaluate_composed, replace};
+pub use compose::{Labelled, Source, Weak, compose, evaluate_composed, other_class, replace};
 pub use error::Error;
 pub use evaluate::{Evaluation, Pass};
 pub use event::Event;

@@ -291,6 +291,32 @@ fn modules_of_one_run_are_composed_by_the_union_of_their_kernels() {
     DONE.cleave(&["verify", "one/four"]).exits(0);
     let card = fs::read_to_string(module("one", "four").join("README.md")).unwrap();
     assert!(card.contains("module 3-8") && card.contains("module 0-1"), "{card}");
+    assert!(card.contains("MIT"), "the terms of its parts hold for the union: {card}");
+}
+
+#[test]
+fn a_module_belongs_to_the_run_that_holds_it_or_that_it_names_and_to_no_other() {
+    let home = Home::new();
+    let copy = home.store().directory().join("two-12");
+    copy_dir(&DONE.run("two").path, &copy);
+    let alone = home.path().join("9");
+    copy_dir(&module("two", "9"), &alone);
+    home.cleave(&["evaluate", alone.to_str().unwrap(), "--device", "cpu"])
+        .exits(1)
+        .says(&["there is no run `two`"]);
+    let json = home.cleave(&["evaluate", "two-12/9", "--device", "cpu", "--json"]).exits(0).json();
+    assert_eq!(json["module"], "two-12/9");
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let to = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy_dir(&entry.path(), &to),
+            false => fs::copy(entry.path(), to).map(drop).unwrap(),
+        }
+    }
 }
 
 #[test]
