@@ -18,6 +18,7 @@
 
 mod card;
 mod checkpoint;
+mod class;
 mod document;
 mod error;
 mod fault;
@@ -40,6 +41,7 @@ pub use card::{
     Aggregation, Ancestor, Card, ClassAccuracy, Computation, Origin, Routing, Taxonomy, Training,
 };
 pub use checkpoint::{Best, Checkpoint, CheckpointInfo, Newest};
+pub use class::{class_label, class_word};
 pub use error::Error;
 pub use list::{Entry, Status};
 pub use lock::Holder;

@@ -51,7 +51,7 @@ pub use command::{Command, Numbered};
 pub use compose::{Labelled, Source, Weak, compose, evaluate_composed, other_class, replace};
 pub use error::Error;
 pub use evaluate::{Evaluation, Pass};
-pub use event::Event;
+pub use event::{Event, Imported};
 pub use extract::{Request, Whole};
 pub use feed::Feed;
 pub use input::Normaliser;

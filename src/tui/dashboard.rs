@@ -22,7 +22,6 @@
 mod acts;
 mod axes;
 mod charts;
-mod command;
 mod layout;
 mod panel;
 mod pointer;
@@ -45,9 +44,9 @@ use super::hits::{Hits, Target};
 use super::message::{Effect, Launch, Reply};
 use super::prompt::Prompt;
 use super::shared::Shared;
+use crate::export::command::{branch, option, train};
 use crate::plot::View;
 use crate::train::{Command, Event, Setting};
-use crate::tui::command::option;
 use axes::Axes;
 use charts::Scope;
 use pointer::Drag;
@@ -178,7 +177,11 @@ impl Dashboard {
 
     /// The command line that does the same as what is selected.
     pub fn command_line(&self, shared: &Shared) -> Option<String> {
-        let line = self.runs.manifest(shared).map(command::line)?;
+        let manifest = self.runs.manifest(shared)?;
+        let line = match &manifest.parent {
+            Some(parent) => branch(parent, &manifest.preset, None),
+            None => train(&manifest.preset),
+        };
         let changed = self.shown(shared).filter(|curves| !curves.changes.is_empty());
         let schedule = changed.map(|curves| acts::schedule_file(&curves.run, shared));
         let schedule = schedule.map(|file| option("schedule", &file.display().to_string()));

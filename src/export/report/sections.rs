@@ -139,7 +139,7 @@ fn facts(history: &History) -> Result<Table, Error> {
     let branched = manifest.parent.as_ref();
     let branched =
         branched.map(|parent| ("branched from", format!("{} after step {}", parent.run, parent.step)));
-    let imported = history.imported().map(|(file, _)| ("weights", format!("of the file {file}")));
+    let imported = history.imported().map(|from| ("weights", format!("of the file {}", from.file)));
     Ok(Table::facts(facts.into_iter().chain(branched).chain(imported)))
 }
 
