@@ -114,11 +114,16 @@ impl Place<'_> {
             }
         }
         let preset = &run.manifest.preset;
+        let epochs = composition.fine_tune_epochs.unwrap_or(preset.modules.fine_tune_epochs);
+        if epochs == 0 {
+            let why = "a union has a new head, which must be fine-tuned: give --fine-tune 1 epoch or more";
+            return Err(Error::Refused(why.into()));
+        }
         let request = Request {
             threshold: first.threshold,
             head: true,
             fold_masks: first.fold_masks,
-            fine_tune_epochs: composition.fine_tune_epochs.unwrap_or(preset.modules.fine_tune_epochs),
+            fine_tune_epochs: epochs,
             controls: 0,
             name: name.to_owned(),
             classes,
