@@ -12,6 +12,7 @@
 //! | `history` | everything that was written down of a run |
 //! | `tables` | a run as tables: CSV and JSON |
 //! | `tensorboard` | a run as TensorBoard's event file, at once or live |
+//! | `figure` | figures as people read them |
 //! | `command` | command lines that do again what was done |
 //! | `report` | runs as a page to read: HTML and Markdown |
 //! | `target` | the file, or the files of a directory, that it goes to |
@@ -20,6 +21,7 @@
 pub mod burn_model;
 pub mod command;
 mod error;
+pub mod figure;
 #[cfg(test)]
 mod fixture;
 mod form;

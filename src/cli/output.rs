@@ -4,6 +4,8 @@ use std::io::Write;
 
 use serde::Serialize;
 
+pub(super) use crate::export::figure::{count, percent, percent_or_dash, ratio_or_dash};
+
 /// Prints one JSON object as a line of its own.
 pub(super) fn json(value: &impl Serialize) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
@@ -89,42 +91,9 @@ fn is_figure(cell: &str) -> bool {
     cell == "-" || cell.trim_end_matches(['%', 'k', 'M', 'G', 's', ' ']).parse::<f64>().is_ok()
 }
 
-/// A fraction as a percentage with two decimals.
-pub(super) fn percent(fraction: f64) -> String {
-    format!("{:.2} %", 100.0 * fraction)
-}
-
-/// As [`percent`], or a dash.
-pub(super) fn percent_or_dash(fraction: Option<f64>) -> String {
-    fraction.map_or_else(|| "-".into(), percent)
-}
-
-/// A similarity or rate with three decimals, or a dash.
-pub(super) fn ratio_or_dash(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".into(), |value| format!("{value:.3}"))
-}
-
-/// A count in thousands, millions or billions.
-pub(super) fn count(n: u64) -> String {
-    let scaled = |unit: u64, name: &str| format!("{:.2} {name}", n as f64 / unit as f64);
-    match n {
-        0..10_000 => n.to_string(),
-        10_000..1_000_000 => scaled(1_000, "k"),
-        1_000_000..1_000_000_000 => scaled(1_000_000, "M"),
-        _ => scaled(1_000_000_000, "G"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn figures_are_short_and_say_their_unit() {
-        assert_eq!(count(9_999), "9999");
-        assert_eq!(count(15_253_578), "15.25 M");
-        assert_eq!(percent(0.17283), "17.28 %");
-    }
 
     #[test]
     fn a_name_cannot_steer_the_terminal() {

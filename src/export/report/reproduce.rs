@@ -71,7 +71,10 @@ fn beginning(history: &History, schedule: &Schedule, page: &mut Document) -> Str
         None => format!("cleave train {file}"),
         Some(parent) => {
             let Parent { run, step } = parent;
-            page.text(format!("The run branched off {run} after step {step}; make that one first."));
+            page.text(format!(
+                "The run branched off {run} after step {step}; make that one first, and stop it there if it does not \
+                 keep that checkpoint."
+            ));
             branch(parent, preset, history.before.as_ref())
         }
     };

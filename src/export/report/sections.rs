@@ -2,10 +2,10 @@
 
 use super::charts;
 use super::document::{Block, Document, Table};
-use super::{count, percent, percent_or_dash, ratio_or_dash};
 use crate::backend::Machine;
 use crate::data::Augmentation;
 use crate::export::error::Error;
+use crate::export::figure::{count, percent, percent_or_dash, ratio_or_dash};
 use crate::export::history::History;
 use crate::network::Cost;
 use crate::preset::Preset;
