@@ -193,6 +193,12 @@ impl Document {
     }
 }
 
+/// The directory of the run that a module lies in, if it does.
+pub(super) fn run_of(directory: &Path) -> Option<&Path> {
+    let modules = directory.parent().filter(|parent| parent.ends_with(reader::MODULES));
+    modules.and_then(Path::parent).filter(|run| run.join(MANIFEST).is_file())
+}
+
 /// Bytes that the weights of a network take at most.
 fn longest(network: &Spec) -> u64 {
     let slots = network.slots().unwrap_or_default();
@@ -298,9 +304,7 @@ impl ModuleManifest {
             let name = path.file_name()?.to_str()?;
             name::check(name).ok().map(|()| name.to_owned())
         };
-        let modules = directory.parent().filter(|parent| parent.ends_with(reader::MODULES));
-        let run = modules.and_then(Path::parent).filter(|run| run.join(MANIFEST).is_file());
-        let Some((run, name)) = run.and_then(named).zip(named(directory)) else { return };
+        let Some((run, name)) = run_of(directory).and_then(named).zip(named(directory)) else { return };
         let old = std::mem::replace(&mut self.run, run);
         self.name = name;
         if let Some(card) = &mut self.card {

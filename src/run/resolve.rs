@@ -41,9 +41,18 @@ impl Store {
     ///
     /// When there is no such run, and as [`Run::open`].
     pub fn exact(&self, name: &str) -> Result<Run, Error> {
+        Run::open(&self.directory_of(name)?)
+    }
+
+    /// The directory of the run of exactly this name. The run may be damaged.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such run.
+    pub fn directory_of(&self, name: &str) -> Result<PathBuf, Error> {
         let names = reader::directories(&self.directory)?;
         match names.iter().any(|other| other == name) {
-            true => Run::open(&self.directory.join(name)),
+            true => Ok(self.directory.join(name)),
             false => Err(unknown("run", name, &self.directory, &names)),
         }
     }

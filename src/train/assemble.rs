@@ -152,9 +152,9 @@ impl Place<'_> {
         let mut library = Library::new();
         for module in modules {
             for (name, run) in runs_of(self.store, module)? {
-                if !library.contains_key(&name) {
+                if let Entry::Vacant(new) = library.entry(name) {
                     let dataset = load_data(&run.manifest, self.archives)?;
-                    library.insert(name, (run, dataset));
+                    new.insert((run, dataset));
                 }
             }
         }
@@ -199,14 +199,17 @@ impl Place<'_> {
         counting: impl FnOnce(),
     ) -> Result<ModuleManifest, Error> {
         let module = Module::load(directory)?;
+        // A module in a run elsewhere is of that run, and not of one here that has its name.
+        let own = Store::around_module(directory);
+        let place = Place { store: own.as_ref().unwrap_or(self.store), ..*self };
         let manifest = match module.manifest.is_side_by_side() {
             true if controls > 0 => {
                 let why = "there are no random kernels for a composed module: leave --controls out";
                 return Err(Error::Refused(why.into()));
             }
-            true => self.measure_composed(&module)?,
+            true => place.measure_composed(&module)?,
             false => {
-                let run = run_of(self.store, &module.manifest)?;
+                let run = run_of(place.store, &module.manifest)?;
                 let step = module.manifest.step;
                 let loaded = Loaded::read(run, Some(step), self.archives, self.device, counting)?;
                 loaded.evaluate_module(&module, controls, self.device)?

@@ -79,7 +79,7 @@ fn prepare(context: &Context, launch: Launch) -> Result<Started, String> {
             Err(error) => Err(error),
         },
         Launch::Branch { run, step, name, preset } => {
-            let parent = store.open(&run).map_err(|error| text(&error))?;
+            let parent = store.exact(&run).map_err(|error| text(&error))?;
             Prepared::branch(&parent, step, name.as_deref(), preset, &archives)
         }
         Launch::Import { file, preset, set, map, name } => {

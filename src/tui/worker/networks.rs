@@ -59,7 +59,7 @@ fn text(error: impl std::fmt::Display) -> String {
 }
 
 fn open(context: &Context, run: &str) -> Result<Run, String> {
-    context.store.open(run).map_err(text)
+    context.store.exact(run).map_err(text)
 }
 
 fn load(context: &Context, run: &str, step: Option<u64>) -> Result<Loaded, String> {
