@@ -12,12 +12,16 @@
 //! | `history` | everything that was written down of a run |
 //! | `tables` | a run as tables: CSV and JSON |
 //! | `tensorboard` | a run as TensorBoard's event file, at once or live |
+//! | `figure` | figures as people read them |
+//! | `command` | command lines that do again what was done |
 //! | `report` | runs as a page to read: HTML and Markdown |
 //! | `target` | the file, or the files of a directory, that it goes to |
 //! | `error` | what can go wrong |
 
 pub mod burn_model;
+pub mod command;
 mod error;
+pub mod figure;
 #[cfg(test)]
 mod fixture;
 mod form;
@@ -33,7 +37,7 @@ mod target;
 pub mod tensorboard;
 
 pub use error::Error;
-pub use form::{Encoded, Form, Records};
+pub use form::{Encoded, Form, Records, Written};
 pub use history::History;
-pub use package::{Package, Provenance};
+pub use package::{Package, Provenance, Target};
 pub use target::{write, write_all};

@@ -24,21 +24,33 @@ mod torch;
 use std::collections::BTreeMap;
 
 use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
 
 pub use assign::{Mapping, assign};
 pub use error::{Error, Mismatch};
-pub use file::File;
+pub use file::{File, Names};
 
 use crate::network::Array;
 use element::Element;
 
 /// The formats that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// What `torch.save` writes, `.pt` or `.pth`.
     Pytorch,
     /// Safetensors.
     Safetensors,
+}
+
+impl Format {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Pytorch => "pytorch",
+            Format::Safetensors => "safetensors",
+        }
+    }
 }
 
 /// The arrays of a file by name, as 32-bit floats. Batch norm's counters of batches, which nothing needs, are

@@ -49,6 +49,7 @@ pub use bars::{Bar, Bars};
 pub use canvas::{Canvas, Charset, Depth, Palette, Ramp};
 pub use chart::{Best, Chart, Data, Mark, Panel, Series, Stroke, Unit, XAxis, YRange};
 pub use cluster::cluster;
+pub use csv::field as csv_field;
 pub use heatmap::{Cells, HeatMap};
 pub use history::{Curve, Ema, History};
 pub use picture::Picture;

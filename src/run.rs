@@ -18,8 +18,10 @@
 
 mod card;
 mod checkpoint;
+mod class;
 mod document;
 mod error;
+mod fault;
 #[cfg(test)]
 mod fixture;
 mod list;
@@ -39,6 +41,7 @@ pub use card::{
     Aggregation, Ancestor, Card, ClassAccuracy, Computation, Origin, Routing, Taxonomy, Training,
 };
 pub use checkpoint::{Best, Checkpoint, CheckpointInfo, Newest};
+pub use class::{class_label, class_word};
 pub use error::Error;
 pub use list::{Entry, Status};
 pub use lock::Holder;

@@ -20,7 +20,6 @@
 //! | `curves` | the series of a run, for its charts |
 //! | `home`, `dashboard`, `modules` | the three screens: state, update and view each |
 //! | `ask`, `output` | forms that belong to no screen: reports, exports of runs, imports |
-//! | `command` | command lines that do the same without the workbench |
 //! | `prompt` | what takes the keys in place of a screen |
 //! | `widget`, `theme`, `canvas`, `hits` | what screens are made of |
 //! | `runtime`, `worker` | the loop, and the threads that do what takes time |
@@ -31,7 +30,6 @@ pub mod action;
 pub mod app;
 pub mod ask;
 pub mod canvas;
-pub mod command;
 pub mod curves;
 pub mod dashboard;
 pub mod help;

@@ -291,6 +291,45 @@ fn modules_of_one_run_are_composed_by_the_union_of_their_kernels() {
     DONE.cleave(&["verify", "one/four"]).exits(0);
     let card = fs::read_to_string(module("one", "four").join("README.md")).unwrap();
     assert!(card.contains("module 3-8") && card.contains("module 0-1"), "{card}");
+    assert!(card.contains("MIT"), "the terms of its parts hold for the union: {card}");
+}
+
+#[test]
+fn a_module_belongs_to_the_run_that_holds_it_or_that_it_names_and_to_no_other() {
+    let home = Home::new();
+    let copy = home.store().directory().join("two-12");
+    copy_dir(&DONE.run("two").path, &copy);
+    let alone = home.path().join("9");
+    copy_dir(&module("two", "9"), &alone);
+    home.cleave(&["evaluate", alone.to_str().unwrap(), "--device", "cpu"])
+        .exits(1)
+        .says(&["there is no run `two`"]);
+    let json = home.cleave(&["evaluate", "two-12/9", "--device", "cpu", "--json"]).exits(0).json();
+    assert_eq!(json["module"], "two-12/9");
+}
+
+#[test]
+fn a_name_means_the_same_to_every_command_that_takes_a_module_or_a_run() {
+    let home = Home::new();
+    copy_dir(&DONE.run("two").path, &home.store().directory().join("9-runs"));
+    let to = home.path().join("x").to_str().unwrap().to_owned();
+    for (query, found) in [("9", "9-runs/9"), ("9-runs", "9-runs")] {
+        let exported = home.cleave(&["export", query, "--to", &to, "--force", "--json"]).exits(0).json();
+        let measured = home.cleave(&["evaluate", query, "--device", "cpu", "--json"]).exits(0).json();
+        let measured = [&measured["module"], &measured["run"]].into_iter().find(|name| name.is_string());
+        assert_eq!((&exported["name"], measured), (&found.into(), Some(&found.into())));
+    }
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let to = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy_dir(&entry.path(), &to),
+            false => fs::copy(entry.path(), to).map(drop).unwrap(),
+        }
+    }
 }
 
 #[test]
@@ -336,6 +375,7 @@ fn a_composition_that_cannot_be_is_refused_with_the_reason() {
     compose(&["one/3-8", "one/3-8", "--join", "logits"], &["have the class `3`"]);
     compose(&["one/3-8", "two/4-5", "--fine-tune", "3", "--join", "logits"], &["--fine-tune is for a union"]);
     compose(&["one/3-8", "two/4-5", "--fine-tune", "3"], &["--fine-tune is for a union"]);
+    compose(&["one/3-8", "one/0-1", "--fine-tune", "0"], &["must be fine-tuned: give --fine-tune 1 epoch"]);
     compose(&["one/3-8"], &["2"]);
     assert!(!module("one", "x").exists());
 }
@@ -359,6 +399,13 @@ fn a_module_takes_over_a_class_of_a_weak_run() {
     assert!(page.contains("9 (decided by the module)") && page.contains("mean of the others"), "{page}");
     let wrong = ["replace", "--in", "weak", "--class", "7", "--with", "two/4-5", "--device", "cpu"];
     DONE.cleave(&wrong).exits(2).says(&["the module 4-5 has no class `7`", "4, 5"]);
+    let other =
+        ["replace", "--in", "weak", "--class", "#7", "--with", "two/9", "--name", "odd", "--device", "cpu"];
+    DONE.cleave(&other)
+        .exits(0)
+        .says(&["warning: the module 9 tells `9` from the rest, and is to decide `7`"]);
+    let card = fs::read_to_string(module("weak", "odd").join("README.md")).unwrap();
+    assert!(card.contains("made to tell another class, 9,"), "{card}");
     let unknown = ["replace", "--in", "weak", "--class", "11", "--with", "two/9", "--device", "cpu"];
     DONE.cleave(&unknown).exits(2).says(&["there is no class `11`"]);
 }

@@ -56,7 +56,7 @@ impl Failure {
         if closed_pipe {
             return ExitCode::SUCCESS;
         }
-        eprintln!("{:?}", miette::Report::new(self));
+        eprintln!("{}", super::output::harmless(&format!("{:?}", miette::Report::new(self))));
         ExitCode::from(code)
     }
 

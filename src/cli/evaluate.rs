@@ -7,16 +7,18 @@ use super::error::Failure;
 use super::extract;
 use super::output::{self, Table, percent};
 use crate::backend::Choice;
+use crate::export::Target;
 use crate::run::{Checkpoint, Run};
 use crate::train::{self, Evaluation};
 
 /// Measure a run, or a module against the whole network and random kernels, on the test split.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cleave evaluate latest
+  cleave evaluate digits-1
   cleave evaluate digits-1/3-8 --controls 5")]
 pub(super) struct Args {
-    /// Run or module: a name, a unique prefix of it, RUN/MODULE, `latest` (the latest run), or a path
+    /// Run or module: a name, a unique prefix of it, RUN/MODULE, `latest` (the latest module, or else the
+    /// latest run), or a path
     target: String,
     /// Random-mask modules of the same size to compare with
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -47,16 +49,17 @@ struct ClassRow {
 
 pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let (device, _) = args.device.resolve()?;
-    let as_run = context.store.resolve(&args.target);
-    if let Ok(path) = as_run {
-        let run = Run::open(&path)?;
-        let checkpoint = run.newest_whole()?.checkpoint;
-        let dataset = train::load_data(&run.manifest, &context.archives())?;
-        let evaluation = train::test(&run.manifest, &checkpoint, &dataset, device)?;
-        return Report::new(&run, &checkpoint, &evaluation).print(args.json);
-    }
-    let path = context.store.resolve_module(&args.target)?;
     let archives = context.archives();
+    let path = match Target::find(&args.target, &context.store)? {
+        Target::Module(path) => path,
+        Target::Run(path) => {
+            let run = Run::open(&path)?;
+            let checkpoint = run.newest_whole()?.checkpoint;
+            let dataset = train::load_data(&run.manifest, &archives)?;
+            let evaluation = train::test(&run.manifest, &checkpoint, &dataset, device)?;
+            return Report::new(&run, &checkpoint, &evaluation).print(args.json);
+        }
+    };
     let manifest = context.place(&archives, device).measure(&path, args.controls, extract::counting)?;
     extract::print(&manifest, args.json)
 }

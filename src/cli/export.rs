@@ -21,19 +21,19 @@ use crate::network::Cost;
   cleave export digits-1/3-8 --to 3-8.safetensors
   cleave export latest --format safetensors --to module.safetensors --force
   cleave export digits-1/3-8 --format onnx --to 3-8.onnx
-  cleave export digits-1/3-8 --format onnx --with-preprocessing nhwc --fold-bn --to 3-8.onnx
+  cleave export digits-1/3-8 --format onnx --with-preprocessing=nhwc --fold-bn --to 3-8.onnx
   cleave export digits-1 --format onnx --without-masks --to whole.onnx
   cleave export latest --format pytorch --to module/
   cleave export latest --format burn --to module/
   cleave export digits-1 --format csv --to tables/
   cleave export digits-1 --format tensorboard --to boards/
 
-Every file says, as JSON in its metadata, what the classes are, how pixels are normalised and where the network
-comes from. Whole networks keep their mask generators unless --without-masks is given; modules have none.")]
+The files of a network say what the classes are and how pixels are normalised; safetensors and ONNX also say in
+their metadata, as JSON, where the network comes from. Whole networks keep their mask generators unless --without-masks is given; modules have none.")]
 pub(super) struct Args {
-    /// Module or run: a name, a unique prefix of it, RUN/MODULE, `latest` (the latest module, or else the
-    /// latest run), or a path
-    #[arg(value_name = "MODULE")]
+    /// Module or run (for tensorboard, csv and json a run): a name, a unique prefix of it, RUN/MODULE, `latest`
+    /// (the latest module, or else the latest run), or a path
+    #[arg(value_name = "MODULE|RUN")]
     target: String,
     /// The file format
     #[arg(long, value_enum, default_value_t = Format::Safetensors)]
@@ -47,8 +47,8 @@ pub(super) struct Args {
     /// Multiply batch norm into the convolutions, which then run a little faster
     #[arg(long)]
     fold_bn: bool,
-    /// ONNX: take bytes of pixels in this order, normalise them, and give probabilities
-    #[arg(long, value_enum, value_name = "ORDER", num_args = 0..=1, default_missing_value = "nhwc")]
+    /// ONNX: take bytes of pixels in this order (nhwc if none is given), normalise them, and give probabilities
+    #[arg(long, value_enum, value_name = "ORDER", num_args = 0..=1, require_equals = true, default_missing_value = "nhwc")]
     with_preprocessing: Option<Order>,
     /// Replace files that are there
     #[arg(long)]
@@ -166,6 +166,6 @@ fn form(args: &Args) -> Wanted {
 /// The module or run that a user means; says which checkpoints were passed over.
 pub(super) fn find(target: &str, context: &Context) -> Result<Package, Failure> {
     let (package, skipped) = Package::find(target, &context.store)?;
-    skipped.iter().for_each(|problem| eprintln!("warning: passed over a checkpoint: {problem}"));
+    skipped.iter().for_each(|problem| output::warn(&format!("passed over a checkpoint: {problem}")));
     Ok(package)
 }

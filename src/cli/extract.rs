@@ -6,7 +6,7 @@ use super::context::Context;
 use super::error::Failure;
 use super::output::{self, Table, count, percent, percent_or_dash};
 use crate::backend::Choice;
-use crate::run::{ClassAccuracy, ModuleManifest, Origin};
+use crate::run::{ClassAccuracy, ModuleManifest, Origin, class_label};
 use crate::train::{Loaded, Request};
 
 /// Take the module of some classes out of a run.
@@ -18,7 +18,8 @@ use crate::train::{Loaded, Request};
 pub(super) struct Args {
     /// Run: its name, a unique prefix of it, `latest`, or its path
     run: String,
-    /// Classes, by name or number, separated by commas; `all` for every class
+    /// Classes, by name or number, separated by commas (`#3` is number 3 whatever classes are called); `all` for
+    /// every class
     #[arg(long, value_delimiter = ',', required = true)]
     classes: Vec<String>,
     /// Fraction of a class's samples for which a kernel must fire to be kept, in (0, 1]
@@ -157,7 +158,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Labels of classes given by name or, where no class has that name, by number.
+/// Labels of classes, each given as [`class_label`] reads it, or all.
 fn parse_classes(given: &[String], names: &[String]) -> Result<Vec<usize>, Failure> {
     if given.iter().any(|class| class == "all") && !names.iter().any(|name| name == "all") {
         return Ok((0..names.len()).collect());
@@ -165,11 +166,9 @@ fn parse_classes(given: &[String], names: &[String]) -> Result<Vec<usize>, Failu
     given.iter().map(|class| parse_class(class, names)).collect()
 }
 
-/// The label of a class given by name or, where no class has that name, by number.
+/// The label of a class given as [`class_label`] reads it.
 pub(super) fn parse_class(class: &str, names: &[String]) -> Result<usize, Failure> {
-    let by_name = names.iter().position(|name| name == class);
-    let label = by_name.or_else(|| class.parse().ok().filter(|label| *label < names.len()));
-    label.ok_or_else(|| unknown_class(class, names))
+    class_label(class, names).ok_or_else(|| unknown_class(class, names))
 }
 
 fn unknown_class(class: &str, names: &[String]) -> Failure {

@@ -13,7 +13,7 @@ use super::output::{self, percent};
 use super::signals::Signals;
 use super::train::{Ending, follow};
 use crate::backend::Choice;
-use crate::import::{self, File};
+use crate::import::{self, File, Names};
 use crate::preset::{Override, Preset};
 use crate::train::{self, Prepared, Schedule, Summary};
 
@@ -80,9 +80,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let file = File::open(&args.file, args.format.map(import::Format::from)).map_err(train::Error::from)?;
     let signals = Signals::watch()?;
     let (name, store, archives) = (args.name.as_deref(), &context.store, context.archives());
-    let mapping = args.map.as_deref();
+    let names = args.map.as_deref().map(Names::open).transpose().map_err(train::Error::from)?;
     let (prepared, count) =
-        Prepared::import(preset, &file, mapping, name, &device.to_string(), store, &archives)?;
+        Prepared::import(preset, &file, names, name, &device.to_string(), store, &archives)?;
     let run = prepared.writer.run.clone();
     let id = run.manifest.id.clone();
     eprintln!("{count} arrays are in the run {id}; measuring it");

@@ -4,6 +4,8 @@ use std::io::Write;
 
 use serde::Serialize;
 
+pub(super) use crate::export::figure::{count, percent, percent_or_dash, ratio_or_dash};
+
 /// Prints one JSON object as a line of its own.
 pub(super) fn json(value: &impl Serialize) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
@@ -13,7 +15,35 @@ pub(super) fn json(value: &impl Serialize) -> std::io::Result<()> {
 
 /// Prints a line of text.
 pub(super) fn line(text: &str) -> std::io::Result<()> {
-    writeln!(std::io::stdout().lock(), "{text}")
+    writeln!(std::io::stdout().lock(), "{}", harmless(text))
+}
+
+/// Says on stderr what a person should know.
+pub(super) fn warn(text: &str) {
+    eprintln!("warning: {}", harmless(text));
+}
+
+/// Text in which nothing steers the terminal but line breaks and colours: names in it may be a stranger's.
+pub(super) fn harmless(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let colour = colour(rest);
+        let length = colour.unwrap_or(c.len_utf8());
+        match colour.is_some() || matches!(c, '\n' | '\t') || !c.is_control() {
+            true => safe.push_str(&rest[..length]),
+            false => safe.push(char::REPLACEMENT_CHARACTER),
+        }
+        rest = &rest[length..];
+    }
+    safe
+}
+
+/// Bytes of the escape sequence of a colour that a text begins with.
+fn colour(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix("\u{1b}[")?;
+    let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+    digits.starts_with('m').then(|| text.len() - digits.len() + 1)
 }
 
 /// A table with a header row; columns whose cells are all figures are set flush right.
@@ -27,7 +57,8 @@ impl Table {
     }
 
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        // A cell is one line.
+        self.rows.push(cells.into_iter().map(|cell| harmless(&cell).replace('\n', "\u{fffd}")).collect());
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -60,41 +91,17 @@ fn is_figure(cell: &str) -> bool {
     cell == "-" || cell.trim_end_matches(['%', 'k', 'M', 'G', 's', ' ']).parse::<f64>().is_ok()
 }
 
-/// A fraction as a percentage with two decimals.
-pub(super) fn percent(fraction: f64) -> String {
-    format!("{:.2} %", 100.0 * fraction)
-}
-
-/// As [`percent`], or a dash.
-pub(super) fn percent_or_dash(fraction: Option<f64>) -> String {
-    fraction.map_or_else(|| "-".into(), percent)
-}
-
-/// A similarity or rate with three decimals, or a dash.
-pub(super) fn ratio_or_dash(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".into(), |value| format!("{value:.3}"))
-}
-
-/// A count in thousands, millions or billions.
-pub(super) fn count(n: u64) -> String {
-    let scaled = |unit: u64, name: &str| format!("{:.2} {name}", n as f64 / unit as f64);
-    match n {
-        0..10_000 => n.to_string(),
-        10_000..1_000_000 => scaled(1_000, "k"),
-        1_000_000..1_000_000_000 => scaled(1_000_000, "M"),
-        _ => scaled(1_000_000_000, "G"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_short_and_say_their_unit() {
-        assert_eq!(count(9_999), "9999");
-        assert_eq!(count(15_253_578), "15.25 M");
-        assert_eq!(percent(0.17283), "17.28 %");
+    fn a_name_cannot_steer_the_terminal() {
+        assert_eq!(
+            harmless("a\u{1b}]0;title\u{7}\r\u{9b}2Jb\nc"),
+            "a\u{fffd}]0;title\u{fffd}\u{fffd}\u{fffd}2Jb\nc"
+        );
+        assert_eq!(harmless("\u{1b}[31;1mred\u{1b}[0m \u{1b}[2J"), "\u{1b}[31;1mred\u{1b}[0m \u{fffd}[2J");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use super::context::Context;
 use super::error::Failure;
 use super::extract;
+use super::output;
 use crate::backend::Choice;
-use crate::train::Replacement;
+use crate::train::{Replacement, other_class};
 
 /// Let a module decide one class of a network that is weak at it.
 #[derive(Debug, clap::Args)]
@@ -14,12 +15,14 @@ use crate::train::Replacement;
 
 The module's logit takes the place of the class's; a linear layer over all logits is trained for 5 epochs on the
 run's training samples while both networks stay as they are (MODA's module replacement). The result is a module of
-the run: all classes, with the accuracy of each before and after.")]
+the run: all classes, with the accuracy of each before and after. A module of several classes must have one of the
+class's name. One that tells a single class from the rest may decide any: where that is not its own, a warning and
+the card say so.")]
 pub(super) struct Args {
     /// The run whose network is weak: its name, a unique prefix of it, `latest`, or its path
     #[arg(long = "in", value_name = "RUN")]
     weak: String,
-    /// The class, by name or number
+    /// The class, by name or number (`#3` is number 3 whatever classes are called)
     #[arg(long)]
     class: String,
     /// The module that decides it: a name, a unique prefix of it, RUN/MODULE, or a path
@@ -40,8 +43,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let (device, _) = args.device.resolve()?;
     let weak = context.store.open(&args.weak)?;
     let class = extract::parse_class(&args.class, &weak.manifest.classes)?;
-    let replacement =
-        Replacement { weak, class, donor: context.module(&args.donor)?, name: args.name.clone() };
+    let donor = context.module(&args.donor)?;
+    let decided = &weak.manifest.classes[class];
+    if let Some(own) = other_class(&donor.manifest, decided) {
+        let name = &donor.manifest.name;
+        output::warn(&format!("the module {name} tells `{own}` from the rest, and is to decide `{decided}`"));
+    }
+    let replacement = Replacement { weak, class, donor, name: args.name.clone() };
     let archives = context.archives();
     let (module, path) = context.place(&archives, device).replace(&replacement)?;
     eprintln!("module {} in {}", module.name, path.display());

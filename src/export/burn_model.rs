@@ -164,7 +164,7 @@ impl<B: Backend> Model<B> {{
     }}
 }}
 "#,
-        name = package.name(),
+        name = package.name_in_comment(),
         licence = match &package.provenance.licence {
             Some(licence) => format!("/// The terms of use.\npub const LICENCE: &str = {licence:?};\n"),
             None => String::new(),

@@ -36,6 +36,17 @@ pub enum Records {
     Json,
 }
 
+/// What was written of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Where.
+    pub directory: PathBuf,
+    /// Names of the files.
+    pub files: Vec<String>,
+    /// Their bytes together.
+    pub bytes: usize,
+}
+
 /// A package in some form.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Encoded {
@@ -79,13 +90,23 @@ impl Records {
         }
     }
 
-    /// Where the files of a run go when a user names `directory`: TensorBoard takes a directory of a run's own in
-    /// it, so that runs are shown beside each other.
-    pub fn directory(self, directory: &Path, run: &str) -> PathBuf {
-        match self {
-            Records::Tensorboard => directory.join(run),
+    /// Writes the run in this form: all of it or nothing. TensorBoard takes a directory of a run's own in the one that
+    /// a user names, so that runs are shown beside each other.
+    ///
+    /// # Errors
+    ///
+    /// As [`Records::encode`] and [`write_all`].
+    pub fn write(self, history: &History, directory: &Path, replace: bool) -> Result<Written, Error> {
+        let directory = match self {
+            Records::Tensorboard => directory.join(&history.manifest.id),
             Records::Csv | Records::Json => directory.to_owned(),
-        }
+        };
+        let files = self.encode(history)?;
+        let contents: Vec<(&str, &[u8])> =
+            files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
+        write_all(&directory, &contents, replace)?;
+        let bytes = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        Ok(Written { directory, bytes, files: files.into_iter().map(|(name, _)| name).collect() })
     }
 }
 

@@ -5,9 +5,10 @@ pub(super) mod fixture;
 
 use super::error::Error;
 use crate::backend::Machine;
-use crate::modular::{ClassModules, Usage};
-use crate::run::{Manifest, ModuleManifest, Run};
-use crate::train::{EpochRecord, Event, StepRecord, Summary};
+use crate::modular::{ClassModules, Usage, masked_layers};
+use crate::preset::Preset;
+use crate::run::{Manifest, ModuleManifest, Run, Store};
+use crate::train::{EpochRecord, Event, Imported, StepRecord, Summary};
 
 /// A run's logs, its kernel usage and what was taken out of it.
 #[derive(Clone, Debug)]
@@ -24,7 +25,9 @@ pub struct History {
     pub modules: Vec<ModuleManifest>,
     /// Which kernels each class uses, at the newest checkpoint where it was counted.
     pub usage: Option<Usage>,
-    /// Modules and torn lines that had to be left out, and why.
+    /// The preset of the run that this one branched off, if that is still beside it.
+    pub before: Option<Preset>,
+    /// Modules, torn lines and usage that had to be left out, and why.
     pub problems: Vec<String>,
 }
 
@@ -53,7 +56,14 @@ impl History {
             }
         }
         let usage = newest_usage(run)?;
-        Ok(History { manifest: run.manifest.clone(), epochs, steps, events, modules, usage, problems })
+        let fault = usage.as_ref().and_then(|usage| fault(usage, &run.manifest));
+        let usage = usage.filter(|_| fault.is_none());
+        problems.extend(fault);
+        let parent =
+            run.manifest.parent.as_ref().and_then(|parent| Store::around(run).exact(&parent.run).ok());
+        let before = parent.map(|parent| parent.manifest.preset);
+        let manifest = run.manifest.clone();
+        Ok(History { manifest, epochs, steps, events, modules, usage, before, problems })
     }
 
     /// What the run came to, if it has finished.
@@ -64,10 +74,10 @@ impl History {
         })
     }
 
-    /// Name and SHA-256 of the file whose weights the run began with, if another program had trained them.
-    pub fn imported(&self) -> Option<(&str, &str)> {
+    /// The file whose weights the run began with, if another program had trained them.
+    pub fn imported(&self) -> Option<&Imported> {
         self.events.iter().find_map(|event| match event {
-            Event::Imported { file, sha256, .. } => Some((file.as_str(), sha256.as_str())),
+            Event::Imported { from, .. } => Some(from),
             _ => None,
         })
     }
@@ -105,6 +115,18 @@ impl History {
     }
 }
 
+/// Why usage is not that of the run, if it is not: its files may have been mixed with another's.
+fn fault(usage: &Usage, manifest: &Manifest) -> Option<String> {
+    let (classes, known) = (usage.class_sizes().len(), manifest.classes.len());
+    if classes != known {
+        return Some(format!(
+            "the kernel usage is of {classes} classes and the run of {known}: it is left out"
+        ));
+    }
+    let is_same = masked_layers(&manifest.network).is_ok_and(|layers| layers == usage.layers());
+    (!is_same).then(|| "the kernel usage is of another network: it is left out".into())
+}
+
 fn newest_usage(run: &Run) -> Result<Option<Usage>, Error> {
     for (step, _) in run.checkpoints()?.into_iter().rev() {
         if let Some(bytes) = run.load_usage(step)? {
@@ -112,4 +134,22 @@ fn newest_usage(run: &Run) -> Result<Option<Usage>, Error> {
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_of_another_run_is_told_of() {
+        let History { usage, mut manifest, .. } = fixture::history();
+        let usage = usage.unwrap();
+        assert_eq!(fault(&usage, &manifest), None);
+        let network = manifest.network.clone();
+        manifest.network.stages.remove(0);
+        assert!(fault(&usage, &manifest).unwrap().contains("another network"));
+        manifest.network = network;
+        manifest.classes.push("more".into());
+        assert!(fault(&usage, &manifest).unwrap().contains("3 classes and the run of 4"));
+    }
 }

@@ -1,7 +1,7 @@
 //! A network with everything that is needed to use it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,23 +58,44 @@ pub struct Provenance {
     pub licence: Option<String>,
 }
 
-impl Package {
-    /// What a user means by `query`: the module of that name, or else the run, with its whole network at the newest
-    /// whole checkpoint; and why newer checkpoints were passed over. The exact name of a run comes before the
-    /// beginning of a module's.
+/// The directory of a module or a run that a user means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A module.
+    Module(PathBuf),
+    /// A run.
+    Run(PathBuf),
+}
+
+impl Target {
+    /// What a user means by `query`: the module of that name, or else the run. The exact name of a run comes before
+    /// the beginning of a module's.
     ///
     /// # Errors
     ///
-    /// When there is neither, or it cannot be read.
-    pub fn find(query: &str, store: &Store) -> Result<(Package, Vec<run::Error>), Error> {
+    /// When there is neither.
+    pub fn find(query: &str, store: &Store) -> Result<Target, Error> {
         let is_named = |path: &Path| path.file_name().is_some_and(|name| name == query);
         match (store.resolve_module(query), store.resolve(query)) {
-            (Ok(module), Ok(run)) if is_named(&run) && !is_named(&module) => {
-                Package::whole(&Run::open(&run)?)
-            }
-            (Ok(module), _) => Ok((Package::of_module(Module::load(&module)?), Vec::new())),
-            (Err(_), Ok(run)) => Package::whole(&Run::open(&run)?),
+            (Ok(module), Ok(run)) if is_named(&run) && !is_named(&module) => Ok(Target::Run(run)),
+            (Ok(module), _) => Ok(Target::Module(module)),
+            (Err(_), Ok(run)) => Ok(Target::Run(run)),
             (Err(module), Err(run)) => Err(neither(query, module, run)),
+        }
+    }
+}
+
+impl Package {
+    /// What a user means by `query` (see [`Target::find`]), a run by its whole network at the newest whole checkpoint;
+    /// and why newer checkpoints were passed over.
+    ///
+    /// # Errors
+    ///
+    /// When there is neither module nor run, or it cannot be read.
+    pub fn find(query: &str, store: &Store) -> Result<(Package, Vec<run::Error>), Error> {
+        match Target::find(query, store)? {
+            Target::Module(path) => Ok((Package::of_module(Module::load(&path)?), Vec::new())),
+            Target::Run(path) => Package::whole(&Run::open(&path)?),
         }
     }
 
@@ -164,6 +185,13 @@ impl Package {
     pub fn name(&self) -> String {
         let Provenance { run, module, .. } = &self.provenance;
         module.as_ref().map_or_else(|| run.clone(), |module| format!("{run}/{module}"))
+    }
+
+    /// [`Package::name`] for a comment of a program: a run's directory may be called anything, and nothing in a name
+    /// may end the comment that it stands in.
+    pub(super) fn name_in_comment(&self) -> String {
+        let is_harmless = |c: char| c.is_alphanumeric() || " ._-/".contains(c);
+        self.name().chars().map(|c| if is_harmless(c) { c } else { '_' }).collect()
     }
 }
 

@@ -4,6 +4,8 @@
 //! Modules of the network are named as [`crate::network::Layer`] names layers, so its `state_dict` has the
 //! arrays of [`crate::network::Slot`], in PyTorch's own shapes.
 
+use serde::Serialize;
+
 use super::error::Error;
 use super::package::Package;
 use super::safetensors;
@@ -76,14 +78,19 @@ STD = {std}
             Some(licence) => format!("LICENCE = {}\n", serde_json::to_string(licence)?),
             None => String::new(),
         },
-        name = package.name(),
+        name = package.name_in_comment(),
         params = cost.params(),
         macs = cost.macs(),
-        // JSON's lists, strings and numbers are Python's too.
-        classes = serde_json::to_string(&package.classes)?.replace("\",\"", "\", \""),
-        mean = serde_json::to_string(&package.mean)?.replace(',', ", "),
-        std = serde_json::to_string(&package.std)?.replace(',', ", "),
+        classes = list(&package.classes)?,
+        mean = list(&package.mean)?,
+        std = list(&package.std)?,
     ))
+}
+
+/// A list in Python, whose strings and numbers are written as JSON's.
+fn list(values: &[impl Serialize]) -> Result<String, Error> {
+    let values = values.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+    Ok(format!("[{}]", values.join(", ")))
 }
 
 fn tail(package: &Package) -> String {
@@ -248,6 +255,16 @@ mod tests {
         ] {
             assert!(source.lines().any(|found| found == line), "{line}\n{source}");
         }
+    }
+
+    #[test]
+    fn names_of_runs_and_classes_are_text_whatever_they_hold() {
+        let mut package = package();
+        package.provenance.run = "x\"\"\"\nimport os\n\\".into();
+        package.classes = vec![",".into(), "\",\"".into()];
+        let source = source(&package).unwrap();
+        assert!(source.starts_with("\"\"\"x____import os__/m: "), "{source}");
+        assert!(source.contains(r#"CLASSES = [",", "\",\""]"#), "{source}");
     }
 
     #[test]

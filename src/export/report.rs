@@ -64,32 +64,6 @@ fn page(histories: &[History]) -> Result<Document, Error> {
     Ok(page)
 }
 
-/// A fraction as a percentage with two decimals.
-fn percent(fraction: f64) -> String {
-    format!("{:.2} %", 100.0 * fraction)
-}
-
-/// As [`percent`], or a dash.
-fn percent_or_dash(fraction: Option<f64>) -> String {
-    fraction.map_or_else(|| "-".into(), percent)
-}
-
-/// A similarity with three decimals, or a dash.
-fn ratio_or_dash(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".into(), |value| format!("{value:.3}"))
-}
-
-/// A count in thousands, millions or billions.
-fn count(n: u64) -> String {
-    let scaled = |unit: u64, name: &str| format!("{:.2} {name}", n as f64 / unit as f64);
-    match n {
-        0..10_000 => n.to_string(),
-        10_000..1_000_000 => scaled(1_000, "k"),
-        1_000_000..1_000_000_000 => scaled(1_000_000, "M"),
-        _ => scaled(1_000_000_000, "G"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::history::fixture;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::error::Error;
 use super::history::History;
 use crate::modular::{ClassModules, Fallback, Usage, ranges};
+use crate::plot::csv_field;
 use crate::train::{EpochRecord, SplitRecord};
 
 /// A table: a file.
@@ -69,10 +70,7 @@ fn cell(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    match text.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
-    }
+    csv_field(&text)
 }
 
 fn metrics(history: &History) -> Table {

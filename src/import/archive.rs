@@ -24,8 +24,13 @@ const LOCATOR_LENGTH: usize = 20;
 pub(super) fn files(bytes: &[u8]) -> Result<BTreeMap<&str, &[u8]>, Error> {
     let Directory { mut at, entries } = Directory::find(bytes)?;
     let mut files = BTreeMap::new();
+    let mut left = bytes.len();
     for _ in 0..entries {
         let entry = Entry::read(bytes, at)?;
+        // Files that lie over each other could be summed up again and again.
+        left = left
+            .checked_sub(entry.size)
+            .ok_or_else(|| damaged("its files are longer together than it is"))?;
         files.insert(entry.name, entry.content(bytes)?);
         at = entry.next;
     }
@@ -159,5 +164,31 @@ fn signed(bytes: &[u8], at: usize, signature: &[u8]) -> Result<(), Error> {
     match slice(bytes, at, signature.len())? == signature {
         true => Ok(()),
         false => Err(damaged("a part of it is not where it should be")),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// An archive of files, each with its name, its content, and the place of its header where that is another's.
+    pub(in crate::import) fn archive(files: &[(&str, &[u8], Option<u32>)]) -> Vec<u8> {
+        let (mut bytes, mut list) = (Vec::new(), Vec::new());
+        for (name, content, place) in files {
+            let at = place.unwrap_or(bytes.len() as u32);
+            let mut crc = Crc::new();
+            crc.update(content);
+            let length = (content.len() as u32).to_le_bytes();
+            let name_length = (name.len() as u16).to_le_bytes();
+            let sizes = [&crc.sum().to_le_bytes()[..], &length, &length, &name_length, &[0; 2]].concat();
+            if place.is_none() {
+                bytes.extend([LOCAL, &[0; 10], &sizes, name.as_bytes(), content].concat());
+            }
+            list.extend([ENTRY, &[0; 12], &sizes, &[0; 10], &at.to_le_bytes(), name.as_bytes()].concat());
+        }
+        let place = (bytes.len() as u32).to_le_bytes();
+        let count = (files.len() as u16).to_le_bytes();
+        let length = (list.len() as u32).to_le_bytes();
+        [&bytes, &list[..], END, &[0; 4], &count, &count, &length, &place, &[0; 2]].concat()
     }
 }

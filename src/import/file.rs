@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Error, Format, Mapping, assign, read};
@@ -22,6 +23,8 @@ pub struct File {
     pub name: String,
     /// The SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
+    /// What it was read as.
+    pub format: Format,
     /// Its arrays by name.
     pub arrays: BTreeMap<String, Array>,
 }
@@ -38,22 +41,39 @@ impl File {
         let by_name = if is_safetensors { Format::Safetensors } else { Format::Pytorch };
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(File { name, sha256, arrays: read(&bytes, format.unwrap_or(by_name))? })
+        let format = format.unwrap_or(by_name);
+        Ok(File { name, sha256, format, arrays: read(&bytes, format)? })
     }
 
-    /// Its arrays as the weights of a network; `mapping` is a file of names.
+    /// Its arrays as the weights of a network, under the names of a table where one is given.
     ///
     /// # Errors
     ///
-    /// When the table of names cannot be read, and as [`assign`].
-    pub fn weights(&self, spec: &Spec, mapping: Option<&Path>) -> Result<State, Error> {
-        let mapping = match mapping {
-            Some(path) => {
-                let text = String::from_utf8(disk::read(path, LONGEST_MAPPING)?);
-                Mapping::parse(&text.map_err(|_| Error::Mapping("it is not UTF-8 text".into()))?, spec)?
-            }
-            None => Mapping::default(),
-        };
-        assign(spec, self.arrays.clone(), &mapping)
+    /// When the table of names makes no sense, and as [`assign`].
+    pub fn weights(&self, spec: &Spec, names: Option<&Names>) -> Result<State, Error> {
+        let mapping = names.map(|names| Mapping::parse(&names.text, spec)).transpose()?;
+        assign(spec, self.arrays.clone(), &mapping.unwrap_or_default())
+    }
+}
+
+/// A table of names, as a user wrote it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Names {
+    /// The file's name, without its directory.
+    pub file: String,
+    /// What it says.
+    pub text: String,
+}
+
+impl Names {
+    /// Reads the table in a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or is no text.
+    pub fn open(path: &Path) -> Result<Names, Error> {
+        let text = String::from_utf8(disk::read(path, LONGEST_MAPPING)?);
+        let text = text.map_err(|_| Error::Mapping("it is not UTF-8 text".into()))?;
+        Ok(Names { file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(), text })
     }
 }

@@ -6,6 +6,7 @@
 //! the input. Opcodes are described in CPython's `Lib/pickletools.py`.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::element::Element;
 use super::error::Error;
@@ -22,7 +23,7 @@ pub(super) enum Node {
     /// None, a truth value, a float, bytes: what metadata hold and weights do not need.
     Other,
     Int(i64),
-    Text(String),
+    Text(Rc<str>),
     Tuple(Vec<Id>),
     List(Vec<Id>),
     Dict(Vec<(Id, Id)>),
@@ -45,7 +46,7 @@ pub(super) enum Global {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Storage {
     /// The file's name.
-    pub key: String,
+    pub key: Rc<str>,
     /// The numbers' format, or its name if they are no floats.
     pub element: Result<Element, String>,
     /// How many there are.
@@ -186,8 +187,11 @@ impl Machine<'_> {
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                match (self.nodes[module].clone(), self.nodes[name].clone()) {
-                    (Node::Text(module), Node::Text(name)) => self.global(&module, &name),
+                match (&self.nodes[module], &self.nodes[name]) {
+                    (Node::Text(module), Node::Text(name)) => {
+                        let (module, name) = (Rc::clone(module), Rc::clone(name));
+                        self.global(&module, &name)
+                    }
                     _ => damage("a name is no text"),
                 }
             }
@@ -282,8 +286,9 @@ impl Machine<'_> {
 
     fn text(&mut self, digits: usize) -> Outcome<()> {
         let length = self.length(digits)?;
-        match String::from_utf8(self.take(length)?.to_vec()) {
+        match std::str::from_utf8(self.take(length)?) {
             Ok(text) => {
+                let text = text.into();
                 self.push(Node::Text(text));
                 Ok(())
             }
@@ -386,7 +391,7 @@ impl Machine<'_> {
             return damage("a storage is not described as PyTorch does");
         };
         let Ok(length) = usize::try_from(*length) else { return damage("a storage's length is below 0") };
-        if tag != "storage" {
+        if &**tag != "storage" {
             return damage("something other than a storage is kept outside the pickle");
         }
         let storage = Storage { key: key.clone(), element: element.clone(), length };
@@ -410,7 +415,7 @@ impl Machine<'_> {
     }
 
     fn tensor(&self, storage: Id, offset: Id, shape: Id, strides: Id) -> Outcome<Tensor> {
-        let Node::Storage(storage) = self.nodes[storage].clone() else {
+        let Node::Storage(storage) = &self.nodes[storage] else {
             return damage("a tensor has no storage");
         };
         let size = |id: Id| match self.nodes[id] {
@@ -421,6 +426,7 @@ impl Machine<'_> {
             axes if axes.len() > MOST_AXES => damage("a tensor has more axes than weights have"),
             axes => axes.iter().map(|&id| size(id)).collect(),
         };
+        let storage = storage.clone();
         Ok(Tensor { storage, offset: size(offset)?, shape: sizes(shape)?, strides: sizes(strides)? })
     }
 }

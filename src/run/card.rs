@@ -200,7 +200,10 @@ impl ModuleManifest {
             "A convolutional network that {kind}: {how}, by cleave {}, on {}. It takes \
              {channels}x{height}x{width} images (channels, height, width); an input value is (pixel / 255 - \
              mean) / std with mean {:?} and std {:?}.",
-            self.program, self.created, self.mean, self.std
+            markdown(&self.program),
+            markdown(&self.created),
+            self.mean,
+            self.std
         )
     }
 

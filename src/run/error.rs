@@ -14,7 +14,7 @@ pub enum Error {
     #[error(transparent)]
     Disk(#[from] disk::Error),
     /// A name that no run or module may have.
-    #[error("`{name}` cannot be a name: {problem}")]
+    #[error("`{}` cannot be a name: {problem}", name.escape_debug())]
     Name {
         /// As given.
         name: String,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::card::Card;
 use super::document::{self, Checked, damaged};
 use super::error::Error;
-use super::manifest::SCHEMA;
+use super::manifest::{MANIFEST, SCHEMA};
+use super::{name, reader};
 use crate::disk;
 use crate::network::{Slot, Spec, State, StateError};
 
@@ -137,8 +138,8 @@ pub enum FileState {
     Wrong(Error),
 }
 
-#[derive(Serialize, Deserialize)]
-struct Document {
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Document {
     schema: u32,
     /// Where modules of before there were cards have the sum of their weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,16 +147,20 @@ struct Document {
     /// Every other file of the directory by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     files: BTreeMap<String, Checked>,
-    module: ModuleManifest,
+    /// The page as it was before the module was measured again, until the new one is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    readme_before: Option<Checked>,
+    pub(super) module: ModuleManifest,
 }
 
 impl Document {
     fn read(directory: &Path) -> Result<Document, Error> {
         let path = directory.join(DOCUMENT);
-        let document: Document = document::read_sealed(&path)?;
+        let mut document: Document = document::read_sealed(&path)?;
         if let Some(fault) = document.module.fault() {
             return Err(damaged(&path, &fault));
         }
+        document.module.name_after(directory);
         // A name is joined to the directory, and must not lead out of it.
         match document.files.keys().find(|name| !matches!(name.as_str(), WEIGHTS | README)) {
             Some(name) => Err(damaged(&path, &format!("it names a file that no module has: {name:?}"))),
@@ -167,15 +172,31 @@ impl Document {
         self.files.get(file).or(self.weights.as_ref().filter(|_| file == WEIGHTS))
     }
 
-    /// The text of `module.toml` for these other files.
-    fn encode(
-        directory: &Path,
-        module: &ModuleManifest,
-        files: BTreeMap<String, Checked>,
-    ) -> Result<String, Error> {
-        let document = Document { schema: SCHEMA, weights: None, files, module: module.clone() };
-        document::encode_sealed(&directory.join(DOCUMENT), &document)
+    /// The sum that the page in the directory has: of the two that it may have, while it is written anew.
+    fn page(&self, directory: &Path) -> Result<&Checked, Error> {
+        let path = directory.join(README);
+        let is_whole = |sum: &&Checked| sum.read(&path, LONGEST_README).is_ok();
+        match self.readme_before.as_ref().filter(is_whole).or(self.sum(README)) {
+            Some(sum) => sum.read(&path, LONGEST_README).map(|_| sum),
+            None => Err(damaged(&path, "there is no sum to hold it against")),
+        }
     }
+
+    /// The text of `module.toml`.
+    fn encode(&self, directory: &Path) -> Result<String, Error> {
+        let path = directory.join(DOCUMENT);
+        match self.module.fault() {
+            // What is written must be read again.
+            Some(problem) => Err(Error::Unwritable { path, problem }),
+            None => document::encode_sealed(&path, self),
+        }
+    }
+}
+
+/// The directory of the run that a module lies in, if it does.
+pub(super) fn run_of(directory: &Path) -> Option<&Path> {
+    let modules = directory.parent().filter(|parent| parent.ends_with(reader::MODULES));
+    modules.and_then(Path::parent).filter(|run| run.join(MANIFEST).is_file())
 }
 
 /// Bytes that the weights of a network take at most.
@@ -221,9 +242,11 @@ impl Module {
             let path = directory.join(name);
             let state = match document.sum(name) {
                 Some(sum) => {
-                    let limit =
-                        if name == README { LONGEST_README } else { longest(&document.module.network) };
-                    sum.read(&path, limit).map_or_else(FileState::Wrong, |_| FileState::Whole)
+                    let found = match name {
+                        README => document.page(directory).map(|_| ()),
+                        _ => sum.read(&path, longest(&document.module.network)).map(|_| ()),
+                    };
+                    found.map_or_else(FileState::Wrong, |()| FileState::Whole)
                 }
                 None if name == README && path.symlink_metadata().is_err() => continue,
                 None => FileState::NoSum,
@@ -252,7 +275,9 @@ impl Module {
         let readme = self.manifest.readme();
         let sums = [(WEIGHTS, Checked::of(&weights)), (README, Checked::of(readme.as_bytes()))];
         let sums = sums.map(|(name, sum)| (name.to_owned(), sum)).into();
-        let text = Document::encode(path, &self.manifest, sums)?;
+        let module = self.manifest.clone();
+        let document = Document { schema: SCHEMA, weights: None, files: sums, readme_before: None, module };
+        let text = document.encode(path)?;
         let files: [(&str, &[u8]); 3] =
             [(WEIGHTS, &weights), (README, readme.as_bytes()), (DOCUMENT, text.as_bytes())];
         disk::create_dir(path, &files).map_err(|error| match error.is_taken() {
@@ -272,27 +297,21 @@ impl ModuleManifest {
         Ok(Document::read(directory)?.module)
     }
 
-    /// What cannot be, if anything: a file says what it likes, and its checksum only that it was written so.
-    fn fault(&self) -> Option<String> {
-        let ModuleManifest { network, input, mean, std, classes, .. } = self;
-        if let Some(fault) = network.out_of_bounds() {
-            return Some(format!("its network cannot be: {fault}"));
-        }
-        let outputs = match network.outputs() {
-            Ok(outputs) => outputs,
-            Err(error) => return Some(format!("its network cannot be: {error}")),
+    /// A user may rename or copy the directory of a run, or of a module in one: that is then its name, as it is that
+    /// of the run itself.
+    fn name_after(&mut self, directory: &Path) {
+        let named = |path: &Path| {
+            let name = path.file_name()?.to_str()?;
+            name::check(name).ok().map(|()| name.to_owned())
         };
-        let constants = [mean, std].map(|values| values.len());
-        let finite = mean.iter().chain(std).all(|value| value.is_finite()) && !std.contains(&0.0);
-        if network.input != *input {
-            return Some(format!("it takes {input:?} images and its network {:?}", network.input));
+        let Some((run, name)) = run_of(directory).and_then(named).zip(named(directory)) else { return };
+        let old = std::mem::replace(&mut self.run, run);
+        self.name = name;
+        if let Some(card) = &mut self.card {
+            let parents = card.parents.iter_mut().map(|parent| &mut parent.run);
+            let renamed = parents.chain(&mut card.class_runs).filter(|run| **run == old);
+            renamed.for_each(|run| run.clone_from(&self.run));
         }
-        if constants != [input[0]; 2] || !finite {
-            let channels = input[0];
-            return Some(format!("mean {mean:?} and std {std:?} do not normalise {channels} channels"));
-        }
-        let count = classes.len();
-        (count != outputs).then(|| format!("it has {count} classes and its network {outputs} logits"))
     }
 
     /// Replaces what is said of the module in `directory`, whose weights stay.
@@ -305,13 +324,18 @@ impl ModuleManifest {
         let readme = self.readme();
         let mut files = BTreeMap::from([(README.to_owned(), Checked::of(readme.as_bytes()))]);
         files.extend(old.sum(WEIGHTS).map(|sum| (WEIGHTS.to_owned(), sum.clone())));
-        let text = Document::encode(directory, self, files)?;
-        Ok(disk::write_files(directory, &[(README, readme.as_bytes()), (DOCUMENT, text.as_bytes())])?)
+        let last =
+            Document { schema: SCHEMA, weights: None, files, readme_before: None, module: self.clone() };
+        // A crash between two of these leaves a page that is known: the old one or the new.
+        let page = old.page(directory).ok().cloned();
+        let first = Document { readme_before: page, ..last.clone() }.encode(directory)?;
+        disk::write_files(directory, &[(DOCUMENT, first.as_bytes()), (README, readme.as_bytes())])?;
+        Ok(disk::write(&directory.join(DOCUMENT), last.encode(directory)?.as_bytes())?)
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
 
     use proptest::prelude::*;
@@ -319,7 +343,7 @@ mod tests {
     use super::super::fixture;
     use super::*;
 
-    fn saved() -> (tempfile::TempDir, PathBuf, Module) {
+    pub(in crate::run) fn saved() -> (tempfile::TempDir, PathBuf, Module) {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("zero");
         let module = fixture::module("zero");
@@ -341,6 +365,33 @@ mod tests {
         module.manifest.controls = vec![Control { draw: 0, accuracy_before: 0.1, accuracy_after: None }];
         module.manifest.update(&path).unwrap();
         assert_eq!(Module::load(&path).unwrap(), module);
+    }
+
+    #[test]
+    fn a_crash_while_the_figures_are_written_leaves_a_module_that_is_whole() {
+        let (_home, path, module) = saved();
+        let [page, document] = [README, DOCUMENT].map(|file| fs::read(path.join(file)).unwrap());
+        let changed = ModuleManifest { accuracy_after: Some(0.5), ..module.manifest };
+        changed.update(&path).unwrap();
+        let [new_page, new_document] = [README, DOCUMENT].map(|file| fs::read(path.join(file)).unwrap());
+        let is_whole = |files: [(&str, &[u8]); 2]| {
+            files.iter().for_each(|(file, bytes)| fs::write(path.join(file), bytes).unwrap());
+            let found = Module::verify(&path).unwrap().files;
+            found.iter().all(|(_, state)| matches!(state, FileState::Whole))
+        };
+        let mut between: Document = document::read_sealed(&path.join(DOCUMENT)).unwrap();
+        between.readme_before = Some(Checked::of(&page));
+        let between = between.encode(&path).unwrap();
+        for state in [
+            [(DOCUMENT, &*document), (README, &*page)],
+            [(DOCUMENT, between.as_bytes()), (README, &*page)],
+            [(DOCUMENT, between.as_bytes()), (README, &*new_page)],
+            [(DOCUMENT, &*new_document), (README, &*new_page)],
+        ] {
+            assert!(is_whole(state));
+        }
+        assert!(!is_whole([(DOCUMENT, &*new_document), (README, &*page)]));
+        assert!(!is_whole([(DOCUMENT, between.as_bytes()), (README, b"something else")]));
     }
 
     #[test]
@@ -368,7 +419,7 @@ mod tests {
         assert!(wrong(&path).contains(README));
     }
 
-    fn rewrite(path: &Path, change: impl Fn(&mut Document)) {
+    pub(in crate::run) fn rewrite(path: &Path, change: impl Fn(&mut Document)) {
         let mut document: Document = document::read_sealed(&path.join(DOCUMENT)).unwrap();
         change(&mut document);
         let text = document::encode_sealed(&path.join(DOCUMENT), &document).unwrap();
@@ -421,28 +472,6 @@ mod tests {
         rewrite(&path, |document| document.files.clear());
         let refused = Module::load(&path).unwrap_err().to_string();
         assert!(refused.contains("at most"), "{refused}");
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused_even_with_a_right_seal() {
-        let (_home, path, module) = saved();
-        let refused = |change: &dyn Fn(&mut ModuleManifest), says: &str| {
-            rewrite(&path, |document| {
-                document.module = module.manifest.clone();
-                change(&mut document.module);
-            });
-            let error = Module::load(&path).unwrap_err().to_string();
-            assert!(error.contains("module.toml") && error.contains(says), "{says}: {error}");
-        };
-        refused(&|module| module.input = [1, 1 << 40, 1 << 40], "images");
-        refused(
-            &|module| (module.input, module.network.input) = ([1, 1 << 40, 8], [1, 1 << 40, 8]),
-            "1099511627776",
-        );
-        refused(&|module| module.mean.clear(), "mean []");
-        refused(&|module| module.std[0] = f32::NAN, "std [NaN]");
-        refused(&|module| module.classes.push("more".into()), "classes and its network");
-        refused(&|module| module.network.stages.clear(), "end it with a linear stage");
     }
 
     proptest! {

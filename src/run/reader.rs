@@ -175,8 +175,11 @@ pub(super) fn checkpoints(run: &Path) -> PathBuf {
     run.join("checkpoints")
 }
 
+/// The directory of a run's modules.
+pub(super) const MODULES: &str = "modules";
+
 pub(super) fn modules(run: &Path) -> PathBuf {
-    run.join("modules")
+    run.join(MODULES)
 }
 
 /// Names of the directories in `directory` that can be typed, sorted; none if it is absent.

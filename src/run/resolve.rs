@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::error::Error;
 use super::manifest::MANIFEST;
 use super::name::LATEST;
+use super::reader::Run;
 use super::store::Store;
 use super::{document, module, reader};
 
@@ -31,6 +32,29 @@ impl Store {
             return Ok(absolute(path));
         }
         pick("run", query, &self.directory, &names).map(|name| self.directory.join(name))
+    }
+
+    /// The run of exactly this name, as a module or a branch names the run that it comes from: the beginning of
+    /// another's name, a path or `latest` could mean another run, whose classes are others.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such run, and as [`Run::open`].
+    pub fn exact(&self, name: &str) -> Result<Run, Error> {
+        Run::open(&self.directory_of(name)?)
+    }
+
+    /// The directory of the run of exactly this name. The run may be damaged.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such run.
+    pub fn directory_of(&self, name: &str) -> Result<PathBuf, Error> {
+        let names = reader::directories(&self.directory)?;
+        match names.iter().any(|other| other == name) {
+            true => Ok(self.directory.join(name)),
+            false => Err(unknown("run", name, &self.directory, &names)),
+        }
     }
 
     /// The directory of the module that `query` means: a name, `latest`, a path, the beginning of one name, or
@@ -175,6 +199,33 @@ mod tests {
         let unknown = name("b/dgo").unwrap_err().to_string();
         assert!(unknown.contains("did you mean `dog`?"), "{unknown}");
         assert_eq!(store.open("a").unwrap().free_module_name("cat"), "cat-2");
+    }
+
+    #[test]
+    fn a_run_that_something_comes_from_is_no_other_that_begins_like_it() {
+        let (_home, store) = fixture::store();
+        store.create(Some("digits-12"), fixture::manifest()).unwrap();
+        let path = store.directory().join("digits-12");
+        assert_eq!(store.open("digits-1").unwrap(), store.exact("digits-12").unwrap());
+        for name in ["digits-1", "latest", "", ".", path.to_str().unwrap()] {
+            assert!(matches!(store.exact(name), Err(Error::Unknown { .. })), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_module_goes_with_the_directory_of_its_run_when_that_is_renamed() {
+        let (_home, store) = fixture::store();
+        let run = store.create(Some("digits"), fixture::manifest()).unwrap().run.clone();
+        let mut module = fixture::module("one");
+        let card = module.manifest.card.as_mut().unwrap();
+        card.class_runs = vec!["digits".into()];
+        run.save_module(&module).unwrap();
+        std::fs::rename(&run.path, store.directory().join("mine")).unwrap();
+        let path = store.resolve_module("mine/one").unwrap();
+        let manifest = Module::load(&path).unwrap().manifest;
+        assert_eq!((manifest.run.as_str(), manifest.class_runs().next()), ("mine", Some("mine")));
+        manifest.update(&path).unwrap();
+        assert_eq!(Module::load(&path).unwrap().manifest, manifest);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::lock::Lock;
 use super::manifest::{MANIFEST, Manifest};
 use super::reader::Run;
 use super::writer::Writer;
-use super::{name, time};
+use super::{module, name, time};
 use crate::disk;
 use crate::paths::Paths;
 
@@ -31,6 +31,12 @@ impl Store {
     /// The store that a run lies in.
     pub fn around(run: &Run) -> Self {
         Store { directory: run.path.parent().unwrap_or(Path::new(".")).to_owned() }
+    }
+
+    /// The store that a module lies in, if its directory is one of a run.
+    pub fn around_module(directory: &Path) -> Option<Self> {
+        let run = module::run_of(directory)?;
+        Some(Store { directory: run.parent()?.to_owned() })
     }
 
     /// The directory.

@@ -1,10 +1,11 @@
 //! Modules put together, replaced and measured again, from where runs are kept to where the result is kept.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::compose::{Source, Weak, compose, evaluate_composed, replace, samples};
+use super::compose::{Source, Weak, ancestor, compose, evaluate_composed, licences, replace, samples};
 use super::error::Error;
 use super::extract::Request;
 use super::launch::load_data;
@@ -12,7 +13,7 @@ use super::loaded::Loaded;
 use super::task::Task;
 use crate::backend::Device;
 use crate::data::{Dataset, Images};
-use crate::run::{Ancestor, Manifest, Module, ModuleManifest, Origin, Run, Store};
+use crate::run::{Manifest, Module, ModuleManifest, Origin, Run, Store};
 
 /// Where runs and data are kept, and where to compute.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,9 @@ pub struct Place<'a> {
     /// The device.
     pub device: Device,
 }
+
+/// Runs with their data, by name.
+type Library = BTreeMap<String, (Run, Dataset)>;
 
 /// How modules are joined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,15 +82,14 @@ impl Place<'_> {
         counting: impl FnOnce(),
     ) -> Result<(ModuleManifest, PathBuf), Error> {
         let Composition { modules, name, .. } = &composition;
-        let runs = modules.iter().map(|module| Ok(self.store.open(&module.manifest.run)?));
-        let runs = runs.collect::<Result<Vec<Run>, Error>>()?;
-        let [first, _, ..] = runs.as_slice() else {
+        let [first, _, ..] = modules.as_slice() else {
             return Err(Error::Refused("a composition takes at least two modules".into()));
         };
+        let first = self.store.exact(&first.manifest.run)?;
         let name = first.free_module_name(name);
-        let mut module = match composition.is_union(first)? {
-            true => self.union(&composition, &name, first, counting)?,
-            false => self.logits(modules, &name, &runs)?,
+        let mut module = match composition.is_union(&first)? {
+            true => self.union(&composition, &name, &first, counting)?,
+            false => self.logits(modules, &name, &first.manifest)?,
         };
         module.manifest.state_licence(composition.licence);
         let path = first.save_module(&module)?;
@@ -101,19 +104,26 @@ impl Place<'_> {
         run: &Run,
         counting: impl FnOnce(),
     ) -> Result<Module, Error> {
-        let first = &composition.modules[0].manifest;
+        let modules = &composition.modules;
+        let first = &modules[0].manifest;
+        modules.iter().try_for_each(|module| runs_of(self.store, &module.manifest).map(drop))?;
         let mut classes = Vec::new();
-        for class in composition.modules.iter().flat_map(|module| &module.manifest.class_indices) {
+        for class in modules.iter().flat_map(|module| &module.manifest.class_indices) {
             if !classes.contains(class) {
                 classes.push(*class);
             }
         }
         let preset = &run.manifest.preset;
+        let epochs = composition.fine_tune_epochs.unwrap_or(preset.modules.fine_tune_epochs);
+        if epochs == 0 {
+            let why = "a union has a new head, which must be fine-tuned: give --fine-tune 1 epoch or more";
+            return Err(Error::Refused(why.into()));
+        }
         let request = Request {
             threshold: first.threshold,
             head: true,
             fold_masks: first.fold_masks,
-            fine_tune_epochs: composition.fine_tune_epochs.unwrap_or(preset.modules.fine_tune_epochs),
+            fine_tune_epochs: epochs,
             controls: 0,
             name: name.to_owned(),
             classes,
@@ -121,23 +131,34 @@ impl Place<'_> {
         let loaded = Loaded::read(run.clone(), Some(first.step), self.archives, self.device, counting)?;
         let mut module = loaded.extract(&request, self.device)?;
         if let Some(card) = &mut module.manifest.card {
-            let parent = |module: &Module| Ancestor {
-                run: module.manifest.run.clone(),
-                step: module.manifest.step,
-                module: Some(module.manifest.name.clone()),
-            };
             card.origin = Origin::Composed;
-            card.parents = composition.modules.iter().map(parent).collect();
+            card.parents = modules.iter().map(|module| ancestor(&module.manifest)).collect();
+            card.licence = licences(modules.iter());
         }
         Ok(module)
     }
 
-    fn logits(&self, modules: &[Module], name: &str, runs: &[Run]) -> Result<Module, Error> {
-        let datasets = runs.iter().map(|run| load_data(&run.manifest, self.archives));
-        let datasets = datasets.collect::<Result<Vec<Dataset>, _>>()?;
-        let sources = modules.iter().zip(runs).zip(&datasets);
-        let sources = sources.map(|((module, run), dataset)| Source { module, run: &run.manifest, dataset });
-        compose(name, &sources.collect::<Vec<_>>(), self.device)
+    fn logits(&self, modules: &[Module], name: &str, run: &Manifest) -> Result<Module, Error> {
+        let library = self.library(modules.iter().map(|module| &module.manifest))?;
+        let sources = modules.iter().map(|module| {
+            let runs = of_classes(&module.manifest, &library).map(|(run, dataset)| (&run.manifest, dataset));
+            Source { module, runs: runs.collect() }
+        });
+        compose(name, run, &sources.collect::<Vec<_>>(), self.device)
+    }
+
+    /// The runs of some modules' classes with their data, each read once.
+    fn library<'m>(&self, modules: impl Iterator<Item = &'m ModuleManifest>) -> Result<Library, Error> {
+        let mut library = Library::new();
+        for module in modules {
+            for (name, run) in runs_of(self.store, module)? {
+                if let Entry::Vacant(new) = library.entry(name) {
+                    let dataset = load_data(&run.manifest, self.archives)?;
+                    new.insert((run, dataset));
+                }
+            }
+        }
+        Ok(library)
     }
 
     /// Lets a module decide a class of a run's network, at its newest whole checkpoint, and keeps the result with
@@ -145,10 +166,10 @@ impl Place<'_> {
     ///
     /// # Errors
     ///
-    /// When the module has no such class, or a run or its data cannot be read.
+    /// When the module tells several classes apart and not this one, or the run or its data cannot be read. A module
+    /// that tells one class from the rest may decide any ([`other_class`](super::other_class)).
     pub fn replace(&self, replacement: &Replacement) -> Result<(ModuleManifest, PathBuf), Error> {
         let Replacement { weak, class, donor, name } = replacement;
-        let donor_run = self.store.open(&donor.manifest.run)?;
         let checkpoint = weak.newest_whole()?.checkpoint;
         let dataset = load_data(&weak.manifest, self.archives)?;
         let base = || format!("replaced-{}", weak.manifest.classes[*class]);
@@ -160,8 +181,7 @@ impl Place<'_> {
             state: &checkpoint.weights,
             dataset: &dataset,
         };
-        let source = Source { module: donor, run: &donor_run.manifest, dataset: &dataset };
-        let module = replace(&name, &network, *class, &source, self.device)?;
+        let module = replace(&name, &network, *class, donor, self.device)?;
         let path = weak.save_module(&module)?;
         Ok((module.manifest, path))
     }
@@ -179,16 +199,19 @@ impl Place<'_> {
         counting: impl FnOnce(),
     ) -> Result<ModuleManifest, Error> {
         let module = Module::load(directory)?;
+        // A module in a run elsewhere is of that run, and not of one here that has its name.
+        let own = Store::around_module(directory);
+        let place = Place { store: own.as_ref().unwrap_or(self.store), ..*self };
         let manifest = match module.manifest.is_side_by_side() {
             true if controls > 0 => {
                 let why = "there are no random kernels for a composed module: leave --controls out";
                 return Err(Error::Refused(why.into()));
             }
-            true => self.measure_composed(&module)?,
+            true => place.measure_composed(&module)?,
             false => {
-                let ModuleManifest { run, step, .. } = &module.manifest;
-                let run = self.store.open(run)?;
-                let loaded = Loaded::read(run, Some(*step), self.archives, self.device, counting)?;
+                let run = run_of(place.store, &module.manifest)?;
+                let step = module.manifest.step;
+                let loaded = Loaded::read(run, Some(step), self.archives, self.device, counting)?;
                 loaded.evaluate_module(&module, controls, self.device)?
             }
         };
@@ -198,15 +221,9 @@ impl Place<'_> {
 
     /// Each class in the data of its run.
     fn measure_composed(&self, module: &Module) -> Result<ModuleManifest, Error> {
-        let mut datasets = BTreeMap::new();
-        for run in module.manifest.class_runs() {
-            if !datasets.contains_key(run) {
-                let manifest = self.store.open(run)?.manifest;
-                datasets.insert(run.to_owned(), load_data(&manifest, self.archives)?);
-            }
-        }
-        let labels = module.manifest.class_runs().zip(&module.manifest.class_indices);
-        let classes: Vec<_> = labels.filter_map(|(run, &label)| Some((datasets.get(run)?, label))).collect();
+        let library = self.library([&module.manifest].into_iter())?;
+        let runs = of_classes(&module.manifest, &library).map(|(_, dataset)| dataset);
+        let classes: Vec<_> = runs.zip(module.manifest.class_indices.iter().copied()).collect();
         evaluate_composed(module, &classes, self.device)
     }
 }
@@ -255,11 +272,56 @@ pub fn test_images(
     data: impl Fn(&Manifest) -> Result<Arc<Dataset>, Error>,
 ) -> Result<Images, Error> {
     if !module.is_side_by_side() {
-        let dataset = data(&store.open(&module.run)?.manifest)?;
+        let dataset = data(&run_of(store, module)?.manifest)?;
         return Ok(Task::new(&dataset, &module.class_indices)?.test);
     }
-    let datasets = module.class_runs().map(|run| data(&store.open(run)?.manifest));
+    let runs = runs_of(store, module)?;
+    let datasets = module.class_runs().filter_map(|run| runs.get(run)).map(|run| data(&run.manifest));
     let datasets = datasets.collect::<Result<Vec<_>, Error>>()?;
     let labelled = datasets.iter().map(Arc::as_ref).zip(module.class_indices.iter().copied());
     samples(&labelled.collect::<Vec<_>>(), |dataset| &dataset.test)
+}
+
+/// For each label of a module the run whose label it is, with its data.
+fn of_classes<'a>(
+    module: &'a ModuleManifest,
+    library: &'a Library,
+) -> impl Iterator<Item = (&'a Run, &'a Dataset)> {
+    module.class_runs().filter_map(|run| library.get(run)).map(|(run, dataset)| (run, dataset))
+}
+
+/// The run that a module with classes of one run was taken out of.
+fn run_of(store: &Store, module: &ModuleManifest) -> Result<Run, Error> {
+    runs_of(store, module)?.remove(&module.run).map_or_else(|| Ok(store.exact(&module.run)?), Ok)
+}
+
+/// The runs that a module's classes are of, by name.
+///
+/// # Errors
+///
+/// When one is gone, or a run of its name has other images or other classes.
+fn runs_of(store: &Store, module: &ModuleManifest) -> Result<BTreeMap<String, Run>, Error> {
+    let mut runs = BTreeMap::new();
+    for (class, (name, &label)) in module.classes.iter().zip(module.class_runs().zip(&module.class_indices)) {
+        let run = match runs.entry(name.to_owned()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(store.exact(name)?),
+        };
+        let known = run.manifest.classes.get(label);
+        // A composition writes where a class is from before its name.
+        let is_same = |known: &String| {
+            class.strip_suffix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with(':'))
+        };
+        if run.manifest.input != module.input || !known.is_some_and(is_same) {
+            return Err(Error::Refused(format!(
+                "the module {} is not of the run {name} that is there now: it knows class {label} of {:?} images as \
+                 `{class}`, and the run {} of {:?} images",
+                module.name,
+                module.input,
+                known.map_or("has no such class".into(), |known| format!("has `{known}`")),
+                run.manifest.input
+            )));
+        }
+    }
+    Ok(runs)
 }

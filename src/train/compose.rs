@@ -4,7 +4,7 @@ use super::error::Error;
 use super::evaluate::{Evaluation, Pass};
 use super::input::Normaliser;
 use crate::backend::{self, Device, Task};
-use crate::data::{Augmentation, Dataset, Images};
+use crate::data::{self, Augmentation, Dataset, Images};
 use crate::method::MethodConfig;
 use crate::modular::{
     Affine, Fit, Logits, fit_linear, fit_scales, rescaled_input, side_by_side, with_linear, with_logits,
@@ -20,15 +20,13 @@ const BATCH: usize = 256;
 /// How MODA's calibration layer is trained: epochs, learning rate, samples a step.
 const CALIBRATION: (u64, f64, usize) = (5, 0.05, 128);
 
-/// A module with the run it comes from and that run's data.
-#[derive(Clone, Copy)]
+/// A module with the runs that its classes are of.
+#[derive(Clone)]
 pub struct Source<'a> {
     /// The module.
     pub module: &'a Module,
-    /// Its run.
-    pub run: &'a Manifest,
-    /// The run's data.
-    pub dataset: &'a Dataset,
+    /// For each label of [`ModuleManifest::class_indices`] the run whose label it is, with that run's data.
+    pub runs: Vec<(&'a Manifest, &'a Dataset)>,
 }
 
 /// A trained network with its run and data.
@@ -57,19 +55,20 @@ struct Part<'a> {
     std: &'a [f32],
 }
 
-/// One network of modules of different runs: their logits one after the other, with a scale and a shift a module
+/// One network of modules of different runs, kept with `run`: their logits one after the other, with a scale and a shift a module
 /// that are fitted on the validation split. A module of one class gives the difference of its two logits.
 ///
 /// # Errors
 ///
 /// When fewer than two modules are given, they share a class, read images of different shapes, or their runs keep
 /// no validation samples.
-pub fn compose(name: &str, sources: &[Source<'_>], device: Device) -> Result<Module, Error> {
-    device.run(Compose { name, sources })?
+pub fn compose(name: &str, run: &Manifest, sources: &[Source<'_>], device: Device) -> Result<Module, Error> {
+    device.run(Compose { name, run, sources })?
 }
 
 fn compose_on<B: backend::Training>(
     name: &str,
+    run: &Manifest,
     sources: &[Source<'_>],
     device: &B::Device,
 ) -> Result<Module, Error> {
@@ -77,7 +76,7 @@ fn compose_on<B: backend::Training>(
         return Err(Error::Refused("a composition takes at least two modules".into()));
     };
     let classes = classes_of(sources)?;
-    let parts = sources.iter().map(Source::part).collect::<Result<Vec<_>, Error>>()?;
+    let parts = sources.iter().map(|source| part_of(source.module)).collect::<Result<Vec<_>, Error>>()?;
     let (spec, state) = join(&parts)?;
     let labelled: Vec<Labelled<'_>> = classes.iter().map(|class| (class.dataset, class.label)).collect();
     let constants = (first.module.manifest.mean.as_slice(), first.module.manifest.std.as_slice());
@@ -90,7 +89,7 @@ fn compose_on<B: backend::Training>(
                 .into(),
         ));
     }
-    let widths: Vec<usize> = sources.iter().map(Source::width).collect();
+    let widths: Vec<usize> = sources.iter().map(|source| source.runs.len()).collect();
     let layer = fit_scales(&valid, &widths);
     let test = samples(&labelled, |dataset| &dataset.test)?;
     let before = evaluate::<B>(
@@ -102,7 +101,7 @@ fn compose_on<B: backend::Training>(
     let network = with_linear(&spec, &state, &layer)?;
     let after = evaluate::<B>(&network, constants, &test, device)?;
 
-    let data = distinct(sources.iter().map(|source| source.run.preset.data.source.name()));
+    let data = distinct(classes.iter().map(|class| class.run.preset.data.source.name()));
     let card = Card {
         protocol: format!(
             "Accuracies are on the test split of {data}, samples of these classes only. Before: the modules' logits as \
@@ -110,15 +109,15 @@ fn compose_on<B: backend::Training>(
         ),
         data,
         origin: Origin::Composed,
-        parents: sources.iter().map(Source::ancestor).collect(),
-        class_runs: classes.iter().map(|class| class.run.clone()).collect(),
+        parents: sources.iter().map(|source| ancestor(&source.module.manifest)).collect(),
+        class_runs: classes.iter().map(|class| class.run.id.clone()).collect(),
         replaced: None,
         class_accuracy: Vec::new(),
         taxonomy: POST_HOC,
-        licence: distinct(sources.iter().filter_map(Source::licence)),
+        licence: licences(sources.iter().map(|source| source.module)),
     };
-    let kept = sources.iter().map(Source::kept).collect();
-    let made = Made { name, run: first.run, step: first.module.manifest.step, kept, card, network };
+    let kept = sources.iter().map(|source| kept_of(&source.module.manifest)).collect();
+    let made = Made { name, run, step: first.module.manifest.step, kept, card, network };
     let names = unique_names(&classes);
     made.module(names, classes.iter().map(|class| class.label).collect(), &before, &after, None)
 }
@@ -129,12 +128,13 @@ fn compose_on<B: backend::Training>(
 ///
 /// # Errors
 ///
-/// When the module has no such class, or reads images of another shape.
+/// When the module tells several classes apart and not this one, or reads images of another shape. A module that tells
+/// one class from the rest may decide any: [`other_class`] says when that is not its own.
 pub fn replace(
     name: &str,
     weak: &Weak<'_>,
     class: usize,
-    donor: &Source<'_>,
+    donor: &Module,
     device: Device,
 ) -> Result<Module, Error> {
     device.run(Replace { name, weak, class, donor })?
@@ -144,18 +144,18 @@ fn replace_on<B: backend::Training>(
     name: &str,
     weak: &Weak<'_>,
     class: usize,
-    donor: &Source<'_>,
+    donor: &Module,
     device: &B::Device,
 ) -> Result<Module, Error> {
     let classes = weak.run.classes.len();
-    let row = donor.row_of(&weak.run.classes[class])?;
+    let row = row_of(&donor.manifest, &weak.run.classes[class])?;
     let others: Vec<Vec<(usize, f32)>> =
         (0..classes).filter(|&c| c != class).map(|c| vec![(c, 1.0)]).collect();
     let (spec, state) = with_logits(weak.spec, weak.state, &others)?;
     let constants = (weak.run.mean.as_slice(), weak.run.std.as_slice());
     let rest = Part { spec, state, mean: constants.0, std: constants.1 };
-    let (spec, state) = with_logits(&donor.module.manifest.network, &donor.module.weights, &[row])?;
-    let expert = Part { spec, state, ..donor.part()? };
+    let (spec, state) = with_logits(&donor.manifest.network, &donor.weights, &[row])?;
+    let expert = Part { spec, state, mean: &donor.manifest.mean, std: &donor.manifest.std };
     let (spec, state) = join(&[rest, expert])?;
 
     let labelled: Vec<Labelled<'_>> = (0..classes).map(|label| (weak.dataset, label)).collect();
@@ -172,23 +172,30 @@ fn replace_on<B: backend::Training>(
     let after = evaluate::<B>(&network, constants, &test, device)?;
 
     let data = weak.run.preset.data.source.name().to_owned();
+    let other = match other_class(&donor.manifest, &weak.run.classes[class]) {
+        Some(other) => format!(" The module was made to tell another class, {other}, from the rest."),
+        None => String::new(),
+    };
     let card = Card {
         protocol: format!(
             "Accuracies are on the test split of {data}, all classes. Before: the network of the run {}. After: the \
              class {} is decided by the module; a linear layer over the logits was trained for {epochs} epochs on the \
-             training split (learning rate {rate}) and its best epoch on the validation split kept.",
+             training split (learning rate {rate}) and its best epoch on the validation split kept.{other}",
             weak.run.id, weak.run.classes[class]
         ),
         data,
         origin: Origin::Replaced,
-        parents: vec![Ancestor { run: weak.run.id.clone(), step: weak.step, module: None }, donor.ancestor()],
+        parents: vec![
+            Ancestor { run: weak.run.id.clone(), step: weak.step, module: None },
+            ancestor(&donor.manifest),
+        ],
         class_runs: Vec::new(),
         replaced: Some(class),
         class_accuracy: Vec::new(),
         taxonomy: POST_HOC,
-        licence: distinct(donor.licence().into_iter()),
+        licence: licences([donor].into_iter()),
     };
-    let kept = vec![Kept::all_of(weak.spec), donor.kept()];
+    let kept = vec![Kept::all_of(weak.spec), kept_of(&donor.manifest)];
     let made = Made { name, run: weak.run, step: weak.step, kept, card, network };
     made.module(weak.run.classes.clone(), (0..classes).collect(), &before, &after, Some(before.accuracy()))
 }
@@ -231,61 +238,71 @@ const POST_HOC: Taxonomy = Taxonomy {
     training: Training::PostHoc,
 };
 
-impl Source<'_> {
-    /// Logits that the module gives to a composition: one a class.
-    fn width(&self) -> usize {
-        self.module.manifest.class_indices.len()
-    }
+/// The class that a module tells from the rest, if it is to decide another one than that.
+pub fn other_class<'a>(donor: &'a ModuleManifest, class: &str) -> Option<&'a str> {
+    let own = donor.classes.first().filter(|own| donor.one_vs_rest && *own != class);
+    own.map(String::as_str)
+}
 
-    fn part(&self) -> Result<Part<'_>, Error> {
-        let Module { manifest, weights } = self.module;
-        let (spec, state) = match manifest.one_vs_rest {
-            true => with_logits(&manifest.network, weights, &[vec![(0, 1.0), (1, -1.0)]])?,
-            false => (manifest.network.clone(), weights.clone()),
-        };
-        Ok(Part { spec, state, mean: &manifest.mean, std: &manifest.std })
-    }
+/// A module as a part of a composition, to which it gives one logit a class.
+fn part_of(module: &Module) -> Result<Part<'_>, Error> {
+    let Module { manifest, weights } = module;
+    let (spec, state) = match manifest.one_vs_rest {
+        true => with_logits(&manifest.network, weights, &[vec![(0, 1.0), (1, -1.0)]])?,
+        false => (manifest.network.clone(), weights.clone()),
+    };
+    Ok(Part { spec, state, mean: &manifest.mean, std: &manifest.std })
+}
 
-    /// How the module's own logits give that of a class: of the only one, or of the one of this name.
-    fn row_of(&self, class: &str) -> Result<Vec<(usize, f32)>, Error> {
-        let manifest = &self.module.manifest;
-        if manifest.one_vs_rest {
-            return Ok(vec![(0, 1.0), (1, -1.0)]);
-        }
-        match manifest.classes.iter().position(|name| name == class) {
-            Some(logit) => Ok(vec![(logit, 1.0)]),
-            None => Err(Error::Refused(format!(
-                "the module {} has no class `{class}`; it has {}",
-                manifest.name,
-                manifest.classes.join(", ")
-            ))),
-        }
+/// How a module's own logits give that of a class: of the only one, or of the one of this name.
+fn row_of(manifest: &ModuleManifest, class: &str) -> Result<Vec<(usize, f32)>, Error> {
+    if manifest.one_vs_rest {
+        return Ok(vec![(0, 1.0), (1, -1.0)]);
     }
+    match manifest.classes.iter().position(|name| name == class) {
+        Some(logit) => Ok(vec![(logit, 1.0)]),
+        None => Err(Error::Refused(format!(
+            "the module {} has no class `{class}`; it has {}",
+            manifest.name,
+            manifest.classes.join(", ")
+        ))),
+    }
+}
 
-    fn kept(&self) -> Kept {
-        let ModuleManifest { kernels, krr, krr_all, network, .. } = &self.module.manifest;
-        let all = network.convs().map(|conv| conv.kernels as u64).sum();
-        Kept { masked: (*kernels, *krr), all: (all, *krr_all) }
-    }
+fn kept_of(manifest: &ModuleManifest) -> Kept {
+    let ModuleManifest { kernels, krr, krr_all, network, .. } = manifest;
+    let all = network.convs().map(|conv| conv.kernels as u64).sum();
+    Kept { masked: (*kernels, *krr), all: (all, *krr_all) }
+}
 
-    fn ancestor(&self) -> Ancestor {
-        let manifest = &self.module.manifest;
-        Ancestor { run: self.run.id.clone(), step: manifest.step, module: Some(manifest.name.clone()) }
-    }
+/// A module as a parent.
+pub(super) fn ancestor(manifest: &ModuleManifest) -> Ancestor {
+    let ModuleManifest { run, step, name, .. } = manifest;
+    Ancestor { run: run.clone(), step: *step, module: Some(name.clone()) }
+}
 
-    fn licence(&self) -> Option<&str> {
-        let card = self.module.manifest.card.as_ref();
-        card.map(|card| card.licence.as_str()).filter(|licence| !licence.is_empty())
-    }
+/// The terms of use that were stated of some modules, each once; what is made of them is under all of them.
+pub(super) fn licences<'a>(modules: impl Iterator<Item = &'a Module>) -> String {
+    let cards = modules.filter_map(|module| module.manifest.card.as_ref());
+    distinct(cards.map(|card| card.licence.as_str()).filter(|licence| !licence.is_empty()))
 }
 
 /// A class of a composition.
 struct Class<'a> {
     name: &'a str,
     label: usize,
-    run: String,
-    data: &'a crate::data::DataConfig,
+    run: &'a Manifest,
     dataset: &'a Dataset,
+}
+
+impl Class<'_> {
+    /// Whether it is the same class of the same data, perhaps of another run.
+    fn is(&self, other: &Class<'_>) -> bool {
+        let [data, others] = [self.run, other.run].map(|run| &run.preset.data);
+        // A folder is a data set of its own; the others are the same wherever they lie.
+        let same_place = data.source != data::Source::Folder || data.path == others.path;
+        self.label == other.label && data.source == others.source && same_place
+    }
 }
 
 /// The classes of all modules in their order.
@@ -293,25 +310,32 @@ fn classes_of<'a>(sources: &[Source<'a>]) -> Result<Vec<Class<'a>>, Error> {
     let mut classes: Vec<Class<'a>> = Vec::new();
     for source in sources {
         let manifest = &source.module.manifest;
-        let data = &source.run.preset.data;
-        for (name, &label) in manifest.classes.iter().zip(&manifest.class_indices) {
-            if classes.iter().any(|other| other.data.source == data.source && other.name == name) {
+        let labels = manifest.classes.iter().zip(&manifest.class_indices).zip(&source.runs);
+        for ((name, &label), &(run, dataset)) in labels {
+            let class = Class { name, label, run, dataset };
+            if classes.iter().any(|other| other.is(&class)) {
                 return Err(Error::Refused(format!(
                     "two of the modules have the class `{name}`; take it out of one"
                 )));
             }
-            classes.push(Class { name, label, run: source.run.id.clone(), data, dataset: source.dataset });
+            classes.push(class);
         }
     }
     Ok(classes)
 }
 
-/// Names of classes; of those that several data sets use, the data set's first.
+/// Names of classes; of those that several data sets use, the data set's first, or the run's where that is no
+/// difference either.
 fn unique_names(classes: &[Class<'_>]) -> Vec<String> {
-    let name = |class: &Class<'_>| match classes.iter().filter(|other| other.name == class.name).count() {
-        1 => class.name.to_owned(),
-        _ => format!("{}:{}", class.data.source, class.name),
+    let forms: [fn(&Class<'_>) -> String; 3] = [
+        |class| class.name.to_owned(),
+        |class| format!("{}:{}", class.run.preset.data.source, class.name),
+        |class| format!("{}:{}", class.run.id, class.name),
+    ];
+    let is_unique = |form: &fn(&Class<'_>) -> String, class| {
+        classes.iter().filter(|other| form(other) == form(class)).count() == 1
     };
+    let name = |class| forms.iter().find(|form| is_unique(form, class)).unwrap_or(&forms[2])(class);
     classes.iter().map(name).collect()
 }
 
@@ -355,6 +379,7 @@ pub(super) fn samples(classes: &[Labelled<'_>], split: fn(&Dataset) -> &Images) 
 
 struct Compose<'a> {
     name: &'a str,
+    run: &'a Manifest,
     sources: &'a [Source<'a>],
 }
 
@@ -362,7 +387,7 @@ impl Task for Compose<'_> {
     type Output = Result<Module, Error>;
 
     fn run<B: backend::Training>(self, device: B::Device) -> Self::Output {
-        compose_on::<B>(self.name, self.sources, &device)
+        compose_on::<B>(self.name, self.run, self.sources, &device)
     }
 }
 
@@ -370,7 +395,7 @@ struct Replace<'a> {
     name: &'a str,
     weak: &'a Weak<'a>,
     class: usize,
-    donor: &'a Source<'a>,
+    donor: &'a Module,
 }
 
 impl Task for Replace<'_> {
@@ -467,8 +492,8 @@ impl Kept {
 
 /// Kernels of all parts, and their share of all whole networks together.
 fn together(parts: impl Iterator<Item = (u64, f64)>) -> (u64, f64) {
-    let (kept, whole) = parts.fold((0, 0.0), |(kept, whole), (kernels, share)| {
-        (kept + kernels, whole + if share > 0.0 { kernels as f64 / share } else { 0.0 })
+    let (kept, whole) = parts.fold((0_u64, 0.0), |(kept, whole), (kernels, share)| {
+        (kept.saturating_add(kernels), whole + if share > 0.0 { kernels as f64 / share } else { 0.0 })
     });
     (kept, kept as f64 / f64::max(whole, 1.0))
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{EpochRecord, StepRecord, Summary};
 use crate::backend::Machine;
+use crate::import;
 use crate::modular::Usage;
 
 /// Something that happened in a session, at a step. Serialised as a line of the run's event log, but for
@@ -17,10 +18,9 @@ pub enum Event {
     Imported {
         /// 0.
         step: u64,
-        /// The file's name.
-        file: String,
-        /// The SHA-256 of its bytes, in hexadecimal digits.
-        sha256: String,
+        /// The file they came in.
+        #[serde(flatten)]
+        from: Imported,
     },
     /// Training starts, or goes on after `step` steps.
     Started {
@@ -141,6 +141,21 @@ pub enum Event {
         /// Step of the newest checkpoint, if there is one.
         checkpoint: Option<u64>,
     },
+}
+
+/// A file of weights that another program had trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Its name.
+    pub file: String,
+    /// The SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+    /// What it was read as; older logs do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<import::Format>,
+    /// The table of names that was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<import::Names>,
 }
 
 impl Event {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::branch::branch;
 use super::error::Error;
-use super::event::Event;
+use super::event::{Event, Imported};
 use crate::data::{self, Dataset};
 use crate::import;
 use crate::network::State;
@@ -87,7 +87,7 @@ impl Prepared {
     }
 
     /// A new run of weights that another program has trained: it has nothing left to train and is only measured.
-    /// `mapping` is a file of names. Gives the number of arrays too.
+    /// `names` is a table of names. Gives the number of arrays too.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl Prepared {
     pub fn import(
         mut preset: Preset,
         file: &import::File,
-        mapping: Option<&Path>,
+        names: Option<import::Names>,
         name: Option<&str>,
         device: &str,
         store: &Store,
@@ -103,12 +103,13 @@ impl Prepared {
     ) -> Result<(Self, usize), Error> {
         let dataset = data::load(&preset.data, preset.training.seed, archives)?;
         let spec = preset.spec(dataset.train.shape, dataset.classes.len())?;
-        let weights = file.weights(&spec, mapping)?;
+        let weights = file.weights(&spec, names.as_ref())?;
         let count = weights.0.len();
         preset.training.epochs = 0;
         let mut prepared = Prepared::with_weights(preset, name, device, store, dataset, weights)?;
-        let event = Event::Imported { step: 0, file: file.name.clone(), sha256: file.sha256.clone() };
-        prepared.writer.events.append(&event)?;
+        let (file, sha256, format) = (file.name.clone(), file.sha256.clone(), Some(file.format));
+        let from = Imported { file, sha256, format, names };
+        prepared.writer.events.append(&Event::Imported { step: 0, from })?;
         Ok((prepared, count))
     }
 

@@ -15,7 +15,7 @@ use crate::data::{Dataset, Images};
 use crate::method::MethodConfig;
 use crate::modular::Usage;
 use crate::network::{Array, Network, Spec, State};
-use crate::run::{Checkpoint, Manifest, Module, ModuleManifest, Run};
+use crate::run::{Checkpoint, Manifest, Module, ModuleManifest, Run, check_name};
 
 /// Images that pass through a network at once in [`predict`].
 const BATCH: usize = 64;
@@ -102,8 +102,9 @@ impl Loaded {
     ///
     /// # Errors
     ///
-    /// As [`Whole::extract`].
+    /// As [`Whole::extract`], and when the run's directory has a name that a module could not tell.
     pub fn extract(&self, request: &Request, device: Device) -> Result<Module, Error> {
+        check_name(&self.run.manifest.id)?;
         device.run(Extract { whole: self.whole(), request })?
     }
 

@@ -6,12 +6,12 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::command::{option, quoted};
 use super::hits::{Hits, Target};
 use super::message::{Effect, Job, Launch};
 use super::output;
 use super::theme::Look;
 use super::widget::{Field, Form, FormEvent};
+use crate::export::command::{option, quoted};
 use crate::run::check_name;
 
 /// A form, and what it is for.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub use self::load::Logs;
 use crate::plot::{Curve, History, XAxis};
 use crate::run::{Manifest, Parent};
-use crate::train::{Change, EpochRecord, Event, Setting, SplitRecord, StepRecord};
+use crate::train::{Change, EpochRecord, Event, Imported, Setting, SplitRecord, StepRecord};
 
 /// What the learning rate's slider and its changes are called.
 pub const LEARNING_RATE: &str = "learning rate";
@@ -125,8 +125,8 @@ pub struct Curves {
     pub run: String,
     /// Where it branched off.
     pub parent: Option<Parent>,
-    /// The name of the file that its weights were imported from, if they were.
-    pub imported: Option<String>,
+    /// The file that its weights were imported from, if they were.
+    pub imported: Option<Imported>,
     /// Whether its method makes masks.
     pub modular: bool,
     /// Summands of the loss, cross-entropy first.
@@ -263,7 +263,7 @@ impl Curves {
             Event::Finished { step, .. } | Event::Stopped { step } | Event::Failed { step, .. } => {
                 self.step = *step;
             }
-            Event::Imported { file, .. } => self.imported = Some(file.clone()),
+            Event::Imported { from, .. } => self.imported = Some(from.clone()),
             Event::Machine { .. }
             | Event::Tuning { .. }
             | Event::Ready { .. }

@@ -46,8 +46,8 @@ use super::output;
 use super::prompt::Prompt;
 use super::shared::Shared;
 use super::widget::{Answer, Dialog, FormEvent, Input, Selection};
+use crate::export::command::{extract, quoted};
 use crate::train::Event;
-use crate::tui::command::quoted;
 use card::Card;
 use extraction::Extraction;
 use forms::Sheet;
@@ -272,7 +272,9 @@ impl Modules {
             Some(Popup::Sheet(Sheet::Compose(form, modules))) => {
                 return Some(command::compose(form, modules));
             }
-            Some(Popup::Sheet(Sheet::Replace(form, _))) => return Some(command::replace(form, &subject.run)),
+            Some(Popup::Sheet(Sheet::Replace(form, _))) => {
+                return Some(command::replace(form, &subject.run, subject.classes.names()));
+            }
             Some(Popup::Sheet(Sheet::SaveSet(_) | Sheet::Picture(_) | Sheet::Chart(_))) => return None,
             _ => {}
         }
@@ -288,7 +290,7 @@ impl Modules {
             Some(Popup::Sheet(Sheet::Extract(form))) => forms::request(form, subject)?,
             _ => forms::plain_request(subject),
         };
-        Some(command::extract(&subject.run, subject.classes.names(), &request))
+        Some(extract(&subject.run, subject.classes.names(), &request))
     }
 
     /// The value under the cursor.

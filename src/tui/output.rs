@@ -1,8 +1,8 @@
 //! The form for writing a module or a run for other programs, and what it comes to.
 
-use super::command::quoted;
 use super::message::Export;
 use super::widget::{Field, Form};
+use crate::export::command::quoted;
 use crate::export::onnx::Preprocessing;
 
 /// What a network can be written as, the ending of it, and a line about it.
@@ -83,7 +83,7 @@ pub fn command_line(form: &Form, target: &str) -> String {
     let mut line =
         format!("cleave export {} --format {format} --to {}", quoted(target), quoted(&form.value("path")));
     if preprocessing.is_some() {
-        line += &format!(" --with-preprocessing {}", form.value("pixels"));
+        line += &format!(" --with-preprocessing={}", form.value("pixels"));
     }
     for (flag, set) in [("--without-masks", without_masks), ("--fold-bn", fold_norm)] {
         if set {

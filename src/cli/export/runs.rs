@@ -6,7 +6,7 @@ use super::{Args, Format};
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output;
-use crate::export::{self, History, Records};
+use crate::export::{History, Records, Written};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -22,19 +22,10 @@ struct Report {
 pub(super) fn export(args: &Args, records: Records, context: &Context) -> Result<(), Failure> {
     let run = context.store.open(&args.target)?;
     let history = History::read(&run)?;
-    history.problems.iter().for_each(|problem| eprintln!("warning: {problem}"));
-    let directory = records.directory(&args.to, &run.manifest.id);
-    let files = records.encode(&history)?;
-    let contents: Vec<(&str, &[u8])> =
-        files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
-    export::write_all(&directory, &contents, args.force)?;
-    let report = Report {
-        run: run.manifest.id.clone(),
-        path: directory.display().to_string(),
-        format: args.format,
-        bytes: files.iter().map(|(_, bytes)| bytes.len()).sum(),
-        files: files.into_iter().map(|(name, _)| name).collect(),
-    };
+    history.problems.iter().for_each(|problem| output::warn(problem));
+    let Written { directory, files, bytes } = records.write(&history, &args.to, args.force)?;
+    let (run, path) = (run.manifest.id.clone(), directory.display().to_string());
+    let report = Report { run, path, format: args.format, files, bytes };
     match args.json {
         true => output::json(&report)?,
         false => eprintln!("{} is in {}: {}", report.run, report.path, report.files.join(", ")),

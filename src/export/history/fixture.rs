@@ -39,6 +39,7 @@ pub(crate) fn history() -> History {
             finished,
         ],
         usage: Some(usage),
+        before: None,
         problems: vec!["the module x is <damaged>".into()],
         manifest,
     }

@@ -2,8 +2,8 @@
 
 use super::charts;
 use super::document::{Block, Document, Table};
-use super::{count, percent, percent_or_dash};
 use crate::export::error::Error;
+use crate::export::figure::{count, percent, percent_or_dash};
 use crate::export::history::History;
 use crate::modular::{ClassModules, module_cost};
 use crate::run::{Ancestor, ClassAccuracy, Control, ModuleManifest, Origin};

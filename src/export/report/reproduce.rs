@@ -1,26 +1,32 @@
 //! The commands and files that make a run and its modules again.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 use super::document::{Block, Document};
+use crate::export::command::{branch, extract, option, quoted};
 use crate::export::error::Error;
 use crate::export::history::History;
-use crate::run::{Ancestor, Manifest, ModuleManifest, Origin, Parent};
-use crate::train::{Change, Schedule};
+use crate::preset::Preset;
+use crate::run::{Ancestor, Manifest, ModuleManifest, Origin, Parent, class_word};
+use crate::train::{Change, Imported, Request, Schedule};
 
 pub(super) fn section(history: &History, page: &mut Document) -> Result<(), Error> {
     let manifest = &history.manifest;
     let id = &manifest.id;
     page.heading(3, "To do it again");
-    page.text(format!("With cleave {} and the preset below in {id}.toml:", manifest.program));
+    // A branch begins with its parent's preset.
+    let given = match manifest.parent {
+        None => format!(" and the preset below in {id}.toml"),
+        Some(_) => String::new(),
+    };
+    page.text(format!("With cleave {}{given}:", manifest.program));
     let schedule = schedule(history);
     let mut commands = vec![beginning(history, &schedule, page)];
     let mut modules: Vec<&ModuleManifest> = history.modules.iter().collect();
     // What is made of modules comes after them.
     modules.sort_by_key(|module| (origin(module) != Origin::Extracted, &module.created));
-    commands.extend(modules.iter().map(|module| making(id, module)));
-    commands.push(format!("cleave report {id} --to report"));
+    commands.extend(modules.iter().map(|module| making(manifest, module)));
+    commands.push(format!("cleave report {} --to report", quoted(id)));
     let others = modules.iter().flat_map(|module| parents(module)).map(|parent| &parent.run);
     let others: BTreeSet<&str> = others.filter(|run| *run != id).map(String::as_str).collect();
     if !others.is_empty() {
@@ -28,7 +34,11 @@ pub(super) fn section(history: &History, page: &mut Document) -> Result<(), Erro
         page.text(format!("Modules of other runs are among the parents; make these runs first: {others}."));
     }
     page.blocks.push(Block::Code("Commands".into(), commands.join("\n") + "\n"));
-    page.blocks.push(Block::Code(format!("{id}.toml, the preset as used"), manifest.preset.to_toml()?));
+    let preset = preset(history, page).to_toml()?;
+    page.blocks.push(Block::Code(format!("{id}.toml, the preset as used"), preset));
+    if let Some(names) = history.imported().and_then(|from| from.names.as_ref()) {
+        page.blocks.push(Block::Code(format!("{}, the table of names", names.file), names.text.clone()));
+    }
     if !schedule.change.is_empty() {
         let text = toml::to_string(&schedule).map_err(crate::preset::Error::Write)?;
         page.blocks.push(Block::Code(format!("{id}-schedule.toml, what was changed on the way"), text));
@@ -36,27 +46,43 @@ pub(super) fn section(history: &History, page: &mut Document) -> Result<(), Erro
     Ok(())
 }
 
+/// The preset, of which an import uses no epoch, though no preset may say so.
+fn preset(history: &History, page: &mut Document) -> Preset {
+    let mut preset = history.manifest.preset.clone();
+    if history.imported().is_some() && preset.training.epochs == 0 {
+        page.text("An import trains nothing: the epochs of the preset do not count.");
+        preset.training.epochs = 1;
+    }
+    preset
+}
+
 /// The command that makes the run.
 fn beginning(history: &History, schedule: &Schedule, page: &mut Document) -> String {
-    let Manifest { id, device, parent, .. } = &history.manifest;
-    if let Some((file, sha256)) = history.imported() {
-        page.text(format!("The weights are those of the file {file} with the SHA-256 {sha256}."));
-        return format!("cleave import {} --preset {id}.toml --name {id} --device {device}", quoted(file));
+    let Manifest { id, device, parent, preset, .. } = &history.manifest;
+    let file = quoted(&format!("{id}.toml"));
+    let ending = option("name", id) + &option("device", device);
+    if let Some(Imported { file: weights, sha256, format, names }) = history.imported() {
+        page.text(format!("The weights are those of the file {weights} with the SHA-256 {sha256}."));
+        let format = format.map_or_else(String::new, |format| option("format", format.name()));
+        let names = names.as_ref().map_or_else(String::new, |names| option("map", &names.file));
+        return format!("cleave import {}{format} --preset {file}{names}{ending}", quoted(weights));
     }
-    let source = match parent {
-        None => format!("{id}.toml"),
-        Some(Parent { run, step }) => {
+    let command = match parent {
+        None => format!("cleave train {file}"),
+        Some(parent) => {
+            let Parent { run, step } = parent;
             page.text(format!(
-                "The run branched off {run} after step {step}; make that one first and stop it there."
+                "The run branched off {run} after step {step}; make that one first, and stop it there if it does not \
+                 keep that checkpoint."
             ));
-            format!("--branch {run}")
+            branch(parent, preset, history.before.as_ref())
         }
     };
     let replay = match schedule.change.is_empty() {
         true => String::new(),
-        false => format!(" --schedule {id}-schedule.toml"),
+        false => option("schedule", &format!("{id}-schedule.toml")),
     };
-    format!("cleave train {source} --name {id} --device {device}{replay}")
+    command + &ending + &replay
 }
 
 /// The changes of settings that the event log tells of.
@@ -74,25 +100,25 @@ fn parents(module: &ModuleManifest) -> &[Ancestor] {
 }
 
 /// The command that makes a module.
-fn making(run: &str, module: &ModuleManifest) -> String {
+fn making(manifest: &Manifest, module: &ModuleManifest) -> String {
     let name = |parent: &Ancestor| match &parent.module {
-        Some(module) => format!("{}/{module}", parent.run),
-        None => parent.run.clone(),
+        Some(module) => quoted(&format!("{}/{module}", parent.run)),
+        None => quoted(&parent.run),
     };
     let parents: Vec<String> = parents(module).iter().map(name).collect();
     let mut command = match (origin(module), parents.as_slice()) {
         (Origin::Composed, parents) => compose(parents, module),
         (Origin::Replaced, [weak, donor, ..]) => {
             let class = module.card.as_ref().and_then(|card| card.replaced).unwrap_or_default();
-            format!("cleave replace --in {weak} --class {class} --with {donor}")
+            let class = option("class", &class_word(class, &manifest.classes));
+            format!("cleave replace --in {weak}{class} --with {donor}{}", option("name", &module.name))
         }
-        _ => extract(run, module),
+        _ => extract(&manifest.id, &manifest.classes, &request(module)),
     };
-    let _ = write!(command, " --name {}", module.name);
     if origin(module) != Origin::Replaced
-        && let Some(licence) = module.card.as_ref().map(|card| &card.licence).filter(|text| !text.is_empty())
+        && let Some(card) = &module.card
     {
-        let _ = write!(command, " --licence {}", quoted(licence));
+        command.push_str(&option("licence", &card.licence));
     }
     command
 }
@@ -102,44 +128,83 @@ fn compose(parents: &[String], module: &ModuleManifest) -> String {
         true => "--join logits".to_owned(),
         false => format!("--join union --fine-tune {}", module.fine_tune_epochs),
     };
-    format!("cleave compose {} {join}", parents.join(" "))
+    format!("cleave compose {} {join}{}", parents.join(" "), option("name", &module.name))
 }
 
-/// As one word of a shell.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
+/// What was asked for when the module was taken out.
+fn request(module: &ModuleManifest) -> Request {
+    Request {
+        classes: module.class_indices.clone(),
+        threshold: module.threshold,
+        head: module.head,
+        fold_masks: module.fold_masks,
+        fine_tune_epochs: module.fine_tune_epochs as usize,
+        controls: module.controls.len(),
+        name: module.name.clone(),
     }
-}
-
-/// Classes are given by number: a name may hold anything.
-fn extract(run: &str, module: &ModuleManifest) -> String {
-    let classes: Vec<String> = module.class_indices.iter().map(usize::to_string).collect();
-    let mut command = format!(
-        "cleave extract {run} --classes {} --threshold {} --fine-tune {}",
-        classes.join(","),
-        module.threshold,
-        module.fine_tune_epochs
-    );
-    for (flag, given) in [(" --head-free", !module.head), (" --fold-masks", module.fold_masks)] {
-        if given {
-            command.push_str(flag);
-        }
-    }
-    if !module.controls.is_empty() {
-        let _ = write!(command, " --controls {}", module.controls.len());
-    }
-    command
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::export::history::fixture;
+    use crate::train::Event;
+
+    /// Captions and contents of the files and commands that are told of a run.
+    fn told(history: &History) -> Vec<(String, String)> {
+        let mut page = Document { title: String::new(), blocks: Vec::new() };
+        section(history, &mut page).unwrap();
+        let code = page.blocks.into_iter().filter_map(|block| match block {
+            Block::Code(caption, code) => Some((caption, code)),
+            _ => None,
+        });
+        code.collect()
+    }
 
     #[test]
-    fn any_text_is_one_word_of_a_shell() {
-        assert_eq!((quoted("MIT"), quoted("it's $HOME")), ("MIT".into(), "'it'\\''s $HOME'".into()));
+    fn an_imported_run_is_made_again_from_its_file_with_a_preset_that_loads() {
+        let mut history = fixture::history();
+        history.manifest.preset.training.epochs = 0;
+        let logged = r#"{"kind":"imported","step":0,"file":"odd.pth","sha256":"ab","format":"pytorch",
+            "names":{"file":"my names.toml","text":"\"conv0\" = \"stem\"\n"}}"#;
+        history.events.insert(0, serde_json::from_str(logged).unwrap());
+        let told = told(&history);
+        let command = "cleave import odd.pth --format pytorch --preset run-1.toml --map 'my names.toml' --name run-1 \
+                       --device cpu\n";
+        assert!(told[0].1.starts_with(command), "{}", told[0].1);
+        let preset = Preset::parse(&told[1].1, "run-1.toml", &[]).unwrap();
+        assert_eq!(preset.network, history.manifest.preset.network);
+        assert_eq!(told[2], ("my names.toml, the table of names".into(), "\"conv0\" = \"stem\"\n".into()));
+    }
+
+    #[test]
+    fn an_import_that_an_older_program_logged_is_still_read() {
+        let event: Event =
+            serde_json::from_str(r#"{"kind":"imported","step":0,"file":"a.pth","sha256":"ab"}"#).unwrap();
+        let from = Imported { file: "a.pth".into(), sha256: "ab".into(), format: None, names: None };
+        assert_eq!(event, Event::Imported { step: 0, from });
+    }
+
+    #[test]
+    fn a_branch_is_made_again_from_its_step_with_what_it_changed() {
+        let mut history = fixture::history();
+        history.manifest.parent = Some(Parent { run: "digits-1".into(), step: 40 });
+        history.manifest.preset =
+            Preset::find("digits", Path::new(""), &["method.beta=4".parse().unwrap()]).unwrap();
+        let commands = &told(&history)[0].1;
+        let begins =
+            "cleave train --branch digits-1 --step 40 --set method.beta=4.0 --name run-1 --device cpu";
+        assert!(commands.starts_with(begins), "{commands}");
+    }
+
+    #[test]
+    fn classes_are_named_so_that_the_command_line_finds_them_again() {
+        let mut history = fixture::history();
+        history.manifest.classes = ["1", "0", "a,b"].map(str::to_owned).into();
+        history.modules[0].class_indices = vec![0, 2];
+        let commands = &told(&history)[0].1;
+        assert!(commands.contains("--classes 1,2 "), "{commands}");
     }
 }

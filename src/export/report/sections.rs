@@ -2,10 +2,10 @@
 
 use super::charts;
 use super::document::{Block, Document, Table};
-use super::{count, percent, percent_or_dash, ratio_or_dash};
 use crate::backend::Machine;
 use crate::data::Augmentation;
 use crate::export::error::Error;
+use crate::export::figure::{count, percent, percent_or_dash, ratio_or_dash};
 use crate::export::history::History;
 use crate::network::Cost;
 use crate::preset::Preset;
@@ -139,7 +139,7 @@ fn facts(history: &History) -> Result<Table, Error> {
     let branched = manifest.parent.as_ref();
     let branched =
         branched.map(|parent| ("branched from", format!("{} after step {}", parent.run, parent.step)));
-    let imported = history.imported().map(|(file, _)| ("weights", format!("of the file {file}")));
+    let imported = history.imported().map(|from| ("weights", format!("of the file {}", from.file)));
     Ok(Table::facts(facts.into_iter().chain(branched).chain(imported)))
 }
 

@@ -3,10 +3,10 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
 use ratatui::layout::Rect;
 
-use super::super::command::{option, quoted};
 use super::super::hits::Target;
 use super::super::message::{Effect, Job, Launch, PresetCard, RunRow, Trial};
 use super::super::widget::{Field, Form, FormEvent};
+use crate::export::command::{option, quoted};
 use crate::preset::Preset;
 use crate::run;
 use crate::train::Schedule;

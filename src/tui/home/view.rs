@@ -20,6 +20,7 @@ use super::super::theme::{Look, Role};
 use super::super::widget::{Column, Table, frame, text};
 use super::list::{self, Key};
 use super::{Home, Open, rows};
+use crate::export::figure::share_or_dash;
 use crate::network::Cost;
 use crate::plot::grouped;
 use crate::run::Status;
@@ -190,10 +191,10 @@ fn cells(shared: &Shared, look: Look, row: &RunRow, depth: usize) -> Vec<(String
         method,
         preset,
         data,
-        (percent(list::accuracy(row)), plain),
+        (share_or_dash(list::accuracy(row)), plain),
         rate(masks.map(|masks| masks.cohesion)),
         rate(masks.map(|masks| masks.coupling)),
-        (percent(masks.map(|masks| masks.krr)), plain),
+        (share_or_dash(masks.map(|masks| masks.krr)), plain),
         (row.entry.age().map_or("-".into(), age), dim),
         (row.tags.join(" "), dim),
     ]
@@ -246,10 +247,6 @@ fn facts(row: &RunRow) -> Vec<(&'static str, String)> {
     }
     facts.push(("files", entry.path.display().to_string()));
     facts
-}
-
-fn percent(fraction: Option<f64>) -> String {
-    fraction.map_or("-".into(), |fraction| format!("{:.1} %", fraction * 100.0))
 }
 
 /// A count in thousands or millions where it is long.

@@ -268,7 +268,7 @@ pub(super) fn replace(subject: &Subject, donors: &[Named], chosen: (usize, usize
         vec![
             Field::choice("class", "Class", classes, chosen.0).help("the class that the network is weak at"),
             Field::choice("donor", "Module", donors, chosen.1)
-                .help("it decides the class; it must know a class of this name, or be of one class"),
+                .help("it decides the class: with its own of this name, or as a module of any one class"),
             Field::text("name", "Name", &replaced_name(&class)).check(check_name),
         ],
     );

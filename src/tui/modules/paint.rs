@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
+pub(super) use crate::export::figure::{count, share as percent, share_or_dash as percent_or_dash};
 use crate::plot::{Canvas, Cells};
 use crate::tui::action::Action;
 use crate::tui::canvas::canvas;
@@ -127,27 +128,6 @@ pub(super) fn heads<'n>(names: impl IntoIterator<Item = &'n String>, charset: Ch
 pub(super) fn first_row(cursor: usize, rows: usize, shown: u16) -> usize {
     let shown = usize::from(shown);
     cursor.saturating_sub(shown / 2).min(rows.saturating_sub(shown))
-}
-
-/// A share as a percentage.
-pub(super) fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
-}
-
-/// A share as a percentage, or a dash.
-pub(super) fn percent_or_dash(share: Option<f64>) -> String {
-    share.map_or_else(|| "-".into(), percent)
-}
-
-/// A count in thousands, millions or billions.
-pub(super) fn count(n: u64) -> String {
-    let scaled = |unit: f64, name: &str| format!("{:.2} {name}", n as f64 / unit);
-    match n {
-        0..10_000 => n.to_string(),
-        10_000..1_000_000 => scaled(1e3, "k"),
-        1_000_000..1_000_000_000 => scaled(1e6, "M"),
-        _ => scaled(1e9, "G"),
-    }
 }
 
 /// Seconds in the unit that suits them.

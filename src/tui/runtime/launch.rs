@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 
 use super::Incoming;
-use crate::import::File;
+use crate::import::{File, Names};
 use crate::preset::{Override, Preset};
 use crate::run::Manifest;
 use crate::train::{Event, Prepared, Schedule, Session};
@@ -79,7 +79,7 @@ fn prepare(context: &Context, launch: Launch) -> Result<Started, String> {
             Err(error) => Err(error),
         },
         Launch::Branch { run, step, name, preset } => {
-            let parent = store.open(&run).map_err(|error| text(&error))?;
+            let parent = store.exact(&run).map_err(|error| text(&error))?;
             Prepared::branch(&parent, step, name.as_deref(), preset, &archives)
         }
         Launch::Import { file, preset, set, map, name } => {
@@ -88,8 +88,9 @@ fn prepare(context: &Context, launch: Launch) -> Result<Started, String> {
             let preset = Preset::find(&preset, &context.paths.presets(), &overrides);
             let preset = preset.map_err(|error| text(&error))?;
             let file = File::open(&file, None).map_err(|error| text(&error))?;
+            let names = map.as_deref().map(Names::open).transpose().map_err(|error| text(&error))?;
             let (name, device) = (name.as_deref(), device.to_string());
-            Prepared::import(preset, &file, map.as_deref(), name, &device, store, &archives)
+            Prepared::import(preset, &file, names, name, &device, store, &archives)
                 .map(|(prepared, _)| prepared)
         }
     };

@@ -37,18 +37,20 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
             Reply::Preset { name, set, card }
         }
         Job::RemoveRun(run) => {
-            let removed = context.store.remove(&run).map_err(text);
+            // The list may be of before another process removed it: no other's name may stand for it.
+            let found = context.store.directory_of(&run);
+            let removed = found.and_then(|_| context.store.remove(&run)).map_err(text);
             Reply::Done(removed.map(|path| format!("deleted {}", path.display())))
         }
         Job::Tag { run, tags } => {
-            let tagged = context.store.open(&run).and_then(|run| run.set_tags(&tags)).map_err(text);
+            let tagged = context.store.exact(&run).and_then(|run| run.set_tags(&tags)).map_err(text);
             Reply::Done(tagged.map(|()| match tags.is_empty() {
                 true => format!("{run} has no tags now"),
                 false => format!("{run} is tagged {}", tags.join(", ")),
             }))
         }
         Job::RemoveModule { run, module } => {
-            let done = context.store.open(&run).and_then(|run| run.remove_module(&module)).map_err(text);
+            let done = context.store.exact(&run).and_then(|run| run.remove_module(&module)).map_err(text);
             Reply::Removed { run, module, done }
         }
         Job::Verify { run, module } => Reply::Done(verify(context, &run, &module)),
@@ -94,7 +96,7 @@ fn runs(context: &Context) -> Result<Vec<RunRow>, String> {
 
 /// What can be read of a run; a log that cannot be read leaves the rest.
 fn history(context: &Context, name: &str, until: u64, smoothing: f64) -> Result<Past, String> {
-    let run = context.store.open(name).map_err(text)?;
+    let run = context.store.exact(name).map_err(text)?;
     let mut problems = Vec::new();
     let mut note = |error: crate::run::Error| problems.push(error.to_string());
     let epochs = run.metrics().map(|(records, _)| records).map_err(&mut note).unwrap_or_default();
@@ -116,7 +118,7 @@ fn shelf(context: &Context, name: &str) -> Result<Shelf, String> {
 }
 
 fn verify(context: &Context, run: &str, name: &str) -> Result<String, String> {
-    let entries = context.store.open(run).and_then(|run| run.modules()).map_err(text)?;
+    let entries = context.store.exact(run).and_then(|run| run.modules()).map_err(text)?;
     let entry = entries.into_iter().find(|entry| entry.name == name);
     let entry = entry.ok_or_else(|| format!("the run {run} has no module {name}"))?;
     let found = Module::verify(&entry.path).map_err(text)?;
@@ -141,7 +143,7 @@ fn verify(context: &Context, run: &str, name: &str) -> Result<String, String> {
 
 fn report(context: &Context, runs: &[String], to: &Path) -> Result<String, String> {
     let read = |run: &String| {
-        let run = context.store.open(run).map_err(text)?;
+        let run = context.store.exact(run).map_err(text)?;
         export::History::read(&run).map_err(text)
     };
     let histories = runs.iter().map(read).collect::<Result<Vec<_>, String>>()?;

@@ -7,8 +7,7 @@ use super::super::message::{Export, Job, Named, Prediction, Reply};
 use super::Context;
 use crate::backend::{Cpu, cpu_device};
 use crate::data::{Images, read_image};
-use crate::export::tables::{Table, tables};
-use crate::export::{self, Form, Package, tensorboard};
+use crate::export::{Form, History, Package, Records};
 use crate::modular::Usage;
 use crate::network::Spec;
 use crate::run::{Module, ModuleManifest, Run};
@@ -61,7 +60,7 @@ fn text(error: impl std::fmt::Display) -> String {
 }
 
 fn open(context: &Context, run: &str) -> Result<Run, String> {
-    context.store.open(run).map_err(text)
+    context.store.exact(run).map_err(text)
 }
 
 fn load(context: &Context, run: &str, step: Option<u64>) -> Result<Loaded, String> {
@@ -182,7 +181,10 @@ fn write(
         "onnx" => Form::Onnx(export.preprocessing),
         "pytorch" => Form::Pytorch,
         "burn" => Form::Burn,
-        format => return records(&run, format, to),
+        "tensorboard" => return records(&run, Records::Tensorboard, to),
+        "csv" => return records(&run, Records::Csv, to),
+        "json" => return records(&run, Records::Json, to),
+        other => return Err(format!("there is no format {other}")),
     };
     let package = match name {
         Some(name) => Package::of_module(module(&run, name)?),
@@ -196,19 +198,11 @@ fn write(
 }
 
 /// Writes what was recorded of a run.
-fn records(run: &Run, format: &str, to: &Path) -> Result<String, String> {
-    let history = export::History::read(run).map_err(text)?;
-    let file = |table: &Table, encode: fn(&Table) -> String| {
-        (format!("{}.{format}", table.name), encode(table).into_bytes())
-    };
-    let files: Vec<(String, Vec<u8>)> = match format {
-        "tensorboard" => vec![tensorboard::file(&history).map_err(text)?],
-        "csv" => tables(&history).map_err(text)?.iter().map(|table| file(table, Table::csv)).collect(),
-        "json" => tables(&history).map_err(text)?.iter().map(|table| file(table, Table::json)).collect(),
-        other => return Err(format!("there is no format {other}")),
-    };
-    let contents: Vec<(&str, &[u8])> =
-        files.iter().map(|(name, bytes)| (name.as_str(), &bytes[..])).collect();
-    export::write_all(to, &contents, false).map_err(text)?;
-    Ok(format!("the records of {} are in {}: {} files", run.manifest.id, to.display(), files.len()))
+fn records(run: &Run, records: Records, to: &Path) -> Result<String, String> {
+    let history = History::read(run).map_err(text)?;
+    let written = records.write(&history, to, false).map_err(text)?;
+    let (run, files) = (&run.manifest.id, written.files.len());
+    let mut said = format!("the records of {run} are in {}: {files} files", written.directory.display());
+    history.problems.iter().for_each(|problem| said.push_str(&format!("; {problem}")));
+    Ok(said)
 }

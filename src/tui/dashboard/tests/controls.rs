@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::backend::GpuLoad;
+use crate::train::Imported;
 
 #[test]
 fn the_load_of_a_gpu_is_shown_where_it_trains_and_said_to_be_unknown_where_it_cannot_be_asked() {
@@ -201,7 +202,8 @@ fn the_command_line_of_a_preset_that_is_not_in_the_program_names_a_file_of_it() 
 #[test]
 fn the_command_line_of_imported_weights_imports_them() {
     let mut bench = Bench::training("digits", 20);
-    bench.hear(Event::Imported { step: 0, file: "theirs.pth".into(), sha256: String::new() });
+    let from = Imported { file: "theirs.pth".into(), sha256: String::new(), format: None, names: None };
+    bench.hear(Event::Imported { step: 0, from });
     let line = bench.dashboard.command_line(&bench.shared).unwrap();
     assert_eq!(line, "cleave import theirs.pth --preset digits");
 }

@@ -67,6 +67,6 @@ fn an_export_is_made_as_its_form_says() {
     stage.keys(&[KeyCode::BackTab, KeyCode::BackTab, KeyCode::Right]);
     assert_eq!(
         stage.screen.command_line(&stage.shared).unwrap(),
-        "cleave export digits-1/cat-dog --format onnx --to digits-1-cat-dog.onnx --with-preprocessing nhwc"
+        "cleave export digits-1/cat-dog --format onnx --to digits-1-cat-dog.onnx --with-preprocessing=nhwc"
     );
 }
