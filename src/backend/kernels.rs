@@ -8,7 +8,7 @@
 //! | `convolution` | `ConvKernel`: a convolution with its weights; `shape`: its sizes, and sets of channels |
 //! | `plan` | which scheme a convolution uses and how intermediate results lie |
 //! | `work` | a pass over a batch: chunks, and the threads that work on them |
-//! | `pass` | the jobs of a pass: samples to points and back, products at the points |
+//! | `pass` `transfer` | the jobs of a pass: products at the points; samples to points and back |
 //! | `tiles` `staging` `weights` | transforms of images, copies of images, transforms of weights |
 //! | `groups` | samples that share a list of channels |
 //! | `gemm` `matmul` | products of matrices, by registers and whole |
@@ -16,7 +16,7 @@
 //! | `pool` `scratch` | threads and memory |
 //!
 //! A convolution becomes one matrix product for each of some points: 36 for 4x4 outputs, 9 for images of 2x2
-//! pixels, and one, with patches of the image as rows, for everything else. Channels that are zero in a group
+//! pixels, and one, with windows of the image as rows, for everything else. Channels that are zero in a group
 //! of samples are left out of the products; this changes nothing but the time.
 //!
 //! Only AVX-512, AVX2 and the portable kernels on x86-64 have been run; on aarch64 the portable ones are
@@ -35,6 +35,7 @@ mod shape;
 mod simd;
 mod staging;
 mod tiles;
+mod transfer;
 mod weights;
 mod work;
 #[cfg(target_arch = "x86_64")]
