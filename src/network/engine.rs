@@ -138,7 +138,7 @@ fn tensors<B: Backend>(
 }
 
 /// What batch norms saw, as tensors.
-pub(super) fn statistics<B: Backend>(
+fn statistics<B: Backend>(
     statistics: Vec<Option<Statistics>>,
     device: &B::Device,
 ) -> Vec<Option<BatchStatistics<B>>> {

@@ -2,8 +2,8 @@
 
 use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorPrimitive};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -12,6 +12,7 @@ use super::forward::{BatchStatistics, Mode, Output, Pass};
 use super::spec::{LayerKind, Spec};
 use super::state::{Array, Slot, State, StateError};
 use super::weights::{BatchNorm, ConvWeights, LinearWeights, Loader};
+use crate::backend::stack::Statistics;
 use crate::backend::{Arithmetic, Compute, Precision, Training};
 
 /// Weight of a new batch in the running statistics of batch norm.
@@ -168,11 +169,14 @@ impl<B: Compute> Network<B> {
         images: &[f32],
         batch: usize,
         dropout: &mut ChaCha8Rng,
-        device: &B::Device,
     ) -> Option<HostOutput> {
         let runner = self.runner.as_mut()?;
         let outcome = runner.pass(&self.weights, images, batch, &mut || dropout.random::<f32>());
-        self.record(super::engine::statistics(outcome.statistics, device));
+        for (conv, seen) in self.weights.convs.iter_mut().zip(outcome.statistics) {
+            if let (Some(norm), Some(seen)) = (&mut conv.norm, seen) {
+                norm.record_on_host(&seen);
+            }
+        }
         Some(HostOutput { logits: outcome.outputs, masks: outcome.masks })
     }
 
@@ -258,6 +262,24 @@ impl<B: Backend> BatchNorm<B> {
         };
         blend(&mut self.running_mean, seen.mean);
         blend(&mut self.running_var, seen.var);
+    }
+}
+
+impl<B: Compute> BatchNorm<B> {
+    /// As [`BatchNorm::record`], in place. An operation on tensors would be remembered by Burn's autodiff until the next
+    /// backward pass through tensors, which an engine never makes.
+    fn record_on_host(&mut self, seen: &Statistics) {
+        for (running, new) in [(&mut self.running_mean, &seen.mean), (&mut self.running_var, &seen.var)] {
+            let mut tensor = running.val().into_primitive().tensor();
+            let Some(numbers) = B::host_mut(&mut tensor) else {
+                unreachable!("a backend with an engine has whole tensors on the host");
+            };
+            for (number, new) in numbers.iter_mut().zip(new) {
+                *number = *number * (1.0 - NORM_MOMENTUM) as f32 + new * NORM_MOMENTUM as f32;
+            }
+            let next = Tensor::from_primitive(TensorPrimitive::Float(tensor));
+            *running = Param::initialized(running.id, next);
+        }
     }
 }
 

@@ -164,7 +164,7 @@ impl<B: Training> Replica<B> {
             return None;
         }
         let (labels, images) = (&share.labels, Array::from_tensor(share.images.clone()).values);
-        let output = self.network.host_train(&images, labels.len(), dropout, &self.device)?;
+        let output = self.network.host_train(&images, labels.len(), dropout)?;
         let (cross_entropy, logits) = host_cross_entropy(&output.logits, labels);
         let HostTerms { terms, gradients } = method.host_terms(&output.masks, labels);
         let masks: Vec<Option<&[f32]>> =

@@ -123,7 +123,8 @@ impl<B: Training> Sgd<B> {
         Tensor::from_inner(weights.inner() - change.reshape(dims)).require_grad()
     }
 
-    /// The update in place, on the host.
+    /// The update in place, on the host. The parameter stays the leaf that it is: a new leaf would be remembered by
+    /// Burn's autodiff until the next backward pass through tensors, which an engine never makes.
     fn arrays<const D: usize>(
         &mut self,
         id: ParamId,
@@ -131,18 +132,17 @@ impl<B: Training> Sgd<B> {
         weights: Tensor<B, D>,
         gradient: &[f32],
     ) -> Tensor<B, D> {
-        let weights = weights.inner();
         let zeros = || Tensor::zeros([gradient.len()], &weights.device());
         let velocity = self.velocity.remove(&id).unwrap_or_else(zeros);
         let (mut weights, mut velocity) =
             (weights.into_primitive().tensor(), velocity.into_primitive().tensor());
-        match (B::InnerBackend::host_mut(&mut weights), B::InnerBackend::host_mut(&mut velocity)) {
+        match (B::host_mut(&mut weights), B::InnerBackend::host_mut(&mut velocity)) {
             (Some(weights), Some(velocity)) => {
                 nesterov(weights, velocity, gradient, self.momentum as f32, rate as f32);
             }
             _ => unreachable!("gradients on the host belong to whole tensors on the host"),
         }
         self.velocity.insert(id, Tensor::from_primitive(TensorPrimitive::Float(velocity)));
-        Tensor::from_inner(Tensor::from_primitive(TensorPrimitive::Float(weights))).require_grad()
+        Tensor::from_primitive(TensorPrimitive::Float(weights))
     }
 }

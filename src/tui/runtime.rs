@@ -26,10 +26,10 @@ use crate::run::{Manifest, Store};
 use crate::train::{Command, Remote};
 use log::Log;
 
-/// Time between two frames at least.
-const FRAME: Duration = Duration::from_millis(33);
+/// Time between two frames at least, of what training tells: every frame takes time from it.
+const FRAME: Duration = Duration::from_millis(125);
 
-/// The same when the person has just done something and waits for the answer.
+/// The same when the person has just done something and waits for the answer, or has it.
 const PROMPT: Duration = Duration::from_millis(8);
 
 /// How often the clock ticks.
@@ -240,7 +240,8 @@ impl Desk {
     fn take(&mut self, msg: Msg) {
         #[cfg(test)]
         tests::fault(&msg);
-        self.prompt |= matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_));
+        self.prompt |=
+            matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(..) | Msg::Reply(_));
         if let Msg::Woken = msg {
             // It goes on in the background, or was woken only to be told to end.
             if !signals::in_foreground() {

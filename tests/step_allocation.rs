@@ -1,0 +1,55 @@
+//! A run's memory does not grow with its steps.
+//!
+//! One test alone, because it measures the whole process.
+
+#![allow(clippy::unwrap_used, unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cleave::backend::{Cpu, cpu_device};
+use cleave::method::MethodConfig;
+use cleave::network::{Architecture, Array, Network, State};
+use cleave::random::{Stream, generator};
+use cleave::train::{Learner, Sgd, Share};
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        NOW.fetch_add(layout.size(), Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn steps_leave_nothing_behind() {
+    let (input, samples, device) = ([3, 8, 8], 4, cpu_device());
+    let spec = Architecture::Tiny.spec(input, 2, 0.1, true);
+    let state = State::init(&spec, 0).unwrap();
+    let network = Network::<Cpu>::new(spec, &state, &device).unwrap();
+    let mut learner = Learner::new(network, Sgd::new(0.9), device.clone());
+    let method = MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Default::default() };
+    let mut dropout = generator(0, Stream::Dropout, 0);
+    let images = Array { shape: vec![samples, 3, 8, 8], values: vec![0.5; samples * 3 * 64] };
+    let mut steps = |count| {
+        for _ in 0..count {
+            let share = Share { images: images.to_tensor(&device), labels: vec![0, 1, 0, 1] };
+            drop(Array::from_tensor(learner.step(vec![share], &method, 0.01, &mut dropout)));
+        }
+        NOW.load(Ordering::Relaxed)
+    };
+    let (before, after) = (steps(20), steps(200));
+    assert!(after < before + 1000, "{} bytes more after 200 steps", after - before);
+}
