@@ -1,8 +1,8 @@
 //! The command line: arguments in, library calls, text or JSON out. One file a subcommand.
 //!
 //! Data go to stdout, messages and progress to stderr. With `--json` the last line of stdout is one JSON
-//! object. Exit codes: 0 ok, 1 failure, 2 usage, 3 training diverged, 4 run locked by another process, 130 and
-//! 143 after SIGINT and SIGTERM, 129 when the workbench's terminal was closed.
+//! object. Exit codes: 0 ok, 1 failure, 2 usage, 3 training diverged, 4 run locked by another process, 130, 143 and
+//! 129 after SIGINT, SIGTERM and a terminal that was closed.
 
 mod bench;
 mod board;

@@ -141,7 +141,7 @@ fn a_run_that_another_process_trains_is_left_to_it() {
 
 #[test]
 fn the_first_signal_saves_a_checkpoint_and_the_run_can_be_resumed() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         let home = Home::new();
         let mut running = home.start(&[&LONG[..], &["--name", "a"]].concat());
         running.wait_for("epoch");

@@ -39,7 +39,7 @@ fn steps_leave_nothing_behind() {
     let spec = Architecture::Tiny.spec(input, 2, 0.1, true);
     let state = State::init(&spec, 0).unwrap();
     let network = Network::<Cpu>::new(spec, &state, &device).unwrap();
-    let mut learner = Learner::new(network, Sgd::new(0.9), device.clone());
+    let mut learner = Learner::new(network, Sgd::new(0.9), device);
     let method = MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Default::default() };
     let mut dropout = generator(0, Stream::Dropout, 0);
     let images = Array { shape: vec![samples, 3, 8, 8], values: vec![0.5; samples * 3 * 64] };

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::error::Failure;
+use super::output;
 use crate::export::tensorboard::Live;
 use crate::run::Run;
 use crate::train::Event;
@@ -20,7 +21,7 @@ impl Board {
     pub(super) fn event(&mut self, event: &Event) {
         let Some(live) = &mut self.0 else { return };
         if let Err(failure) = live.event(event) {
-            eprintln!("warning: no more is written for TensorBoard: {failure}");
+            output::note(&format!("warning: no more is written for TensorBoard: {failure}"));
             self.0 = None;
         }
     }

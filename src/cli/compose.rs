@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use super::context::Context;
 use super::error::Failure;
 use super::extract;
+use super::output;
 use crate::backend::Choice;
 use crate::train::{self, Composition};
 
@@ -64,7 +65,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     let archives = context.archives();
     let (module, path) = context.place(&archives, device).compose(composition, extract::counting)?;
-    eprintln!("module {} in {}", module.name, path.display());
+    output::note(&format!("module {} in {}", module.name, path.display()));
     extract::print(&module, args.json)
 }
 

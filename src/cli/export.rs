@@ -127,7 +127,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     match args.json {
         true => output::json(&report)?,
-        false => eprintln!("{} is in {} ({} bytes)", report.name, report.path, report.bytes),
+        false => output::note(&format!("{} is in {} ({} bytes)", report.name, report.path, report.bytes)),
     }
     Ok(())
 }

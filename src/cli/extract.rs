@@ -88,13 +88,13 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let mut module = loaded.extract(&request, device)?;
     module.manifest.state_licence(args.licence);
     let path = loaded.run.save_module(&module)?;
-    eprintln!("module {} in {}", module.manifest.name, path.display());
+    output::note(&format!("module {} in {}", module.manifest.name, path.display()));
     print(&module.manifest, args.json)
 }
 
 /// Says that usage must be counted first.
 pub(super) fn counting() {
-    eprintln!("counting which kernels each class uses");
+    output::note("counting which kernels each class uses");
 }
 
 /// Shows a module's figures.

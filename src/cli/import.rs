@@ -85,7 +85,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         Prepared::import(preset, &file, names, name, &device.to_string(), store, &archives)?;
     let run = prepared.writer.run.clone();
     let id = run.manifest.id.clone();
-    eprintln!("{count} arrays are in the run {id}; measuring it");
+    output::note(&format!("{count} arrays are in the run {id}; measuring it"));
     let board = Board::create(None, &run)?;
     match follow(prepared.job(Schedule::default(), device), &signals, board)? {
         Ending::Stopped(_) => Ok(ExitCode::from(signals.exit_code().unwrap_or(0))),

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::context::Context;
 use super::error::Failure;
+use super::output;
 use crate::disk;
 use crate::export;
 use crate::tui::keymap::{KEY_FILE, default_key_file};
@@ -26,11 +27,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let path = context.paths.config.join(KEY_FILE);
     if !args.write {
         std::io::stdout().lock().write_all(default_key_file().as_bytes())?;
-        eprintln!("the workbench reads {}", path.display());
+        output::note(&format!("the workbench reads {}", path.display()));
         return Ok(());
     }
     disk::make_dir(&context.paths.config)?;
     export::write(&path, default_key_file().as_bytes(), false)?;
-    eprintln!("the keys are in {}; the workbench reads it when it starts", path.display());
+    output::note(&format!("the keys are in {}; the workbench reads it when it starts", path.display()));
     Ok(())
 }

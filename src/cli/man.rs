@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap_mangen::Man;
 
 use super::error::Failure;
+use super::output;
 use crate::disk;
 
 /// Print the manual, or write it as one page a command.
@@ -35,7 +36,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     for (name, text) in &pages {
         disk::write(&directory.join(name), text)?;
     }
-    eprintln!("wrote {} pages to {}", pages.len(), directory.display());
+    output::note(&format!("wrote {} pages to {}", pages.len(), directory.display()));
     Ok(())
 }
 

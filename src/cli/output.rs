@@ -18,9 +18,14 @@ pub(super) fn line(text: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout().lock(), "{}", harmless(text))
 }
 
-/// Says on stderr what a person should know.
+/// Says on stderr what a person should know. Where the terminal is gone, nobody hears it, and nothing else happens.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text));
+}
+
+/// As [`note`], a warning.
 pub(super) fn warn(text: &str) {
-    eprintln!("warning: {}", harmless(text));
+    note(&format!("warning: {text}"));
 }
 
 /// Text in which nothing steers the terminal but line breaks and colours: names in it may be a stranger's.

@@ -103,12 +103,12 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
 impl Report {
     fn print(&self, json: bool) -> Result<(), Failure> {
         for Unreadable { image, reason } in &self.failed {
-            eprintln!("cannot read {image}: {reason}");
+            output::note(&format!("cannot read {image}: {reason}"));
         }
         if json {
             return Ok(output::json(self)?);
         }
-        eprintln!("predicted by {}", self.name);
+        output::note(&format!("predicted by {}", self.name));
         let mut table = Table::new(&["image", "class", "probability", "then"]);
         for Prediction { image, class, probability, top } in &self.images {
             let others =

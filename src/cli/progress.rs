@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output;
 use crate::train::{EpochRecord, StepRecord};
 
 const TEMPLATE: &str = "{prefix} {bar:24} {pos}/{len} steps, {elapsed} passed, {eta} left  {msg}";
@@ -33,8 +34,8 @@ impl Progress {
     /// A message that stays.
     pub(super) fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| output::note(text)),
+            None => output::note(text),
         }
     }
 

@@ -52,6 +52,6 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let replacement = Replacement { weak, class, donor, name: args.name.clone() };
     let archives = context.archives();
     let (module, path) = context.place(&archives, device).replace(&replacement)?;
-    eprintln!("module {} in {}", module.name, path.display());
+    output::note(&format!("module {} in {}", module.name, path.display()));
     extract::print(&module, args.json)
 }

@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     };
     match args.json {
         true => output::json(&report)?,
-        false => eprintln!("the report is in {}", args.to.join("report.html").display()),
+        false => output::note(&format!("the report is in {}", args.to.join("report.html").display())),
     }
     Ok(())
 }

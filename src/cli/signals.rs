@@ -1,10 +1,10 @@
-//! SIGINT and SIGTERM: the first asks to stop, the second ends the process at once.
+//! SIGINT, SIGTERM and SIGHUP: the first asks to stop, the second ends the process at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals as Arriving;
 use signal_hook::low_level::exit;
 
@@ -12,7 +12,7 @@ use signal_hook::low_level::exit;
 /// and to its process group, so that it comes twice, while no person has read yet what the first one did.
 const ECHO: Duration = Duration::from_millis(100);
 
-/// Watches for the two signals.
+/// Watches for the signals.
 pub(super) struct Signals {
     received: Arc<AtomicUsize>,
 }
@@ -21,7 +21,9 @@ impl Signals {
     /// Installs the handlers, and a thread named `signals` that ends the process however busy the others are.
     pub(super) fn watch() -> std::io::Result<Signals> {
         let received = Arc::new(AtomicUsize::new(0));
-        let mut arriving = Arriving::new([SIGINT, SIGTERM])?;
+        // Whoever starts a program with `nohup` wants it to outlive the terminal.
+        let hang_up = (!ignores(SIGHUP)).then_some(SIGHUP);
+        let mut arriving = Arriving::new([SIGINT, SIGTERM].into_iter().chain(hang_up))?;
         let first = received.clone();
         let body = move || {
             let mut asked: Option<Instant> = None;
@@ -47,4 +49,12 @@ impl Signals {
             signal => u8::try_from(128 + signal).ok(),
         }
     }
+}
+
+/// Whether this process was started with a signal ignored. Where no `/proc` tells, it was not.
+fn ignores(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

@@ -109,7 +109,7 @@ pub(super) enum Ending {
 pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let (device, note) = args.device.resolve()?;
     if let Some(note) = note {
-        eprintln!("{note}");
+        output::note(&note);
     }
     let schedule = read_schedule(&args)?;
     if let Some(directory) = &args.tensorboard {
@@ -121,14 +121,17 @@ pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     for warning in &prepared.warnings {
-        eprintln!("warning: {warning}");
+        output::note(&format!("warning: {warning}"));
     }
     let run = prepared.writer.run.clone();
-    eprintln!("run {} in {}", run.manifest.id, run.path.display());
+    output::note(&format!("run {} in {}", run.manifest.id, run.path.display()));
     let board = Board::create(args.tensorboard.as_deref(), &run)?;
     match follow(prepared.job(schedule, device), &signals, board)? {
         Ending::Stopped(step) => {
-            eprintln!("stopped after step {step}; go on with: cleave train --resume {}", run.manifest.id);
+            output::note(&format!(
+                "stopped after step {step}; go on with: cleave train --resume {}",
+                run.manifest.id
+            ));
             Ok(ExitCode::from(signals.exit_code().unwrap_or(0)))
         }
         Ending::Finished(summary) => {
@@ -152,7 +155,7 @@ fn report(args: &Args, run: &crate::run::Run, summary: &Summary) -> Result<(), F
     );
     match args.json {
         true => {
-            eprintln!("{text}");
+            output::note(&text);
             let epochs = run.manifest.preset.training.epochs as u64;
             output::json(&Report { run: &run.manifest.id, epochs, summary })?;
         }
@@ -173,7 +176,7 @@ fn prepare(
         let prepared = Prepared::resume(query, store, &archives)?;
         match &prepared {
             Some(prepared) => schedule.check(&prepared.writer.run.manifest.preset.method)?,
-            None => eprintln!("run {query} has finished; nothing is left to do"),
+            None => output::note(&format!("run {query} has finished; nothing is left to do")),
         }
         return Ok(prepared);
     }
@@ -221,7 +224,7 @@ pub(super) fn follow(job: Job, signals: &Signals, mut board: Board) -> Result<En
         if signals.exit_code().is_some() && !stopping {
             stopping = true;
             session.send(Command::Stop);
-            eprintln!("saving a checkpoint; once more to leave at once");
+            output::note("saving a checkpoint; once more to leave at once");
         }
         let event = match session.events().recv_timeout(Duration::from_millis(100)) {
             Ok(event) => event,

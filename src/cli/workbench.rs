@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::context::Context;
 use super::error::Failure;
+use super::output;
 use super::train;
 use crate::backend::Choice;
 use crate::tui::runtime::{self, Options};
@@ -44,9 +45,11 @@ fn named<T: Copy + Send + Sync + 'static, const N: usize>(
 pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     if dumb || !stdin().is_terminal() || !stdout().is_terminal() {
-        eprintln!("this is no terminal for the workbench: training {PRESET} with plain lines instead");
+        output::note(&format!(
+            "this is no terminal for the workbench: training {PRESET} with plain lines instead"
+        ));
         let code = train::run(train::Args::of_preset(PRESET, args.device), context)?;
-        eprintln!("for the workbench, run cleave in a terminal");
+        output::note("for the workbench, run cleave in a terminal");
         return Ok(code);
     }
     let options = Options {

@@ -138,7 +138,7 @@ actions! {
         LoadSet ["o"] "load set" "Take a saved set of classes";
         ThresholdUp ["+", "="] "raise" "Raise the threshold" bar;
         ThresholdDown ["-", "_"] "lower" "Lower the threshold" bar;
-        SortMatrix ["s"] "sort" "Order the matrix by name, size or likeness; other numbers in other views";
+        SortMatrix ["s"] "sort" "Order the matrix by name, size or clusters; other numbers in other views";
         ScrubBack [","] "earlier" "Show an earlier epoch, or the layer before";
         ScrubForward ["."] "later" "Show a later epoch, or the next layer";
         TryImage ["t"] "try image" "Show a module's prediction for a picture" bar;

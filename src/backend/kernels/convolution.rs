@@ -3,7 +3,7 @@
 use super::plan::{Plan, Scheme};
 use super::scratch::Buffer;
 use super::weights::{self, Shared};
-use super::work::{Gradients, Outputs, Way, Work};
+use super::work::{Gradients, Outputs, Purpose, Work};
 use super::{Active, ConvShape, Isa, Scratch};
 
 /// The plan and the weights of one convolution, for any number of steps.
@@ -100,9 +100,9 @@ impl ConvKernel {
     fn run(&mut self, sets: [Option<&Active>; 2], x: &[f32], to: Outputs, scratch: &mut Scratch) {
         let batch = self.batch(x);
         let weights = self.blocks();
-        let way = if matches!(to, Outputs::Kept(_)) { Way::Forth } else { Way::Handing };
+        let purpose = if matches!(to, Outputs::Kept(_)) { Purpose::Forth } else { Purpose::Handing };
         let x = Shared(x.as_ptr().cast_mut());
-        Work::new(&self.plan, batch, sets, way, scratch).forward(weights, x, to);
+        Work::new(&self.plan, batch, sets, purpose, scratch).forward(weights, x, to);
     }
 
     /// The gradients of x and w from that of y. `dw` `[cout, cin, kernel, kernel]` and `dx`, if wanted, are
@@ -128,7 +128,7 @@ impl ConvKernel {
         let weights = self.blocks();
         let (x, dy) = (Shared(x.as_ptr().cast_mut()), Shared(dy.as_ptr().cast_mut()));
         let gradients = Gradients { dx: dx.map(|dx| Shared(dx.as_mut_ptr())), dw };
-        Work::new(&self.plan, batch, [active, None], Way::Back, scratch)
+        Work::new(&self.plan, batch, [active, None], Purpose::Back, scratch)
             .backward(weights, x, dy, active, gradients);
     }
 

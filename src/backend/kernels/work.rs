@@ -18,7 +18,7 @@ pub(super) struct Gradients<'a> {
 
 /// What a pass is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Purpose {
     /// Outputs that are kept.
     Forth,
     /// Outputs that are handed on.
@@ -91,10 +91,10 @@ impl<'a> Work<'a> {
         plan: &'a Plan,
         batch: usize,
         sets: [Option<&Active>; 2],
-        way: Way,
+        purpose: Purpose,
         scratch: &'a mut Scratch,
     ) -> Self {
-        let (backward, hands_on) = (way == Way::Back, way == Way::Handing);
+        let (backward, hands_on) = (purpose == Purpose::Back, purpose == Purpose::Handing);
         let grouped = grouped(plan, sets, batch, backward, &mut scratch.groups);
         let matrices = if backward { 3 } else { 2 };
         let alone = plan.alone(batch, backward);

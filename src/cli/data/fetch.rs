@@ -44,8 +44,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         fetch(set, args.from.as_deref(), &context.archives(), &mut |progress| display.update(progress))?;
     let directory = (!set.archives.is_empty()).then(|| directory.display().to_string());
     match &directory {
-        Some(directory) => eprintln!("{} is in {directory}", set.name),
-        None => eprintln!("{} is in the program: there is nothing to fetch", set.name),
+        Some(directory) => output::note(&format!("{} is in {directory}", set.name)),
+        None => output::note(&format!("{} is in the program: there is nothing to fetch", set.name)),
     }
     if args.json {
         output::json(&Report { name: set.name, directory })?;
@@ -74,7 +74,7 @@ impl Display {
         }
         let tenth = 10 * progress.done / progress.total.max(1);
         if self.last.replace((progress.stage, tenth)) != Some((progress.stage, tenth)) {
-            eprintln!("{}: {}", progress.file, text(&progress));
+            output::note(&format!("{}: {}", progress.file, text(&progress)));
         }
     }
 }

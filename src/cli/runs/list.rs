@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     if report.runs.is_empty() {
         let place = context.store.directory().display();
-        eprintln!("there are no runs in {place} yet; `cleave train digits` makes one");
+        output::note(&format!("there are no runs in {place} yet; `cleave train digits` makes one"));
         return Ok(());
     }
     report.print()

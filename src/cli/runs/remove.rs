@@ -3,6 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use super::super::output;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::run::Store;
@@ -31,12 +32,12 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         }
     }
     if !args.yes && !agreed(&paths)? {
-        eprintln!("nothing was removed");
+        output::note("nothing was removed");
         return Ok(());
     }
     for path in &paths {
         store.remove(&query_of(path, store))?;
-        eprintln!("removed {}", path.display());
+        output::note(&format!("removed {}", path.display()));
     }
     Ok(())
 }
@@ -57,7 +58,7 @@ fn agreed(paths: &[PathBuf]) -> Result<bool, Failure> {
         ));
     }
     for path in paths {
-        eprintln!("  {}", path.display());
+        output::note(&format!("  {}", path.display()));
     }
     eprint!("remove {}, with all checkpoints and modules? [y/N] ", counted(paths.len()));
     std::io::stderr().flush()?;

@@ -155,7 +155,7 @@ fn summary(run: &Run) -> Option<Summary> {
     let events = match run.events::<Event>() {
         Ok((events, _)) => events,
         Err(error) => {
-            eprintln!("warning: {error}");
+            output::note(&format!("warning: {error}"));
             return None;
         }
     };

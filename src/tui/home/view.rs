@@ -253,8 +253,8 @@ fn facts(row: &RunRow) -> Vec<(&'static str, String)> {
 pub(super) fn short(count: u64) -> String {
     match count {
         0..10_000 => grouped(count),
-        10_000..10_000_000 => format!("{:.1} k", count as f64 / 1e3),
-        _ => format!("{:.1} M", count as f64 / 1e6),
+        10_000..1_000_000 => format!("{:.1} k", count as f64 / 1e3),
+        _ => format!("{:.2} M", count as f64 / 1e6),
     }
 }
 

@@ -42,6 +42,11 @@ impl Line {
 /// Columns of the labels.
 const LABEL: usize = 22;
 
+/// Columns of labels in an area; room for the longest, and a gap, also on small screens.
+fn gutter(area: Rect) -> usize {
+    LABEL.min(usize::from(area.width) * 5 / 9)
+}
+
 impl Card {
     /// Draws the marked modules side by side if there are two or more, else the one under the cursor.
     pub fn view(&self, subject: &Subject, shelf: &Shelf, paint: &mut Paint<'_>, area: Rect) {
@@ -110,8 +115,7 @@ impl Card {
         let height = area.height.saturating_sub(u16::from(more));
         let first = self.scroll.min(lines.len().saturating_sub(usize::from(height)));
         for (row, line) in (0..height).zip(&lines[first..]) {
-            let label =
-                text::fit(&line.label, LABEL.min(usize::from(area.width) / 2), false, paint.look.charset);
+            let label = text::fit(&line.label, gutter(area), false, paint.look.charset);
             let used = paint.line(area, row, &[(&label, Role::Dim), (&line.value, Role::Text)]);
             let room = area.width.saturating_sub(used + 2).min(30);
             if let (Some(share), true) = (line.share, room >= 6) {
@@ -132,7 +136,7 @@ impl Card {
 
     /// A column for each module.
     fn compare(&self, subject: &Subject, modules: &[Marked], paint: &mut Paint<'_>, area: Rect) {
-        let gutter = LABEL.min(usize::from(area.width) / 2);
+        let gutter = gutter(area);
         let room = usize::from(area.width) - gutter;
         let width = (room / modules.len()).clamp(11, 40).min(room.max(1));
         let shown = (room / width).max(1);

@@ -41,7 +41,7 @@ impl Order {
         match self {
             Order::Name => "by name",
             Order::Size => "by size",
-            Order::Likeness => "by likeness",
+            Order::Likeness => "by clusters",
         }
     }
 
