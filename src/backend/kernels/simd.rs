@@ -102,7 +102,7 @@ pub(super) unsafe fn fetch(from: *const f32, len: usize) {
     }
 }
 
-/// As [`fetch`], before passes over the values in another order.
+/// Brings values near, in order, before passes over them in another order.
 pub fn bring(values: &[f32]) {
     // SAFETY: the slice's values.
     unsafe { fetch(values.as_ptr(), values.len()) }
