@@ -2,36 +2,19 @@
 //!
 //! One test alone, because it measures the whole process.
 
-#![allow(clippy::unwrap_used, unsafe_code)]
+#![allow(clippy::unwrap_used)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "common/allocation.rs"]
+mod allocation;
 
+use std::sync::atomic::Ordering;
+
+use allocation::NOW;
 use cleave::backend::{Cpu, cpu_device};
 use cleave::method::MethodConfig;
 use cleave::network::{Architecture, Array, Network, State};
 use cleave::random::{Stream, generator};
 use cleave::train::{Learner, Sgd, Share};
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        NOW.fetch_add(layout.size(), Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn steps_leave_nothing_behind() {

@@ -55,8 +55,8 @@ struct Part<'a> {
     std: &'a [f32],
 }
 
-/// One network of modules of different runs, kept with `run`: their logits one after the other, with a scale and a shift a module
-/// that are fitted on the validation split. A module of one class gives the difference of its two logits.
+/// One network of modules of different runs, kept with `run`: their logits one after the other, with a scale and a
+/// shift a module that are fitted on the validation split. A module of one class gives the difference of its two logits.
 ///
 /// # Errors
 ///

@@ -26,6 +26,13 @@ impl Pass<'_> {
         }
     }
 
+    /// Where the points of a row of a sample's tiles begin.
+    unsafe fn points(&self, planes: Planes, chunk: Chunk, position: usize, tile_row: usize) -> *mut f32 {
+        let row = (position - chunk.first) * self.plan.tiles() + tile_row * self.plan.grid[1];
+        // SAFETY: the planes hold all rows of the chunk.
+        unsafe { planes.at.at(row * planes.row) }
+    }
+
     /// A sample's image to its rows of points: the input, or the gradient of the output. Only the given rows
     /// of tiles.
     ///
@@ -42,11 +49,10 @@ impl Pass<'_> {
     ) {
         let [height, width, all] = self.size(side);
         let (bits, channels) = self.channels(side, position);
-        let row = (position - chunk.first) * self.plan.tiles() + tiles.0 * self.plan.grid[1];
         // SAFETY: the caller's promise.
         unsafe {
-            let image = self.image(images, position);
-            let points = planes.at.at(row * planes.row);
+            let (image, points) =
+                (self.image(images, position), self.points(planes, chunk, position, tiles.0));
             if self.plan.scheme == Scheme::Rows && side == Side::Output {
                 // Sums over the output channels go in whole vectors.
                 let rest = all.next_multiple_of(self.isa().lanes()) - all;
@@ -120,11 +126,10 @@ impl Pass<'_> {
     ) {
         let [height, width, all] = self.size(side);
         let (bits, channels) = self.channels(side, position);
-        let row = (position - chunk.first) * self.plan.tiles() + tiles.0 * self.plan.grid[1];
         // SAFETY: the caller's promise.
         unsafe {
-            let image = self.image(images, position);
-            let points = planes.at.at(row * planes.row);
+            let (image, points) =
+                (self.image(images, position), self.points(planes, chunk, position, tiles.0));
             if self.plan.scheme == Scheme::Rows && side == Side::Output {
                 let pixels = tiles.0 * width..tiles.1 * width;
                 if bits.is_some() {

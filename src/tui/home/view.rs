@@ -249,15 +249,6 @@ fn facts(row: &RunRow) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// A count in thousands or millions where it is long.
-pub(super) fn short(count: u64) -> String {
-    match count {
-        0..10_000 => grouped(count),
-        10_000..1_000_000 => format!("{:.1} k", count as f64 / 1e3),
-        _ => format!("{:.2} M", count as f64 / 1e6),
-    }
-}
-
 /// A time span in its largest unit.
 pub(super) fn age(span: std::time::Duration) -> String {
     match span.as_secs() {

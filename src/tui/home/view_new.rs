@@ -9,7 +9,8 @@ use super::super::message::PresetCard;
 use super::super::theme::{Look, Role};
 use super::super::widget::{frame, text};
 use super::launch::NewRun;
-use super::view::{age, short};
+use super::view::age;
+use crate::export::figure::count;
 use crate::network::Cost;
 use crate::plot::grouped;
 
@@ -76,10 +77,10 @@ fn sizes(new: &NewRun, card: &PresetCard) -> Vec<String> {
         Some(cost) => {
             lines.push(format!(
                 "Network: {} parameters, {} kernels ({} masked), {} MACs an image.",
-                short(cost.params()),
+                count(cost.params()),
                 grouped(cost.kernels),
                 grouped(cost.masked_kernels),
-                short(cost.macs())
+                count(cost.macs())
             ));
         }
         None => lines
