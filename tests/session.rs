@@ -80,6 +80,21 @@ fn every_command_is_answered_with_its_number_and_the_step_at_which_it_took_effec
 }
 
 #[test]
+fn a_branch_with_the_settings_in_force_says_which_they_are() {
+    let home = Home::new();
+    let mut session = paused(begin(&home.store(), "a", &[LONG]));
+    let rate = Setting::LearningRate(Some(0.01));
+    let changes = [beta(2.0), beta(3.5), rate.clone()];
+    changes.into_iter().for_each(|change| drop(ask(&mut session, Command::Set(change)).1.unwrap()));
+    let (step, _) = ask(&mut session, Command::Branch("b".into()));
+    session.send(Command::Stop);
+    play(session);
+    let changes = [beta(3.5), rate].map(|setting| setting.to_string());
+    let applied = changes.map(|change| Event::Applied { step, revision: None, change });
+    assert_eq!(logged(&home.run("b")), applied);
+}
+
+#[test]
 fn evaluating_measures_the_validation_split_and_changes_nothing() {
     let home = Home::new();
     let mut session = paused(begin(&home.store(), "measured", &[]));

@@ -1,13 +1,15 @@
 //! Branches: a new run that goes on from another run's checkpoint.
 
 use super::error::Error;
+use super::event::Event;
+use super::schedule::Setting;
 use crate::data::DataConfig;
 use crate::preset::Preset;
-use crate::run::{Manifest, Parent, Run, Store, now};
+use crate::run::{CheckpointInfo, Manifest, Parent, Run, Store, now};
 
 /// Makes a run directory that begins with the checkpoint of `step` of `run`. With a `preset`, that is what
 /// the new run follows from there, loss weights and learning rate included; without one it goes on with the
-/// settings that were in force.
+/// settings that were in force, which its event log names where they are not its preset's.
 ///
 /// # Errors
 ///
@@ -37,9 +39,22 @@ pub fn branch(run: &Run, step: u64, name: Option<&str>, preset: Option<Preset>) 
         checkpoint.info.learning_rate = None;
         manifest.preset = preset;
     }
+    let changed = changed(&checkpoint.info, &manifest.preset);
     let mut writer = Store::around(run).create(name, manifest)?;
+    for setting in changed {
+        writer.events.append(&Event::Applied { step, revision: None, change: setting.to_string() })?;
+    }
     writer.save_checkpoint(&checkpoint, None)?;
     Ok(writer.run.clone())
+}
+
+/// The settings in force that are not the preset's.
+fn changed(info: &CheckpointInfo, preset: &Preset) -> Vec<Setting> {
+    let before = preset.method.weights();
+    let is_same = |name: &str, value: f64| before.iter().any(|(of, old)| *of == name && *old == value);
+    let weights = info.loss_weights.iter().filter(|&(name, value)| !is_same(name, *value));
+    let weights = weights.map(|(name, &value)| Setting::Weight { name: name.clone(), value });
+    weights.chain(info.learning_rate.map(|rate| Setting::LearningRate(Some(rate)))).collect()
 }
 
 /// What decides which images make up which step.

@@ -69,11 +69,11 @@ pub enum Event {
         /// Of an evenly spaced part of the training split; at the end, of all of it.
         usage: Arc<Usage>,
     },
-    /// A command or a scheduled change took effect.
+    /// A command or a scheduled change took effect, or a branch began with a setting of its parent's.
     Applied {
         /// Steps taken before it.
         step: u64,
-        /// Number of the command; `None` for a scheduled change.
+        /// Number of the command; `None` for other changes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         revision: Option<u64>,
         /// What it did.
