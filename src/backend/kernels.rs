@@ -12,6 +12,7 @@
 //! | `tiles` `staging` `weights` | transforms of images, copies of images, transforms of weights |
 //! | `groups` | samples that share a list of channels |
 //! | `gemm` `matmul` | products of matrices, by registers and whole |
+//! | `finish` | what follows a convolution, done in registers |
 //! | `simd` `x86` | vectors: what the kernels need, and the instructions |
 //! | `pool` `scratch` | threads and memory |
 //!
@@ -24,6 +25,7 @@
 #![expect(unsafe_code, reason = "vector instructions, and results that threads write side by side")]
 
 mod convolution;
+mod finish;
 mod gemm;
 mod groups;
 mod matmul;
@@ -42,9 +44,10 @@ mod work;
 mod x86;
 
 pub use convolution::ConvKernel;
+pub use finish::Epilogue;
 pub use matmul::{Matrix, matmul};
 pub use pool::parallel;
-pub use scratch::Scratch;
+pub use scratch::{Lines, Scratch};
 pub use shape::{Active, ConvShape};
 pub use simd::bring;
 pub use staging::{Addend, sum};

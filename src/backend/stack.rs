@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `plan` | the steps of a network |
 //! | `forward`, `block` | the way forward, while training and evaluating |
+//! | `head` | the first steps of an evaluation, sample by sample |
 //! | `backward` | the way back |
 //! | `dense` | linear layers and mask generators |
 //! | `plain` | pools, sums and the like that are no part of a block |
@@ -25,6 +26,7 @@ mod block;
 mod buffers;
 mod dense;
 mod forward;
+mod head;
 mod passes;
 mod plain;
 mod plan;
@@ -32,13 +34,14 @@ mod share;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use plan::{Conv, Piece, Plan};
 
 use super::kernels::{ConvKernel, ConvShape, Isa, Scratch};
 use buffers::{Buffer, Buffers};
 use forward::Tape;
+use head::idle;
 use plan::Kind;
 
 /// Runs a plan. Holds memory that grows with the batch and is used again in the next pass.
@@ -47,8 +50,14 @@ pub struct Engine {
     plan: Arc<Plan>,
     isa: Isa,
     threads: usize,
-    kernels: Kernels,
+    /// Shared with the engines of the head, while they are at work.
+    kernels: Arc<Kernels>,
+    /// Whether the kernels hold the weights of the pass before.
+    ready: bool,
+    scratch: Scratch,
     buffers: Buffers,
+    /// What runs the first steps sample by sample, one for each thread.
+    heads: Vec<Mutex<Engine>>,
     /// The largest batch so far.
     largest: usize,
     /// What the last training pass left for the way back.
@@ -105,21 +114,20 @@ struct Kernels {
     planned: (usize, bool),
     /// By the weight's number.
     convs: Vec<Option<ConvKernel>>,
-    scratch: Scratch,
-    /// Whether they hold the weights of the pass before.
-    ready: bool,
 }
 
 impl Engine {
     /// An engine for this plan that uses these instructions and at most so many threads.
     pub fn new(plan: Arc<Plan>, isa: Isa, threads: usize) -> Self {
-        let (kernels, buffers) = (Kernels::default(), Buffers::default());
         Engine {
             plan,
             isa,
             threads,
-            kernels,
-            buffers,
+            kernels: Arc::default(),
+            ready: false,
+            scratch: Scratch::new(),
+            buffers: Buffers::default(),
+            heads: Vec::new(),
             largest: 0,
             tape: None,
             gradients: Vec::new(),
@@ -140,7 +148,7 @@ impl Engine {
 
     /// Says that the weights are others than in the pass before.
     pub fn forget_weights(&mut self) {
-        self.kernels.ready = false;
+        self.ready = false;
     }
 
     /// The gradients that [`Engine::backward`] left: one array a parameter, empty for running statistics.
@@ -164,33 +172,37 @@ impl Engine {
             self.buffers.clear();
             self.largest = batch;
         }
+        self.heads.iter_mut().for_each(|head| idle(head).kernels = Arc::default());
+        let Some(kernels) = Arc::get_mut(&mut self.kernels) else {
+            unreachable!("the heads have just given theirs back")
+        };
         let planned = (planned(batch), trains);
-        if planned != self.kernels.planned {
-            self.kernels.planned = planned;
-            self.kernels.ready = false;
-            self.kernels.convs.clear();
-            self.kernels.convs.resize_with(self.plan.lengths().len(), || None);
+        if planned != kernels.planned {
+            kernels.planned = planned;
+            self.ready = false;
+            kernels.convs.clear();
+            kernels.convs.resize_with(self.plan.lengths().len(), || None);
             for (weight, shape) in shapes(&self.plan, planned.0) {
                 let plan = if is_light(&shape, planned) { ConvKernel::plain } else { ConvKernel::new };
-                self.kernels.convs[weight] = Some(plan(shape, self.isa, self.threads));
+                kernels.convs[weight] = Some(plan(shape, self.isa, self.threads));
             }
         }
-        if !self.kernels.ready {
-            for (kernel, weight) in self.kernels.convs.iter_mut().zip(parameters) {
+        if !self.ready {
+            for (kernel, weight) in kernels.convs.iter_mut().zip(parameters) {
                 if let Some(kernel) = kernel {
                     kernel.prepare(weight);
                 }
             }
-            self.kernels.ready = true;
+            self.ready = true;
         }
     }
 }
 
 impl Kernels {
-    /// The kernel of a weight, and memory for it.
-    fn of(&mut self, weight: usize) -> (&mut ConvKernel, &mut Scratch) {
-        match &mut self.convs[weight] {
-            Some(kernel) => (kernel, &mut self.scratch),
+    /// The kernel of a weight.
+    fn of(&self, weight: usize) -> &ConvKernel {
+        match &self.convs[weight] {
+            Some(kernel) => kernel,
             None => unreachable!("every weight of a plan has a kernel"),
         }
     }

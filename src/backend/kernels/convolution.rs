@@ -1,7 +1,8 @@
 //! One convolution: its plan, its weights, and its three products.
 
+use super::finish::{Epilogue, Finish};
 use super::plan::{Plan, Scheme};
-use super::scratch::Buffer;
+use super::scratch::Lines;
 use super::weights::{self, Shared};
 use super::work::{Gradients, Outputs, Purpose, Work};
 use super::{Active, ConvShape, Isa, Scratch};
@@ -12,8 +13,8 @@ use super::{Active, ConvShape, Isa, Scratch};
 #[derive(Debug)]
 pub struct ConvKernel {
     plan: Plan,
-    weights: Buffer,
-    own: Buffer,
+    weights: Lines,
+    own: Lines,
 }
 
 impl ConvKernel {
@@ -44,7 +45,7 @@ impl ConvKernel {
         assert!(sizes.iter().all(|size| *size > 0), "a convolution with nothing in it: {shape:?}");
         let image = shape.height.min(shape.width) + 2 * shape.padding;
         assert!(image >= shape.kernel, "a kernel larger than its image: {shape:?}");
-        ConvKernel { plan, weights: Buffer::default(), own: Buffer::default() }
+        ConvKernel { plan, weights: Lines::default(), own: Lines::default() }
     }
 
     /// The sizes it was planned for.
@@ -69,7 +70,7 @@ impl ConvKernel {
     ///
     /// If the sizes do not fit or no weights were given.
     pub fn forward(
-        &mut self,
+        &self,
         x: &[f32],
         active: Option<&Active>,
         wanted: Option<&Active>,
@@ -87,7 +88,7 @@ impl ConvKernel {
     ///
     /// As for [`ConvKernel::forward`].
     pub fn forward_to(
-        &mut self,
+        &self,
         x: &[f32],
         active: Option<&Active>,
         wanted: Option<&Active>,
@@ -97,10 +98,49 @@ impl ConvKernel {
         self.run([active, wanted], x, Outputs::Handed(&done), scratch);
     }
 
-    fn run(&mut self, sets: [Option<&Active>; 2], x: &[f32], to: Outputs, scratch: &mut Scratch) {
+    /// Whether [`ConvKernel::forward_finished`] can do an epilogue with such a pool and, or not, something added.
+    pub fn finishes(&self, pool: usize, adds: bool) -> bool {
+        let s = &self.plan.shape;
+        let even = [s.out_height(), s.out_width()].iter().all(|side| side.is_multiple_of(2));
+        match (self.plan.scheme, pool, adds) {
+            (Scheme::Rows, pool, adds) => pool == 1 && !adds,
+            (_, 1, _) => true,
+            (_, 2, false) => even,
+            _ => false,
+        }
+    }
+
+    /// As [`ConvKernel::forward`] with all channels, and with what follows it; `out` is `[batch, out_height / pool,
+    /// out_width / pool, cout]`.
+    ///
+    /// # Panics
+    ///
+    /// As for [`ConvKernel::forward`], and if it does not [finish](ConvKernel::finishes) that.
+    pub fn forward_finished(&self, x: &[f32], epilogue: &Epilogue, out: &mut [f32], scratch: &mut Scratch) {
+        assert!(
+            self.finishes(epilogue.pool, epilogue.added.is_some()),
+            "what follows a convolution: {epilogue:?}"
+        );
+        let (s, pool) = (self.shape(), epilogue.pool);
+        let len = self.batch(x) * s.output_len();
+        assert_eq!(out.len() * pool * pool, len, "the size of the output");
+        assert_eq!([epilogue.scale.len(), epilogue.shift.len()], [s.cout; 2], "the number of factors");
+        assert!(epilogue.added.is_none_or(|(added, _)| added.len() == len), "the size of what is added");
+        let shared = |values: &[f32]| Shared(values.as_ptr().cast_mut());
+        let finish = Finish {
+            scale: shared(epilogue.scale),
+            shift: shared(epilogue.shift),
+            floor: epilogue.floor,
+            added: epilogue.added.map(|(added, outer)| (shared(added), outer)),
+            pool,
+        };
+        self.run([None, None], x, Outputs::Finished(Shared(out.as_mut_ptr()), finish), scratch);
+    }
+
+    fn run(&self, sets: [Option<&Active>; 2], x: &[f32], to: Outputs, scratch: &mut Scratch) {
         let batch = self.batch(x);
         let weights = self.blocks();
-        let purpose = if matches!(to, Outputs::Kept(_)) { Purpose::Forth } else { Purpose::Handing };
+        let purpose = if matches!(to, Outputs::Handed(_)) { Purpose::Handing } else { Purpose::Forth };
         let x = Shared(x.as_ptr().cast_mut());
         Work::new(&self.plan, batch, sets, purpose, scratch).forward(weights, x, to);
     }
@@ -112,7 +152,7 @@ impl ConvKernel {
     ///
     /// As for [`ConvKernel::forward`].
     pub fn backward(
-        &mut self,
+        &self,
         x: &[f32],
         dy: &[f32],
         active: Option<&Active>,
@@ -133,8 +173,8 @@ impl ConvKernel {
     }
 
     /// The transformed weights.
-    fn blocks(&mut self) -> Shared {
-        Shared(self.weights.floats(weights::blocks_len(&self.plan)).as_mut_ptr())
+    fn blocks(&self) -> Shared {
+        self.weights.place()
     }
 
     /// The number of samples of an input.

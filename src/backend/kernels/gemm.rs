@@ -4,6 +4,7 @@
 //! `A` and the results have rows at any distance. A list, if there is one, names the row of B's block that
 //! belongs to each column of A: channels that are zero in a group of samples are left out of both.
 
+use super::finish::Finish;
 use super::simd::{Job, Simd};
 
 /// Which values of a row of A belong to which rows of a block of B.
@@ -23,8 +24,9 @@ pub(super) struct Rows {
     pub a: *const f32,
     pub lda: usize,
     pub rows: usize,
-    /// A block of `vectors` vectors.
+    /// `vectors` vectors of a block, rows `ldb` apart.
     pub b: *const f32,
+    pub ldb: usize,
     pub vectors: usize,
     pub k: usize,
     pub terms: Terms,
@@ -33,6 +35,8 @@ pub(super) struct Rows {
     pub ldo: usize,
     /// Columns of the block that are written: all of them, or fewer at the end of a row.
     pub columns: usize,
+    /// What the sums become first, where they are outputs of a convolution.
+    pub finish: Option<Finish>,
 }
 
 /// `out[list[k]][..] (+)= sum over rows of a[row][k] * b[row][..]` for one block of columns.
@@ -48,8 +52,9 @@ pub(super) struct Outer {
     pub k: usize,
     /// `k` rows of out, or null for the first `k`.
     pub list: *const u32,
-    /// `[depth][block]` without gaps.
+    /// `[depth][block]`, rows `ldo` apart.
     pub out: *mut f32,
+    pub ldo: usize,
     /// Whether to add to what `out` holds.
     pub accumulate: bool,
 }
@@ -219,24 +224,38 @@ impl Rows {
         let (run, pitch) = if let Terms::Windows { run, pitch } = self.terms { (run, pitch) } else { (0, 0) };
         // SAFETY: `a` and `out` have rows `row..row + R`, and `b` (or `list`) `k` rows.
         unsafe {
-            let mut a = self.a.add(row * self.lda);
-            let mut left = run;
+            let a = self.a.add(row * self.lda);
             let mut sums = [[S::splat(0.0); C]; R];
-            for k in 0..self.k {
-                let at = if TERMS == LISTED { *list.add(k) as usize } else { k };
-                let b = self.b.add(at * C * S::LANES);
-                let b = load::<S, C>(b);
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    let value = S::splat(*a.add(r * self.lda));
-                    for (sum, b) in sums.iter_mut().zip(b) {
-                        *sum = S::fma(value, b, *sum);
+            macro_rules! add {
+                ($a:expr, $row:expr) => {
+                    let b = load::<S, C>(self.b.add($row * self.ldb));
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let value = S::splat(*$a.add(r * self.lda));
+                        for (sum, b) in sums.iter_mut().zip(b) {
+                            *sum = S::fma(value, b, *sum);
+                        }
+                    }
+                };
+            }
+            if TERMS == WINDOWS {
+                for (first, row) in (0..self.k).step_by(run).zip(0..) {
+                    let a = a.add(row * pitch);
+                    for k in 0..run {
+                        add!(a.add(k), first + k);
                     }
                 }
-                a = a.wrapping_add(1);
-                if TERMS == WINDOWS {
-                    left -= 1;
-                    a = a.wrapping_add(if left == 0 { pitch - run } else { 0 });
-                    left = if left == 0 { run } else { left };
+            } else {
+                for k in 0..self.k {
+                    add!(a.add(k), if TERMS == LISTED { *list.add(k) as usize } else { k });
+                }
+            }
+            if let Some(finish) = &self.finish {
+                for c in 0..C {
+                    let first = (c * S::LANES).min(self.columns);
+                    let factors = finish.factors::<S>(first, S::LANES.min(self.columns - first));
+                    for sums in &mut sums {
+                        sums[c] = factors.of(sums[c]);
+                    }
                 }
             }
             let whole = self.columns >= C * S::LANES;
@@ -279,7 +298,7 @@ impl Outer {
         unsafe {
             let out: [*mut f32; R] = std::array::from_fn(|r| {
                 let at = if self.list.is_null() { k + r } else { *self.list.add(k + r) as usize };
-                self.out.add(at * C * S::LANES)
+                self.out.add(at * self.ldo)
             });
             let mut sums = [[S::splat(0.0); C]; R];
             if self.accumulate {

@@ -103,12 +103,14 @@ pub fn matmul(
                 lda: a_row,
                 rows: last - first,
                 b: packed.at(block * depth * blocks.width),
+                ldb: blocks.width,
                 vectors: blocks.vectors,
                 k: depth,
                 terms: Terms::All,
                 out: out.at(first * out_row + column),
                 ldo: out_row,
                 columns: blocks.width,
+                finish: None,
             });
             for row in first..last {
                 let (from, to) = (out.at(row * out_row + column), c.at(row * columns + column));

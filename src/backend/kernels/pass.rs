@@ -1,6 +1,7 @@
 //! What the jobs of a convolution's passes share, and the products at the points.
 
 use super::Isa;
+use super::finish::Finish;
 use super::gemm::{Dots, Outer, Picked, Rows, Terms, Transposed};
 use super::groups::Groups;
 use super::plan::Plan;
@@ -85,6 +86,8 @@ pub(super) struct Pass<'a> {
     pub output: Planes,
     /// In place of the transformed input, where each output pixel's inputs are read from the image.
     pub windows: Option<Windows>,
+    /// What outputs become before they are written.
+    pub finish: Option<Finish>,
     pub own: Shared,
     pub own_layout: Own,
     /// As many zeros as an image has channels.
@@ -169,37 +172,40 @@ impl Pass<'_> {
             // Rows of the image itself end with its last channel; others have room for whole blocks.
             let columns = match ldo == plan.shape.cout {
                 true => n.width.min(plan.shape.cout - block * n.width),
-                false => n.width,
+                false => n.vectors_of(block) * plan.isa.lanes(),
             };
             let out = |row: usize| self.output.at.at(point * self.output.plane + row * ldo + block * n.width);
+            // With one point the sums are the outputs themselves.
+            let finish = self.finish.filter(|_| plan.points == 1).map(|finish| finish.from(block * n.width));
             if let Some(windows) = &self.windows {
                 let (columns_of, rows_of) = (plan.grid[1], chunk.samples * plan.grid[0]);
                 let (start, end) = part(rows_of, part_of[1], part_of[0]);
-                let (b, vectors, k) = (whole, n.vectors, plan.depth);
+                let (b, ldb, vectors, k) = (whole, n.width, n.vectors_of(block), plan.depth);
                 let terms = Terms::Windows { run: windows.run, pitch: windows.pitch };
                 for row in start..end {
                     let (sample, y) = (row / plan.grid[0], row % plan.grid[0]);
                     let a = windows.at.at(sample * windows.sample + y * windows.row);
                     let (lda, rows, out) = (windows.column, columns_of, out(row * columns_of));
-                    plan.isa.run(Rows { a, lda, rows, b, vectors, k, terms, out, ldo, columns });
+                    plan.isa.run(Rows { a, lda, rows, b, ldb, vectors, k, terms, out, ldo, columns, finish });
                 }
                 return;
             }
-            let run = |(first, rows): (usize, usize), b, vectors, terms, k| {
+            let run = |(first, rows): (usize, usize), (b, ldb, vectors), terms, k| {
                 let a = self.input.at.at(point * self.input.plane + first * self.input.row);
                 let (lda, out) = (self.input.row, out(first));
-                plan.isa.run(Rows { a, lda, rows, b, vectors, k, terms, out, ldo, columns });
+                plan.isa.run(Rows { a, lda, rows, b, ldb, vectors, k, terms, out, ldo, columns, finish });
             };
+            let whole = (whole.cast_const(), n.width, n.vectors_of(block));
             let Some(groups) = self.groups else {
-                return run((start, end - start), whole, n.vectors, Terms::All, plan.depth);
+                return run((start, end - start), whole, Terms::All, plan.depth);
             };
-            fetch(whole, plan.depth * n.width);
+            fetch(whole.0, plan.depth * n.width);
             for (group, first, rows) in self.groups_of(groups, chunk, (start, end)) {
                 let list = groups.rows(group);
                 let k = list.map_or(plan.depth, <[u32]>::len);
                 let Some((bits, all)) = groups.outputs(group) else {
                     let terms = list.map_or(Terms::All, |list| Terms::Listed(list.as_ptr()));
-                    run((first, rows), whole, n.vectors, terms, k);
+                    run((first, rows), whole, terms, k);
                     continue;
                 };
                 let list = list.map_or(std::ptr::null(), <[u32]>::as_ptr);
@@ -212,7 +218,7 @@ impl Pass<'_> {
                 let to = self.block(worker);
                 let (from, depth, block, to_row) = (weights, plan.depth, n.width, vectors * plan.isa.lanes());
                 plan.isa.run(Picked { from, depth, block, list, k, bits, skip, count, to, to_row });
-                run((first, rows), to, vectors, Terms::All, k);
+                run((first, rows), (to.cast_const(), to_row, vectors), Terms::All, k);
             }
         }
     }
@@ -273,9 +279,10 @@ impl Pass<'_> {
                     to,
                     to_block,
                 });
-                let (a, b, k, out) = (a(start), to, plan.shape.cout, out(start).add(first));
-                let (terms, columns) = (Terms::All, to_block);
-                plan.isa.run(Rows { a, lda, rows, b, vectors, k, terms, out, ldo, columns });
+                let (a, b, ldb, k) = (a(start), to, to_block, plan.shape.cout);
+                let out = out(start).add(first);
+                let (terms, columns, finish) = (Terms::All, to_block, None);
+                plan.isa.run(Rows { a, lda, rows, b, ldb, vectors, k, terms, out, ldo, columns, finish });
             };
             let (start, end) = part(chunk.samples * plan.tiles(), part_of[1], part_of[0]);
             let Some(groups) = self.groups else {
@@ -337,14 +344,15 @@ impl Pass<'_> {
             let b = |row: usize| {
                 self.output.at.at(point * self.output.plane + row * self.output.row + block * n.width)
             };
-            let (lda, ldb, vectors) = (self.input.row, self.output.row, n.vectors);
+            let (lda, ldb, ldo) = (self.input.row, self.output.row, n.width);
+            let vectors = n.vectors_of(block);
             match self.groups {
                 None => {
                     let (k, end) = part(plan.depth, part_of[1], part_of[0]);
                     let (a, b, out) = (a(0).add(k), b(0), out.add(k * n.width));
                     let (rows, k) = (chunk.samples * plan.tiles(), end - k);
                     let (list, accumulate) = (std::ptr::null(), !fresh);
-                    plan.isa.run(Outer { a, lda, rows, b, ldb, vectors, k, list, out, accumulate });
+                    plan.isa.run(Outer { a, lda, rows, b, ldb, vectors, k, list, out, ldo, accumulate });
                 }
                 Some(groups) => {
                     let all = (0, chunk.samples * plan.tiles());
@@ -358,7 +366,7 @@ impl Pass<'_> {
                         let (list, skipped) = within(groups.rows(group).unwrap_or_default(), range);
                         let (a, b, k) = (a(first).add(skipped), b(first), list.len());
                         let (list, accumulate) = (list.as_ptr(), true);
-                        plan.isa.run(Outer { a, lda, rows, b, ldb, vectors, k, list, out, accumulate });
+                        plan.isa.run(Outer { a, lda, rows, b, ldb, vectors, k, list, out, ldo, accumulate });
                     }
                 }
             }

@@ -13,7 +13,8 @@ pub(super) enum Scheme {
     Rows,
 }
 
-/// Columns of a matrix in blocks.
+/// Columns of a matrix in blocks. The last has room for as many as the others, but only the vectors that hold
+/// columns are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Blocks {
     /// Vectors of a block.
@@ -22,34 +23,35 @@ pub(super) struct Blocks {
     pub width: usize,
     /// Blocks.
     pub count: usize,
+    /// Vectors that hold columns, of all blocks.
+    pub used: usize,
 }
 
 impl Blocks {
-    /// The widest blocks that do not waste more than they gain.
+    /// The widest blocks that are full, or those with the least left for the last: its products need more loads.
     pub(super) fn of(columns: usize, isa: Isa) -> Self {
-        let blocks = |&vectors: &usize| {
-            let width = vectors * isa.lanes();
-            Blocks { vectors, width, count: columns.div_ceil(width) }
+        let used = columns.div_ceil(isa.lanes());
+        let widest = isa.widths()[0];
+        let cost = |vectors: usize| match vectors {
+            0 => 0,
+            _ if vectors == widest => 10 * vectors,
+            1 => 13,
+            _ => 11 * vectors,
         };
-        // What a value of a narrower block costs, against the widest: more loads for each product.
-        let cost = |b: &Blocks| {
-            b.count
-                * b.width
-                * if b.vectors == isa.widths()[0] {
-                    10
-                } else if b.vectors > 1 {
-                    11
-                } else {
-                    13
-                }
-        };
-        let widest = Blocks { vectors: 1, width: isa.lanes(), count: columns.div_ceil(isa.lanes()) };
-        isa.widths().iter().map(blocks).min_by_key(cost).unwrap_or(widest)
+        let of_all = |vectors: &usize| used / *vectors * cost(*vectors) + cost(used % *vectors);
+        let vectors = isa.widths().iter().copied().filter(|&vectors| vectors <= used).min_by_key(of_all);
+        let vectors = vectors.unwrap_or(1);
+        Blocks { vectors, width: vectors * isa.lanes(), count: used.div_ceil(vectors), used }
     }
 
-    /// Values of all blocks.
+    /// Values that there is room for in all blocks.
     pub(super) fn len(&self) -> usize {
         self.width * self.count
+    }
+
+    /// Vectors of a block that hold columns.
+    pub(super) fn vectors_of(&self, block: usize) -> usize {
+        self.vectors.min(self.used - block * self.vectors)
     }
 }
 
@@ -116,7 +118,7 @@ impl Plan {
         let grid = [shape.out_height().div_ceil(side), shape.out_width().div_ceil(side)];
         let same = [shape.out_height(), shape.out_width()] == [shape.height, shape.width];
         let direct = scheme == Scheme::Rows && taps.len() == 1 && shape.stride == 1 && same;
-        let rows = [spaced(k.len()), spaced(n.len())];
+        let rows = [&k, &n].map(|blocks| spaced(blocks.used * isa.lanes()));
         Plan { shape, isa, threads, scheme, points, grid, taps, depth, n, k, rows, direct }
     }
 
@@ -142,11 +144,18 @@ impl Plan {
         self.depth * self.n.len() + GAP
     }
 
-    /// Whether each thread takes chunks of its own: where a few samples have rows enough, there is work for
-    /// all, and a sum of the weights' gradient for each thread costs little.
+    /// Whether each thread takes chunks of its own, so that what it makes stays near it: where there is work for all,
+    /// and a few samples have rows enough or it costs little that each reads all weights. On the way back each also
+    /// has a sum of the weights' gradient.
     pub(super) fn alone(&self, batch: usize, backward: bool) -> bool {
         let weights = self.points * self.weight_plane();
-        self.tiles() >= 16 && batch >= 8 * self.threads && !(backward && weights > 1 << 20)
+        let worthwhile = match (self.tiles() >= 16, backward) {
+            (true, false) => true,
+            (true, true) => weights <= 1 << 20,
+            (false, false) => weights <= 1 << 21,
+            (false, true) => false,
+        };
+        worthwhile && batch >= 8 * self.threads
     }
 
     /// Samples that are worked on together: enough rows to use each block of weights well, but not much more
@@ -154,10 +163,13 @@ impl Plan {
     /// they are, since every chunk reads them again.
     pub(super) fn chunk(&self, batch: usize, matrices: usize, alone: bool) -> usize {
         let shared = (3 << 20).max(self.points * self.weight_plane());
-        let (cached, rows) = if alone { (400 << 10, 64) } else { (shared, 128) };
+        let (cached, rows, all) = match alone {
+            true => (400 << 10, 64, batch.div_ceil(self.threads)),
+            false => (shared, 128, batch),
+        };
         let tiles = self.tiles();
         let sample = self.points * tiles * self.rows[0].max(self.rows[1]) * matrices;
-        let most = (cached / sample).max(usize::div_ceil(rows, tiles)).clamp(1, batch.max(1));
+        let most = (cached / sample).max(usize::div_ceil(rows, tiles)).clamp(1, all.max(1));
         batch.max(1).div_ceil(batch.max(1).div_ceil(most))
     }
 
@@ -190,11 +202,11 @@ impl Plan {
         let products = ((whole * self.n.vectors + rest) * lanes) as f64;
         // A vector that is picked costs as much as some products with it; one by one where no instruction does it.
         let picking = match self.isa {
-            Isa::Avx512 => 8.0 * self.n.len() as f64,
+            Isa::Avx512 => 8.0 * (self.n.used * lanes) as f64,
             _ => 24.0 * outputs as f64,
         };
         let share = inputs as f64 / self.shape.cin as f64;
-        share * (products + picking / rows.max(1) as f64) / self.n.len() as f64
+        share * (products + picking / rows.max(1) as f64) / (self.n.used * lanes) as f64
     }
 
     /// Vectors of a block, for so many values of it.

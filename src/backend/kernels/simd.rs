@@ -47,6 +47,8 @@ pub(super) trait Simd: Copy {
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// Where a is larger than b it, else b; so b where either is NaN.
+    unsafe fn larger(a: Self::V, b: Self::V) -> Self::V;
     /// The sum of each vector's values.
     unsafe fn sums(v: [Self::V; 4]) -> [f32; 4];
     /// Transposes `LANES` rows of `LANES` values.
@@ -71,6 +73,17 @@ pub(super) trait Simd: Copy {
     unsafe fn pick(from: *const f32, mask: u32, to: *mut f32) {
         // SAFETY: this form of `compress` writes no more.
         unsafe { Self::compress(from, mask, to) }
+    }
+
+    /// The vector that `expand` writes.
+    #[inline(always)]
+    unsafe fn expanded(from: *const f32, mask: u32) -> Self::V {
+        let mut values = [0.0f32; 16];
+        // SAFETY: the array has room for every vector; no more is read than `expand` reads.
+        unsafe {
+            Self::expand(from, mask, values.as_mut_ptr());
+            Self::load(values.as_ptr())
+        }
     }
 
     /// The reverse of `compress`; zero at the other bits.
@@ -204,6 +217,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         each(|i| multiply_add(a[i], b[i], c[i]))
+    }
+    #[inline(always)]
+    unsafe fn larger(a: Self::V, b: Self::V) -> Self::V {
+        each(|i| if a[i] > b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
     unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {

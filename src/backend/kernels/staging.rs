@@ -118,33 +118,36 @@ impl Job for Sum<'_> {
     unsafe fn run<S: Simd>(self) {
         let Sum { addends, floor, out, total } = self;
         let channels = total.len();
-        total.fill(0.0);
-        for (pixel, row) in out.chunks_exact_mut(channels).enumerate() {
-            // SAFETY: each addend holds this pixel, a value for every bit; `row` is written to its end and no further.
+        for first in (0..channels).step_by(S::LANES) {
+            let count = S::LANES.min(channels - first);
+            let sides = addends.map(|addend| addend.vector(first, count));
+            // SAFETY: each addend holds every pixel, a value for every bit; each row of `out` is written to its end and
+            // no further.
             unsafe {
-                let mut from = addends.map(|addend| addend.values.as_ptr().add(pixel * addend.width));
-                for first in (0..channels).step_by(S::LANES) {
-                    let count = S::LANES.min(channels - first);
-                    let mut parts = [[0.0f32; 16]; 2];
-                    for ((addend, from), part) in addends.iter().zip(&mut from).zip(&mut parts) {
-                        let all = u32::MAX >> (32 - count);
-                        let bits =
-                            addend.places.map_or(all, |bits| (bits[first / 64] >> (first % 64)) as u32 & all);
-                        S::expand(*from, bits, part.as_mut_ptr());
-                        *from = from.add(bits.count_ones() as usize);
-                    }
-                    let sum = S::add(S::load(parts[0].as_ptr()), S::load(parts[1].as_ptr()));
-                    match count == S::LANES {
-                        true => S::store(row.as_mut_ptr().add(first), sum),
-                        false => S::store_part(row.as_mut_ptr().add(first), sum, count),
-                    }
+                let (mut sums, bound) = (S::splat(0.0), S::splat(floor));
+                for (pixel, row) in out.chunks_exact_mut(channels).enumerate() {
+                    let [a, b] = sides.map(|(from, width, bits)| S::expanded(from.add(pixel * width), bits));
+                    let sum = S::larger(bound, S::add(a, b));
+                    sums = S::add(sums, sum);
+                    let to = row.as_mut_ptr().add(first);
+                    if count == S::LANES { S::store(to, sum) } else { S::store_part(to, sum, count) }
                 }
-            }
-            for (total, x) in total.iter_mut().zip(row) {
-                *x = if *x < floor { floor } else { *x };
-                *total += *x;
+                S::store_part(total.as_mut_ptr().add(first), sums, count);
             }
         }
+    }
+}
+
+impl Addend<'_> {
+    /// Of `count` channels of the sum from `first` on: where the first pixel has its values, the distance to the next
+    /// pixel, and the channels that it has, as bits.
+    fn vector(&self, first: usize, count: usize) -> (*const f32, usize, u32) {
+        let all = u32::MAX >> (32 - count);
+        let Some(places) = self.places else { return (self.values[first..].as_ptr(), self.width, all) };
+        let (word, bit) = (first / 64, first % 64);
+        let before: u32 = places[..word].iter().map(|word| word.count_ones()).sum();
+        let before = before + (places[word] & ((1 << bit) - 1)).count_ones();
+        (self.values[before as usize..].as_ptr(), self.width, (places[word] >> bit) as u32 & all)
     }
 }
 

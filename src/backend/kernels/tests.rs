@@ -271,6 +271,58 @@ fn outputs_that_are_handed_on_are_those_that_are_kept() {
 }
 
 #[test]
+fn what_follows_a_convolution_gives_the_same_bits_at_once_as_behind_it() {
+    let shapes = [
+        square(40, 4, 40, 33),
+        square(3, 32, 3, 70),
+        square(9, 16, 20, 26),
+        square(5, 6, 16, 97),
+        square(5, 7, 9, 20),
+        square(30, 2, 40, 17),
+        square(19, 1, 33, 7),
+        ConvShape { kernel: 1, padding: 0, ..square(9, 8, 40, 50) },
+        ConvShape { stride: 2, ..square(9, 8, 40, 24) },
+    ];
+    let mut done = 0;
+    for (shape, isa) in
+        shapes.into_iter().flat_map(|shape| Isa::available().into_iter().map(move |isa| (shape, isa)))
+    {
+        let case = Case::new(shape, None);
+        let (mut kernel, mut scratch) = (ConvKernel::new(shape, isa, 2), Scratch::new());
+        let [y, ..] = case.run_with(&mut kernel, &mut scratch);
+        let (scale, shift) = (noise(shape.cout, 5), noise(shape.cout, 6));
+        let (added, floor, outer) = (noise(y.len(), 8), -0.25, 0.5);
+        for (pool, adds) in [(1, false), (1, true), (2, false), (3, false)] {
+            if !kernel.finishes(pool, adds) {
+                continue;
+            }
+            let mut expected: Vec<f32> = y.clone();
+            for (index, z) in expected.iter_mut().enumerate() {
+                *z = (*z * scale[index % shape.cout] + shift[index % shape.cout]).max(floor);
+                *z = if adds { (*z + added[index]).max(outer) } else { *z };
+            }
+            let (height, width) = (shape.out_height() / pool, shape.out_width() / pool);
+            let mut out = vec![f32::NAN; shape.batch * height * width * shape.cout];
+            let added = adds.then_some((&added[..], outer));
+            let epilogue = Epilogue { scale: &scale, shift: &shift, floor, added, pool };
+            kernel.forward_finished(&case.x, &epilogue, &mut out, &mut scratch);
+            for (index, found) in out.into_iter().enumerate() {
+                let (pixel, channel) = (index / shape.cout, index % shape.cout);
+                let (row, column) = (pixel / width * pool, pixel % width * pool);
+                let window =
+                    (0..pool).flat_map(|y| (0..pool).map(move |x| (row + y) * width * pool + column + x));
+                let largest = window.map(|pixel| expected[pixel * shape.cout + channel]);
+                let largest = largest.fold(f32::NEG_INFINITY, f32::max);
+                assert_eq!(found, largest, "{isa:?} {shape:?} pool {pool}, adds {adds}, at {index}");
+            }
+            done += 1;
+        }
+    }
+    // All shapes without a pool; tiles with something added; tiles of even images with a pool.
+    assert_eq!(done, (9 + 5 + 4) * Isa::available().len());
+}
+
+#[test]
 fn sums_put_each_addends_channels_in_their_places() {
     let pixels = 5;
     for isa in Isa::available() {

@@ -6,6 +6,7 @@
 //! of transformed weights serves the output and the gradient of the input, and one transformed gradient of
 //! the output serves the gradients of input and weights.
 
+use super::finish::Finish;
 use super::simd::{Job, Simd};
 
 /// Six vectors, of which a map may use fewer.
@@ -53,18 +54,18 @@ impl Tile for Four {
     unsafe fn input<S: Simd>(d: Six<S>) -> Six<S> {
         // SAFETY: the processor has S's instructions, as everywhere in this file.
         unsafe {
-            let (two, four, five) = (S::splat(2.0), S::splat(-4.0), S::splat(-5.0));
-            let even = S::fma(four, d[2], d[4]);
-            let odd = S::fma(four, d[1], d[3]);
+            let (four, minus_four, minus_five) = (S::splat(4.0), S::splat(-4.0), S::splat(-5.0));
+            let even = S::fma(minus_four, d[2], d[4]);
+            let odd = S::fma(minus_four, d[1], d[3]);
             let far_even = S::sub(d[4], d[2]);
-            let far_odd = S::mul(two, S::sub(d[3], d[1]));
+            let far_odd = S::sub(d[3], d[1]);
             [
-                S::fma(five, d[2], S::sub(d[4], S::mul(four, d[0]))),
+                S::fma(minus_five, d[2], S::fma(four, d[0], d[4])),
                 S::add(even, odd),
                 S::sub(even, odd),
-                S::add(far_even, far_odd),
-                S::sub(far_even, far_odd),
-                S::fma(five, d[3], S::sub(d[5], S::mul(four, d[1]))),
+                S::fma(S::splat(2.0), far_odd, far_even),
+                S::fma(S::splat(-2.0), far_odd, far_even),
+                S::fma(minus_five, d[3], S::fma(four, d[1], d[5])),
             ]
         }
     }
@@ -259,6 +260,8 @@ pub(super) struct Strip {
     pub plane: usize,
     /// Stands in for pixels outside the image: zeros to read, anything to write.
     pub spare: *mut f32,
+    /// What outputs become before they are written; the image is then what they become.
+    pub finish: Option<Finish>,
 }
 
 /// From image to points.
@@ -288,37 +291,54 @@ impl Job for Write {
         // SAFETY: the strip's promises.
         unsafe {
             match (self.0.four, self.0.of_output) {
-                (true, false) => self.0.write::<S, Four, false>(),
-                (true, true) => self.0.write::<S, Four, true>(),
-                (false, false) => self.0.write::<S, Two, false>(),
-                (false, true) => self.0.write::<S, Two, true>(),
+                (true, false) => self.0.write::<S, Four, false, 1>(),
+                (true, true) => self.0.write_outputs::<S, Four>(),
+                (false, false) => self.0.write::<S, Two, false, 1>(),
+                (false, true) => self.0.write_outputs::<S, Two>(),
             }
         }
     }
 }
 
 impl Strip {
-    /// Rows and columns of the image that one tile covers.
+    /// Rows and columns of the image that one tile covers, of which there is a pixel for POOL outputs each way.
     #[inline(always)]
-    fn size<T: Tile>(&self) -> usize {
-        if self.of_output { T::OUT } else { T::WINDOW }
+    fn size<T: Tile, const POOL: usize>(&self) -> usize {
+        if self.of_output { T::OUT / POOL } else { T::WINDOW }
     }
 
-    /// Where the pixels of a tile are.
+    /// Where the pixels of a tile are, in the strip's image or one like it.
     #[inline(always)]
-    unsafe fn pixels<T: Tile>(&self, tile_row: usize, tile_column: usize) -> [[*mut f32; 6]; 6] {
+    unsafe fn pixels<T: Tile, const POOL: usize>(
+        &self,
+        image: *mut f32,
+        tile: [usize; 2],
+    ) -> [[*mut f32; 6]; 6] {
         let before = if self.of_output { 0 } else { T::BEFORE };
+        let [top, left] = tile.map(|tile| tile * (T::OUT / POOL));
         let mut pixels = [[self.spare; 6]; 6];
-        for (i, pixels) in pixels.iter_mut().enumerate().take(self.size::<T>()) {
-            let y = (tile_row * T::OUT + i).wrapping_sub(before);
+        let size = self.size::<T, POOL>();
+        let inside = |first: usize, all: usize| first >= before && first - before + size <= all;
+        if inside(top, self.height) && inside(left, self.width) {
+            let first = (top - before - self.first_row) * self.width + left - before;
+            for (i, pixels) in pixels.iter_mut().enumerate().take(size) {
+                for (j, pixel) in pixels.iter_mut().enumerate().take(size) {
+                    // SAFETY: the image has this pixel, as below.
+                    *pixel = unsafe { image.add((first + i * self.width + j) * self.pixel) };
+                }
+            }
+            return pixels;
+        }
+        for (i, pixels) in pixels.iter_mut().enumerate().take(size) {
+            let y = (top + i).wrapping_sub(before);
             if y >= self.height {
                 continue;
             }
-            for (j, pixel) in pixels.iter_mut().enumerate().take(self.size::<T>()) {
-                let x = (tile_column * T::OUT + j).wrapping_sub(before);
+            for (j, pixel) in pixels.iter_mut().enumerate().take(size) {
+                let x = (left + j).wrapping_sub(before);
                 if x < self.width {
                     // SAFETY: the image has this pixel; it holds all rows that the strip's tiles cover.
-                    *pixel = unsafe { self.image.add(((y - self.first_row) * self.width + x) * self.pixel) };
+                    *pixel = unsafe { image.add(((y - self.first_row) * self.width + x) * self.pixel) };
                 }
             }
         }
@@ -332,7 +352,7 @@ impl Strip {
             for tile_column in 0..self.columns {
                 // SAFETY: pixels have `channels` values, points room for whole vectors of them.
                 unsafe {
-                    let pixels = self.pixels::<T>(tile_row, tile_column);
+                    let pixels = self.pixels::<T, 1>(self.image, [tile_row, tile_column]);
                     for c in (0..self.channels - rest).step_by(S::LANES) {
                         self.read_vector::<S, T, OUTPUT, false>(&pixels, points, c, rest);
                     }
@@ -381,31 +401,44 @@ impl Strip {
         }
     }
 
+    /// Outputs, with the size of the pool behind them as a constant.
     #[inline(always)]
-    unsafe fn write<S: Simd, T: Tile, const OUTPUT: bool>(&self) {
+    unsafe fn write_outputs<S: Simd, T: Tile>(&self) {
+        // SAFETY: the strip's promises.
+        unsafe {
+            match self.finish.map_or(1, |finish| finish.pool) {
+                2 => self.write::<S, T, true, 2>(),
+                _ => self.write::<S, T, true, 1>(),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn write<S: Simd, T: Tile, const OUTPUT: bool, const POOL: usize>(&self) {
         let (mut points, rest) = (self.points, self.channels % S::LANES);
-        for tile_row in self.tiles.0..self.tiles.1 {
-            for tile_column in 0..self.columns {
-                // SAFETY: as for `read`.
-                unsafe {
-                    let pixels = self.pixels::<T>(tile_row, tile_column);
-                    for c in (0..self.channels - rest).step_by(S::LANES) {
-                        self.write_vector::<S, T, OUTPUT, false>(&pixels, points, c, rest);
-                    }
-                    if rest > 0 {
-                        self.write_vector::<S, T, OUTPUT, true>(&pixels, points, self.channels - rest, rest);
-                    }
-                    points = points.add(self.row);
+        let added = self.finish.and_then(|finish| finish.added);
+        for tile in (self.tiles.0..self.tiles.1).flat_map(|row| (0..self.columns).map(move |c| [row, c])) {
+            // SAFETY: as for `read`.
+            unsafe {
+                let pixels = self.pixels::<T, POOL>(self.image, tile);
+                let added = added.map(|(image, outer)| (self.pixels::<T, POOL>(image.at(0), tile), outer));
+                let places = Places { pixels: &pixels, added: added.as_ref() };
+                for c in (0..self.channels - rest).step_by(S::LANES) {
+                    self.write_vector::<S, T, OUTPUT, POOL, false>(places, points, c, rest);
                 }
+                if rest > 0 {
+                    self.write_vector::<S, T, OUTPUT, POOL, true>(places, points, self.channels - rest, rest);
+                }
+                points = points.add(self.row);
             }
         }
     }
 
     /// The reverse of [`Strip::read_vector`].
     #[inline(always)]
-    unsafe fn write_vector<S: Simd, T: Tile, const OUTPUT: bool, const PART: bool>(
+    unsafe fn write_vector<S: Simd, T: Tile, const OUTPUT: bool, const POOL: usize, const PART: bool>(
         &self,
-        pixels: &[[*mut f32; 6]; 6],
+        places: Places,
         points: *mut f32,
         c: usize,
         rest: usize,
@@ -413,20 +446,53 @@ impl Strip {
         // SAFETY: the caller's promise.
         unsafe {
             let from = points.add(c);
+            let pixels = places.pixels;
             macro_rules! put {
                 ($to:expr, $v:expr) => {
                     if PART { S::store_part($to, $v, rest) } else { S::store($to, $v) }
                 };
             }
             if OUTPUT {
+                let mut y = [[S::splat(0.0); 4]; 4];
                 twice!(
                     S,
                     T::POINTS,
                     T::OUT,
                     T::output::<S>,
                     |i, j| S::load(from.add((i * T::POINTS + j) * self.plane)),
-                    |v| put!(pixels[i][j].add(c), v)
+                    |v| y[i][j] = v
                 );
+                if let Some(finish) = &self.finish {
+                    let factors = finish.factors::<S>(c, if PART { rest } else { S::LANES });
+                    for y in y.iter_mut().take(T::OUT) {
+                        for y in y.iter_mut().take(T::OUT) {
+                            *y = factors.of(*y);
+                        }
+                    }
+                }
+                if let Some((added, outer)) = places.added {
+                    for (y, added) in y.iter_mut().zip(added).take(T::OUT) {
+                        for (y, added) in y.iter_mut().zip(added).take(T::OUT) {
+                            let from = added.add(c);
+                            let added = if PART { S::load_part(from, rest) } else { S::load(from) };
+                            *y = S::larger(S::splat(*outer), S::add(*y, added));
+                        }
+                    }
+                }
+                if POOL == 2 {
+                    for i in 0..T::OUT / 2 {
+                        for j in 0..T::OUT / 2 {
+                            let first = S::larger(y[2 * i][2 * j + 1], y[2 * i][2 * j]);
+                            let third = S::larger(y[2 * i + 1][2 * j], first);
+                            y[i][j] = S::larger(y[2 * i + 1][2 * j + 1], third);
+                        }
+                    }
+                }
+                for i in 0..T::OUT / POOL {
+                    for j in 0..T::OUT / POOL {
+                        put!(pixels[i][j].add(c), y[i][j]);
+                    }
+                }
             } else {
                 twice!(
                     S,
@@ -448,4 +514,11 @@ impl Strip {
             }
         }
     }
+}
+
+/// Where the pixels of a tile are, and what is added to them, with the bound behind the sum.
+#[derive(Clone, Copy)]
+struct Places<'a> {
+    pixels: &'a [[*mut f32; 6]; 6],
+    added: Option<&'a ([[*mut f32; 6]; 6], f32)>,
 }

@@ -1,11 +1,13 @@
 //! Samples between images and points: the first and the last phase of a pass.
 
 use super::Active;
+use super::finish::Finish;
 use super::pass::{Chunk, Images, Pass, Planes, Side, Windows};
 use super::plan::Scheme;
 use super::simd::fetch;
 use super::staging::{Keep, Patches, Stage, Way};
 use super::tiles::{Read, Strip, Write};
+use super::weights::Shared;
 
 impl Pass<'_> {
     /// The channels of one side that the sample at a position uses, as bits, and their number.
@@ -22,7 +24,10 @@ impl Pass<'_> {
         let s = &self.plan.shape;
         match side {
             Side::Input => [s.height, s.width, s.cin],
-            Side::Output => [s.out_height(), s.out_width(), s.cout],
+            Side::Output => {
+                let pool = self.finish.map_or(1, |finish| finish.pool);
+                [s.out_height() / pool, s.out_width() / pool, s.cout]
+            }
         }
     }
 
@@ -131,6 +136,7 @@ impl Pass<'_> {
             let (image, points) =
                 (self.image(images, position), self.points(planes, chunk, position, tiles.0));
             if self.plan.scheme == Scheme::Rows && side == Side::Output {
+                debug_assert!(self.finish.is_none(), "finished as products");
                 let pixels = tiles.0 * width..tiles.1 * width;
                 if bits.is_some() {
                     let (image, pixels) = (image.add(pixels.start * all), pixels.len());
@@ -169,7 +175,8 @@ impl Pass<'_> {
                 });
             } else {
                 let spare = own.add(self.own_layout.copy);
-                let strip = self.strip(side, (to, first, pixel), tiles, (points, planes), spare);
+                let mut strip = self.strip(side, (to, first, pixel), tiles, (points, planes), spare);
+                strip.finish = self.finish_of(position, first * width * all);
                 self.isa().run(Write(strip));
             }
             if copied {
@@ -181,12 +188,22 @@ impl Pass<'_> {
         }
     }
 
+    /// What becomes of a sample's outputs, of an image that begins so far behind its first pixel.
+    unsafe fn finish_of(&self, position: usize, first: usize) -> Option<Finish> {
+        let sample = self.plan.shape.output_len();
+        // SAFETY: there is an image for every position.
+        let of = |images: Shared| unsafe { Shared(images.at(self.sample(position) * sample + first)) };
+        let added = self.finish?.added.map(|(images, outer)| (of(images), outer));
+        Some(Finish { added, ..self.finish? })
+    }
+
     /// The rows of an image that some rows of tiles cover.
     fn covered(&self, side: Side, tiles: (usize, usize), height: usize) -> (usize, usize) {
         let s = &self.plan.shape;
+        let pool = self.finish.map_or(1, |finish| finish.pool);
         let (first, last) = match (self.plan.scheme, side) {
             (Scheme::Four, Side::Input) => ((tiles.0 * 4).saturating_sub(1), tiles.1 * 4 + 1),
-            (Scheme::Four, Side::Output) => (tiles.0 * 4, tiles.1 * 4),
+            (Scheme::Four, Side::Output) => (tiles.0 * 4 / pool, tiles.1 * 4 / pool),
             (Scheme::Two, _) => (0, 2),
             (Scheme::Rows, Side::Input) => {
                 let last = (tiles.1 * s.stride + s.kernel).saturating_sub(s.padding);
@@ -221,6 +238,7 @@ impl Pass<'_> {
             row: planes.row,
             plane: planes.plane,
             spare,
+            finish: None,
         }
     }
 

@@ -39,18 +39,24 @@ pub(super) fn own_len(plan: &Plan) -> usize {
 pub(super) fn transform(plan: &Plan, weight: &[f32], blocks: &mut [f32], own: &mut [f32]) {
     let weight = Shared(weight.as_ptr().cast_mut());
     let blocks = (Shared(blocks.as_mut_ptr()), 1);
-    each_span(plan, weight, blocks, Shared(own.as_mut_ptr()), false);
+    each_span((plan, plan.threads), weight, blocks, Shared(own.as_mut_ptr()), false);
 }
 
-/// The transpose of [`transform`]: the gradient of the weights from the sum of some gradients of the blocks.
-/// `own` as there.
-pub(super) fn transform_back(plan: &Plan, blocks: (Shared, usize), dw: &mut [f32], own: Shared) {
+/// The transpose of [`transform`] on so many threads: the gradient of the weights from the sum of some gradients of the
+/// blocks. `own` as there.
+pub(super) fn transform_back(plan: (&Plan, usize), blocks: (Shared, usize), dw: &mut [f32], own: Shared) {
     each_span(plan, Shared(dw.as_mut_ptr()), blocks, own, true);
 }
 
-fn each_span(plan: &Plan, weight: Shared, (blocks, copies): (Shared, usize), own: Shared, back: bool) {
+fn each_span(
+    (plan, threads): (&Plan, usize),
+    weight: Shared,
+    (blocks, copies): (Shared, usize),
+    own: Shared,
+    back: bool,
+) {
     let spans = plan.shape.cin.div_ceil(SPAN);
-    parallel(plan.threads, plan.n.count * spans, |worker, job| {
+    parallel(threads, plan.n.count * spans, |worker, job| {
         let (block, span) = (job / spans, job % spans);
         let first = span * SPAN;
         let inputs = SPAN.min(plan.shape.cin - first);

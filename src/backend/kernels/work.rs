@@ -3,6 +3,7 @@
 //! Large images are cut into chunks that fit a core's own cache, and each thread takes whole chunks. Small
 //! images need many samples to use each block of weights well, so all threads share a chunk, phase by phase.
 
+use super::finish::Finish;
 use super::groups::Groups;
 use super::pass::{Chunk, Images, Own, Pass, Planes, Side, Windows};
 use super::plan::{GAP, Plan, Scheme};
@@ -32,6 +33,8 @@ pub(super) enum Purpose {
 pub(super) enum Outputs<'a> {
     /// All of them to one array.
     Kept(Shared),
+    /// All of them to one array, as what they become.
+    Finished(Shared, Finish),
     /// Each to a call with the number of its sample, from any thread and in any order, while it is near.
     Handed(&'a (dyn Fn(usize, &[f32]) + Sync)),
 }
@@ -98,7 +101,8 @@ impl<'a> Work<'a> {
         let grouped = grouped(plan, sets, batch, backward, &mut scratch.groups);
         let matrices = if backward { 3 } else { 2 };
         let alone = plan.alone(batch, backward);
-        let (crews, threads) = if alone { (plan.threads, 1) } else { (1, plan.threads) };
+        let all = if scratch.of_one_thread { 1 } else { plan.threads };
+        let (crews, threads) = if alone { (all, 1) } else { (1, all) };
         let mut chunk = plan.chunk(batch, matrices, alone);
         if grouped {
             chunk = chunk.next_multiple_of(scratch.groups.size);
@@ -113,8 +117,8 @@ impl<'a> Work<'a> {
         let direct = Direct {
             input,
             // The way back reads whole blocks of it.
-            output: rows && (!backward || plan.shape.cout == plan.n.len()),
-            gradient: input && plan.shape.cin == plan.k.len(),
+            output: rows && (!backward || plan.shape.cout == plan.n.used * plan.isa.lanes()),
+            gradient: input && plan.shape.cin == plan.k.used * plan.isa.lanes(),
         };
         let room = |needed: bool| if needed { crews * planes } else { 0 };
         let channels = plan.shape.cin.max(plan.shape.cout).next_multiple_of(16);
@@ -134,7 +138,7 @@ impl<'a> Work<'a> {
             output: scratch.output.shared(room(!direct.output)),
             gradient: scratch.input_gradient.shared(room(backward && !direct.gradient)),
             dw: scratch.weight_gradient.shared(dw),
-            own: scratch.own.shared(plan.threads * Own::of(plan).len),
+            own: scratch.own.shared(all * Own::of(plan).len),
             zeros: scratch.zeros.shared(channels),
             handed: scratch.chunk.shared(if hands_on { crews * chunk * plan.shape.output_len() } else { 0 }),
             groups: grouped.then_some(&scratch.groups),
@@ -148,16 +152,22 @@ impl<'a> Work<'a> {
             // SAFETY: the buffers are as large as plan and chunk ask; jobs of one phase write to different
             // samples, tiles, rows or blocks, and the phases follow each other.
             unsafe {
+                let len = self.plan.shape.output_len();
                 let done = match to {
                     Outputs::Kept(y) => {
-                        return self.forward_chunk(crew, chunk, weights, x, self.images(y, Side::Output));
+                        let outs = self.images(y, Side::Output);
+                        return self.forward_chunk(crew, chunk, weights, x, (outs, None));
+                    }
+                    Outputs::Finished(out, finish) => {
+                        let sample = len / (finish.pool * finish.pool);
+                        let outs = Images { sample, ..self.images(out, Side::Output) };
+                        return self.forward_chunk(crew, chunk, weights, x, (outs, Some(finish)));
                     }
                     Outputs::Handed(done) => done,
                 };
-                let len = self.plan.shape.output_len();
                 let own = Shared(self.handed.at(crew * self.chunk * len));
                 let outs = Images { of_chunk: Some(chunk.first), ..self.images(own, Side::Output) };
-                self.forward_chunk(crew, chunk, weights, x, outs);
+                self.forward_chunk(crew, chunk, weights, x, (outs, None));
                 parallel(self.threads, chunk.samples, |_, index| {
                     let y = std::slice::from_raw_parts(own.at(index * len), len);
                     done(self.sample(chunk.first + index), y);
@@ -166,9 +176,16 @@ impl<'a> Work<'a> {
         });
     }
 
-    unsafe fn forward_chunk(&self, crew: usize, chunk: Chunk, weights: Shared, x: Shared, outs: Images) {
+    unsafe fn forward_chunk(
+        &self,
+        crew: usize,
+        chunk: Chunk,
+        weights: Shared,
+        x: Shared,
+        (outs, finish): (Images, Option<Finish>),
+    ) {
         let images = self.images(x, Side::Input);
-        let pass = self.pass(crew, chunk, images, outs);
+        let pass = Pass { finish, ..self.pass(crew, chunk, images, outs) };
         // SAFETY: the caller's promise.
         unsafe {
             if let Some(windows) = pass.windows.filter(|_| self.plan.shape.padding > 0) {
@@ -225,7 +242,8 @@ impl<'a> Work<'a> {
                 }
             }
         });
-        weights::transform_back(self.plan, (self.dw, crews), gradients.dw, self.own);
+        let plan = (self.plan, self.crews * self.threads);
+        weights::transform_back(plan, (self.dw, crews), gradients.dw, self.own);
     }
 
     unsafe fn backward_chunk(
@@ -297,6 +315,7 @@ impl<'a> Work<'a> {
                 true => self.image_planes(y, Side::Output, chunk),
                 false => self.crew_planes(crew, self.output),
             },
+            finish: None,
             windows: self.windows.then(|| self.windows(crew, chunk, x)),
             // SAFETY: there is room for every thread; a crew of one thread has the place of its number.
             own: Shared(unsafe { self.own.at(crew * own_layout.len) }),

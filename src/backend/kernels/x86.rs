@@ -103,6 +103,11 @@ impl Simd for Avx512 {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
+    unsafe fn larger(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: as for `splat`.
+        unsafe { _mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
     unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {
         // SAFETY: as for `splat`.
         unsafe {
@@ -180,9 +185,14 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn expand(from: *const f32, mask: u32, to: *mut f32) {
         // SAFETY: `to` is valid for 16 values, and `from` for as many as bits are set.
+        unsafe { _mm512_storeu_ps(to, Self::expanded(from, mask)) }
+    }
+    #[inline(always)]
+    unsafe fn expanded(from: *const f32, mask: u32) -> Self::V {
+        // SAFETY: `from` is valid for as many values as bits are set.
         unsafe {
             let values = _mm512_maskz_loadu_ps(first(mask.count_ones() as usize), from);
-            _mm512_storeu_ps(to, _mm512_maskz_expand_ps(mask as __mmask16, values));
+            _mm512_maskz_expand_ps(mask as __mmask16, values)
         }
     }
 }
@@ -226,6 +236,11 @@ impl Simd for Avx2 {
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
         // SAFETY: as for `splat`.
         unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn larger(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: as for `splat`.
+        unsafe { _mm256_max_ps(a, b) }
     }
     #[inline(always)]
     unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {

@@ -106,7 +106,7 @@ impl Engine {
         let x = back.tape.value(step.input);
         let active = back.tape.active[step.input].as_deref().map(|rows| Active::new(rows, channels));
         let mut dx = (step.input > 0).then(|| self.buffers.take(x.len()));
-        let (kernel, scratch) = self.kernels.of(block.weight);
+        let (kernel, scratch) = (self.kernels.of(block.weight), &mut self.scratch);
         let gradient = &mut self.gradients[block.weight];
         kernel.backward(x, dy, active.as_ref(), dx.as_deref_mut(), gradient, scratch);
         if let Some(dx) = dx {

@@ -2,10 +2,10 @@
 
 use super::forward::{Mode, Tape, Under};
 use super::passes::{self, Affine, Window};
-use super::plan::{Block, Step};
+use super::plan::{Block, Step, Value};
 use super::share::{Items, each};
 use super::{Buffer, Buffers, Engine, Statistics};
-use crate::backend::kernels::{Active, Isa, bring};
+use crate::backend::kernels::{Active, Epilogue, Isa, bring};
 
 /// Added to variances before their root is taken.
 const EPSILON: f64 = 1e-5;
@@ -55,10 +55,12 @@ impl Engine {
             pass.outcome.masks[generator.mask] = mask.to_vec();
         }
         let bits = mask.map(|mask| bits(mask, value.channels));
-        let rows = out.chunks_exact_mut(value.len()).zip(total.chunks_exact_mut(value.channels));
         match pass.mode {
-            Mode::Train(_) => self.trained(step, block, generated, rows, pass),
-            Mode::Evaluate => self.evaluated(step, block, (generated, bits.as_deref()), rows, pass),
+            Mode::Train(_) => self.trained(step, block, generated, (&mut out, &mut total), pass),
+            Mode::Evaluate if self.evaluated_at_once(step, block, &mut out, pass) => {}
+            Mode::Evaluate => {
+                self.evaluated(step, block, (generated, bits.as_deref()), (&mut out, &mut total), pass);
+            }
         }
         let added = block.added.map(|(added, _)| &pass.tape.active[added]);
         pass.tape.active[step.output] = match (bits, added) {
@@ -78,19 +80,19 @@ impl Engine {
 
     /// Activations and their sums over the pixels, sample by sample, and what the way back needs: the statistics of
     /// batch norm are those of all samples, so the convolution comes first.
-    fn trained<'a>(
+    fn trained(
         &mut self,
         step: &Step,
         block: &Block,
         generated: Option<(Buffer, Buffer)>,
-        rows: impl Iterator<Item = (&'a mut [f32], &'a mut [f32])>,
+        results: (&mut [f32], &mut [f32]),
         pass: &mut Under<'_>,
     ) {
         let channels = self.plan.values[step.output].channels;
         let image = block.height * block.width * channels;
         let mut y = self.buffers.take(pass.tape.batch * image);
         let active = self.active(step.input, &pass.tape);
-        let (kernel, scratch) = self.kernels.of(block.weight);
+        let (kernel, scratch) = (self.kernels.of(block.weight), &mut self.scratch);
         kernel.forward(pass.tape.value(step.input), active.as_ref(), None, &mut y, scratch);
         let seen = block.norm.map(|_| self.moments(&y, channels));
         pass.outcome.statistics[block.index] =
@@ -99,6 +101,7 @@ impl Engine {
         let (mask, hidden) = generated.unzip();
         let factors = self.factors(&norm, mask.as_deref(), channels);
         let finish = Finish::new(self.isa, block, &factors, &pass.tape);
+        let rows = self.plan.values[step.output].rows(results);
         each(self.threads, rows.zip(y.chunks_exact(image)), |sample, ((out, total), y)| {
             bring(y);
             finish.sample(sample, y, out, total);
@@ -107,22 +110,22 @@ impl Engine {
     }
 
     /// The same with what batch norm has learnt: each sample is finished as soon as it is convolved, while it is near.
-    fn evaluated<'a>(
+    fn evaluated(
         &mut self,
         step: &Step,
         block: &Block,
         (generated, bits): (Option<(Buffer, Buffer)>, Option<&[u64]>),
-        rows: impl Iterator<Item = (&'a mut [f32], &'a mut [f32])>,
+        results: (&mut [f32], &mut [f32]),
         pass: &mut Under<'_>,
     ) {
         let channels = self.plan.values[step.output].channels;
         let (mask, hidden) = generated.unzip();
         let factors = self.factors(&norm(block, None, channels, pass.parameters), mask.as_deref(), channels);
         let finish = Finish::new(self.isa, block, &factors, &pass.tape);
-        let rows = Items::new(rows);
+        let rows = Items::new(self.plan.values[step.output].rows(results));
         let active = self.active(step.input, &pass.tape);
         let wanted = bits.map(|rows| Active::new(rows, channels));
-        let (kernel, scratch) = self.kernels.of(block.weight);
+        let (kernel, scratch) = (self.kernels.of(block.weight), &mut self.scratch);
         let x = pass.tape.value(step.input);
         kernel.forward_to(x, active.as_ref(), wanted.as_ref(), scratch, |sample, y| {
             if let Some((out, total)) = rows.take(sample) {
@@ -132,6 +135,30 @@ impl Engine {
         let Factors { scale, shift, .. } = factors;
         let used = [Some(scale), Some(shift), mask, hidden];
         used.into_iter().flatten().for_each(|buffer| self.buffers.give(buffer));
+    }
+
+    /// The same at once, where all samples have the same factors and nobody reads means, which take a pass over
+    /// whole images. Says whether it could.
+    fn evaluated_at_once(&mut self, step: &Step, block: &Block, out: &mut [f32], pass: &Under<'_>) -> bool {
+        let value = self.plan.values[step.output];
+        let masked = block.generator.is_some() || pass.tape.active[step.input].is_some();
+        let kernel = self.kernels.of(block.weight);
+        if masked || value.averaged || !kernel.finishes(block.pool, block.added.is_some()) {
+            return false;
+        }
+        let factors = self.factors(&norm(block, None, value.channels, pass.parameters), None, value.channels);
+        let epilogue = Epilogue {
+            scale: &factors.scale,
+            shift: &factors.shift,
+            floor: passes::floor(block.relu),
+            added: block.added.map(|(added, outer)| (pass.tape.value(added), passes::floor(outer))),
+            pool: block.pool,
+        };
+        let (kernel, scratch) = (self.kernels.of(block.weight), &mut self.scratch);
+        kernel.forward_finished(pass.tape.value(step.input), &epilogue, out, scratch);
+        let Factors { scale, shift, .. } = factors;
+        [scale, shift].into_iter().for_each(|buffer| self.buffers.give(buffer));
+        true
     }
 
     /// The channels of a value that are not zero, where masks say so.
@@ -245,6 +272,16 @@ impl<'a> Finish<'a> {
             }
             None => passes::activate(self.isa, y, affine, out, total),
         }
+    }
+}
+
+impl Value {
+    /// The activations of each sample and their sums over the pixels.
+    fn rows<'a>(
+        &self,
+        (out, total): (&'a mut [f32], &'a mut [f32]),
+    ) -> impl Iterator<Item = (&'a mut [f32], &'a mut [f32])> + use<'a> {
+        out.chunks_exact_mut(self.len()).zip(total.chunks_exact_mut(self.channels))
     }
 }
 

@@ -2,25 +2,27 @@
 
 use std::ops::{Deref, DerefMut};
 
+use crate::backend::kernels::Lines;
+
 /// Buffers that nobody uses at the moment.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    free: Vec<Vec<f32>>,
+    free: Vec<Lines>,
 }
 
 /// The first `len` floats of a buffer. Holds whatever its last user left.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
-    all: Vec<f32>,
+    all: Lines,
     len: usize,
 }
 
 impl Buffers {
     /// The smallest buffer that is large enough, or a new one.
     pub(super) fn take(&mut self, len: usize) -> Buffer {
-        let fitting = self.free.iter().enumerate().filter(|(_, buffer)| buffer.len() >= len);
-        let smallest = fitting.min_by_key(|(_, buffer)| buffer.len()).map(|(at, _)| at);
-        let all = smallest.map_or_else(|| vec![0.0; len], |at| self.free.swap_remove(at));
+        let fitting = self.free.iter().enumerate().filter(|(_, lines)| lines.values().len() >= len);
+        let smallest = fitting.min_by_key(|(_, lines)| lines.values().len()).map(|(at, _)| at);
+        let all = smallest.map_or_else(|| Lines::zeros(len), |at| self.free.swap_remove(at));
         Buffer { all, len }
     }
 
@@ -33,7 +35,7 @@ impl Buffers {
 
     /// Takes a buffer back.
     pub(super) fn give(&mut self, buffer: Buffer) {
-        if !buffer.all.is_empty() {
+        if !buffer.all.values().is_empty() {
             self.free.push(buffer.all);
         }
     }
@@ -48,12 +50,12 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.all[..self.len]
+        &self.all.values()[..self.len]
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.all[..self.len]
+        &mut self.all.values_mut()[..self.len]
     }
 }

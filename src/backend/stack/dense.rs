@@ -16,10 +16,10 @@ impl Engine {
         let bias = pass.parameters[first + 2];
         let mut inner = self.buffers.take(batch * hidden);
         let mut mask = self.buffers.take(batch * bias.len());
-        let (kernel, scratch) = self.kernels.of(first);
+        let (kernel, scratch) = (self.kernels.of(first), &mut self.scratch);
         kernel.forward(pass.tape.mean(input), None, None, &mut inner, scratch);
         inner.iter_mut().for_each(|h| *h = if *h < 0.0 { 0.0 } else { *h });
-        let (kernel, scratch) = self.kernels.of(first + 1);
+        let (kernel, scratch) = (self.kernels.of(first + 1), &mut self.scratch);
         kernel.forward(&inner, None, None, &mut mask, scratch);
         let isa = self.isa;
         each(self.threads, mask.chunks_exact_mut(bias.len()), |_, row| {
@@ -50,13 +50,13 @@ impl Engine {
         sum_rows(&dmask, channels, &mut self.gradients[first + 2]);
         let mut dhidden = self.buffers.take(hidden.len());
         let gradient = &mut self.gradients[first + 1];
-        let (kernel, scratch) = self.kernels.of(first + 1);
+        let (kernel, scratch) = (self.kernels.of(first + 1), &mut self.scratch);
         kernel.backward(hidden, &dmask, None, Some(&mut dhidden), gradient, scratch);
         dhidden.iter_mut().zip(hidden).for_each(|(d, h)| *d = if *h > 0.0 { *d } else { 0.0 });
         let mean = back.tape.mean(input);
         let mut dmean = self.buffers.take(mean.len());
         let gradient = &mut self.gradients[first];
-        let (kernel, scratch) = self.kernels.of(first);
+        let (kernel, scratch) = (self.kernels.of(first), &mut self.scratch);
         kernel.backward(mean, &dhidden, None, Some(&mut dmean), gradient, scratch);
         self.buffers.give(dmask);
         self.buffers.give(dhidden);
@@ -66,7 +66,7 @@ impl Engine {
     pub(super) fn linear(&mut self, step: &Step, weight: usize, pass: &mut Under<'_>) {
         let bias = pass.parameters[weight + 1];
         let mut out = self.buffers.take(pass.tape.batch * bias.len());
-        let (kernel, scratch) = self.kernels.of(weight);
+        let (kernel, scratch) = (self.kernels.of(weight), &mut self.scratch);
         kernel.forward(pass.tape.value(step.input), None, None, &mut out, scratch);
         for row in out.chunks_exact_mut(bias.len()) {
             row.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias);
@@ -81,7 +81,7 @@ impl Engine {
         let x = back.tape.value(step.input);
         let mut dx = (step.input > 0).then(|| self.buffers.take(x.len()));
         let gradient = &mut self.gradients[weight];
-        let (kernel, scratch) = self.kernels.of(weight);
+        let (kernel, scratch) = (self.kernels.of(weight), &mut self.scratch);
         kernel.backward(x, &dy, None, dx.as_deref_mut(), gradient, scratch);
         self.buffers.give(dy);
         if let Some(dx) = dx {

@@ -74,6 +74,21 @@ impl Engine {
         }
         self.prepare(batch, matches!(mode, Mode::Train(_)), parameters);
         let plan = Arc::clone(&self.plan);
+        let mut pass = self.begin(batch, parameters, mode);
+        let done = self.head(images, &mut pass);
+        if done == 0 {
+            self.give_images(images, &mut pass);
+        }
+        for step in &plan.steps[done..] {
+            self.step(step, &mut pass);
+        }
+        pass.outcome.outputs = pass.tape.value(plan.last()).to_vec();
+        pass
+    }
+
+    /// A pass before its first step.
+    pub(super) fn begin<'a>(&self, batch: usize, parameters: &'a [&'a [f32]], mode: Mode<'a>) -> Under<'a> {
+        let plan = &self.plan;
         let count = plan.values.len();
         let blocks = plan.blocks().count();
         let tape = Tape {
@@ -90,17 +105,16 @@ impl Engine {
             ..Outcome::default()
         };
         let readers = plan.values.iter().map(|value| value.readers).collect();
-        let mut pass = Under { tape, parameters, mode, outcome, readers };
-        pass.tape.values[0] = Some(self.with_channels_last(images, batch, plan.values[0]));
-        self.take_mean(&mut pass.tape, 0);
-        for step in &plan.steps {
-            self.step(step, &mut pass);
-        }
-        pass.outcome.outputs = pass.tape.value(plan.last()).to_vec();
-        pass
+        Under { tape, parameters, mode, outcome, readers }
     }
 
-    fn step(&mut self, step: &Step, pass: &mut Under<'_>) {
+    /// Makes the first value.
+    pub(super) fn give_images(&mut self, images: &[f32], pass: &mut Under<'_>) {
+        pass.tape.values[0] = Some(self.with_channels_last(images, pass.tape.batch, self.plan.values[0]));
+        self.take_mean(&mut pass.tape, 0);
+    }
+
+    pub(super) fn step(&mut self, step: &Step, pass: &mut Under<'_>) {
         match &step.kind {
             Kind::Block(block) => self.block(step, block, pass),
             Kind::Linear { weight } => self.linear(step, *weight, pass),
@@ -136,7 +150,7 @@ impl Engine {
     }
 
     /// The mean over the pixels of a value, if a reader needs it and it is not there yet.
-    fn take_mean(&mut self, tape: &mut Tape, value: usize) {
+    pub(super) fn take_mean(&mut self, tape: &mut Tape, value: usize) {
         let Value { channels, averaged, .. } = self.plan.values[value];
         if !averaged || tape.means[value].is_some() {
             return;

@@ -62,6 +62,8 @@ pub struct Plan {
     pub(super) parameters: Vec<usize>,
     /// Convolutions with a generator, in order.
     pub(super) masks: usize,
+    /// The first steps that evaluation does better sample by sample.
+    pub(super) head: usize,
 }
 
 /// What a step hands on, for one image: rows of `channels` floats, one a pixel.
@@ -137,7 +139,8 @@ impl Plan {
     /// The plan of these pieces for `[channels, height, width]` images. `None` for what the engine does not
     /// run: pieces that do not fit together, or layers without channels.
     pub fn new(input: [usize; 3], pieces: &[Piece]) -> Option<Plan> {
-        let mut plan = Plan { values: Vec::new(), steps: Vec::new(), parameters: Vec::new(), masks: 0 };
+        let mut plan =
+            Plan { values: Vec::new(), steps: Vec::new(), parameters: Vec::new(), masks: 0, head: 0 };
         let [channels, height, width] = input;
         let mut current = plan.value(channels, height, width);
         for piece in pieces {
@@ -146,6 +149,7 @@ impl Plan {
         let used = plan.values.iter().all(|value| value.channels * value.height * value.width > 0);
         plan.fuse();
         plan.count_readers();
+        plan.head = plan.find_head();
         used.then_some(plan)
     }
 
@@ -319,6 +323,45 @@ impl Plan {
                 _ => {}
             }
         }
+    }
+}
+
+impl Plan {
+    /// Whether one sample has rows enough to use each of a convolution's weights well: fewer where these stay near but
+    /// are no trifle, so that a product is long all the same.
+    fn is_large(&self, step: &Step, block: &Block) -> bool {
+        let pixels = block.height * block.width;
+        let channels = self.values[step.input].channels * self.values[step.output].channels;
+        let (rows, weights) = match (block.size, block.stride) {
+            (3, 1) => (pixels / 16, 36 * channels),
+            (size, _) => (pixels, size * size * channels),
+        };
+        rows >= if (1 << 15..=1 << 17).contains(&weights) { 16 } else { 32 }
+    }
+
+    /// The steps over large images before everything else, as far as they leave one value and no masks; none if they
+    /// hold a single convolution, whose output nobody reads then while it is near.
+    fn find_head(&self) -> usize {
+        let (mut head, mut convolutions) = (0, 0);
+        let mut made = vec![0];
+        for (at, step) in self.steps.iter().enumerate() {
+            let large = match &step.kind {
+                Kind::Block(block) => block.generator.is_none() && self.is_large(step, block),
+                Kind::Add { .. } | Kind::Pool(_) | Kind::Relu => true,
+                _ => false,
+            };
+            if !large {
+                break;
+            }
+            convolutions += usize::from(matches!(step.kind, Kind::Block(_)));
+            let closed =
+                self.steps[at + 1..].iter().all(|later| made.iter().all(|&value| !reads(later, value)));
+            if closed && convolutions > 1 {
+                head = at + 1;
+            }
+            made.push(step.output);
+        }
+        head
     }
 }
 

@@ -333,4 +333,54 @@ fn weights_that_are_not_finite_show_in_the_outputs() {
     trial.parameters[0][0] = f32::NAN;
     let outputs = trial.train(&mut trial.engine(1)).outputs;
     assert!(outputs.iter().all(|x| x.is_nan()), "{outputs:?}");
+    let outputs = trial.engine(1).evaluate(&trial.images, trial.batch, &trial.slices()).outputs;
+    assert!(outputs.iter().all(|x| x.is_nan()), "{outputs:?}");
+}
+
+/// A network whose first steps are over large images, and how many.
+fn large_images() -> (Vec<Piece>, usize) {
+    let join = Some((vec![0, 2, 4], vec![1, 2, 3, 5, 6], 7));
+    let end = |kernels| Conv { relu: false, ..conv(kernels) };
+    let pieces = vec![
+        Piece::Conv(conv(5)),
+        residual(&[conv(4), end(5)]),
+        Piece::Residual { body: vec![conv(4), end(3)], shortcut: None, join, relu: true },
+        Piece::MaxPool(2),
+        Piece::Conv(conv(6)),
+        Piece::Average,
+        Piece::Linear(3),
+    ];
+    (pieces, 7)
+}
+
+#[test]
+fn large_images_taken_one_by_one_match_float64() {
+    let (pieces, head) = large_images();
+    let trial = Trial::new([2, 24, 24], 8, pieces);
+    assert_eq!(trial.plan.head, head);
+    for isa in Isa::available() {
+        let mut engine = Engine::new(Arc::clone(&trial.plan), isa, 2);
+        let evaluated = engine.evaluate(&trial.images, trial.batch, &trial.slices());
+        close("evaluated outputs", &evaluated.outputs, &trial.reference(&trial.exact(), false).0);
+    }
+}
+
+#[test]
+fn an_image_gives_the_same_bits_taken_alone_as_with_its_batch() {
+    let (pieces, _) = large_images();
+    let trial = Trial::new([2, 24, 24], 16, pieces);
+    let mut engine = trial.engine(4);
+    // 13 are too few for four threads to take each alone.
+    let fewer = &trial.images[..13 * 2 * 24 * 24];
+    let together = engine.evaluate(fewer, 13, &trial.slices()).outputs;
+    let alone = engine.evaluate(&trial.images, 16, &trial.slices()).outputs;
+    assert_eq!(alone[..together.len()], together);
+}
+
+#[test]
+fn masked_layers_and_a_lone_convolution_are_taken_with_their_batch() {
+    let of = |pieces: &[Piece]| Plan::new([2, 24, 24], pieces).unwrap().head;
+    assert_eq!(of(&[Piece::Conv(conv(5)), Piece::Conv(masked(5)), Piece::Average]), 0);
+    assert_eq!(of(&[Piece::Conv(conv(5)), Piece::MaxPool(2), Piece::Average]), 0);
+    assert_eq!(of(&[Piece::Conv(conv(5)), Piece::Conv(conv(5)), Piece::Average]), 2);
 }
