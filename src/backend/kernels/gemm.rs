@@ -1,6 +1,7 @@
 //! Products of matrices, one block of registers at a time.
 //!
-//! `B` comes in blocks of as many columns as some vectors hold, each block `[depth][columns]` without gaps.
+//! `B` comes in blocks of as many columns as some vectors hold, each block `[depth][columns]`; the last may have room
+//! for more columns than there are.
 //! `A` and the results have rows at any distance. A list, if there is one, names the row of B's block that
 //! belongs to each column of A: channels that are zero in a group of samples are left out of both.
 
@@ -74,7 +75,8 @@ pub(super) struct Dots {
     /// `k` rows of each block.
     pub list: *const u32,
     pub k: usize,
-    /// `[rows][k]`, rows `ldo` apart; `ldo` leaves room for `k` rounded up to 4.
+    /// `[rows][k]`, rows `ldo` apart. Four values are written at once: there is room for `k` rounded up to 4 before the
+    /// next row begins.
     pub out: *mut f32,
     pub ldo: usize,
 }

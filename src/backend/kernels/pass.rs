@@ -169,7 +169,7 @@ impl Pass<'_> {
             let weights = weights.at(point * plan.weight_plane());
             let whole = weights.add(block * plan.depth * n.width);
             let ldo = self.output.row;
-            // Rows of the image itself end with its last channel; others have room for whole blocks.
+            // Rows of the image itself end with its last channel; others have room for whole vectors.
             let columns = match ldo == plan.shape.cout {
                 true => n.width.min(plan.shape.cout - block * n.width),
                 false => n.vectors_of(block) * plan.isa.lanes(),
@@ -300,7 +300,8 @@ impl Pass<'_> {
             }
             let columns = plan.shape.cout.next_multiple_of(plan.isa.lanes());
             // Some rows of the weights for all groups, then the next: they come from memory once.
-            let span = (RESIDENT / plan.n.len()).max(1);
+            // A multiple of the columns that are written at once, so that none is written past a row.
+            let span = (RESIDENT / plan.n.len()).max(1).next_multiple_of(4);
             for first in (0..depth).step_by(span) {
                 for block in 0..plan.n.count {
                     let rows = span.min(depth - first);

@@ -245,6 +245,31 @@ fn samples_that_are_alike_share_longer_groups() {
 }
 
 #[test]
+fn samples_with_all_channels_are_right_among_samples_with_few() {
+    // More channels than the weights of which are read together, and no multiple of four of those.
+    for (size, cin, cout) in [(2, 352, 192), (4, 352, 192), (2, 560, 384)] {
+        for isa in Isa::available() {
+            let mut case = Case::of_kinds(square(40, size, cin, cout), Some(0.1), 5);
+            let (words, len) = (cin.div_ceil(64), case.shape.input_len());
+            let bits = case.bits.as_mut().unwrap();
+            for sample in (0..40).step_by(7) {
+                (0..cin).for_each(|c| bits[sample * words + c / 64] |= 1 << (c % 64));
+                case.x[sample * len..][..len].copy_from_slice(&noise(len, 11 + sample as u64));
+            }
+            let [_, found, _] = case.run(isa, 2);
+            let bits = case.bits.take().unwrap();
+            let [_, dense, _] = case.run(isa, 2);
+            let active = Active::new(&bits, cin);
+            for (index, (found, dense)) in found.into_iter().zip(dense).enumerate() {
+                let expected = if active.has(index / len, index % cin) { dense } else { 0.0 };
+                let off = (found - expected).abs();
+                assert!(off < 1e-2, "{isa:?} {size}x{cin}x{cout} at {index}: {found}, not {expected}");
+            }
+        }
+    }
+}
+
+#[test]
 fn outputs_that_are_handed_on_are_those_that_are_kept() {
     let shapes = [
         square(40, 4, 40, 33),
