@@ -3,6 +3,8 @@
 #[cfg(test)]
 pub(super) mod fixture;
 
+use std::collections::BTreeMap;
+
 use super::error::Error;
 use crate::backend::Machine;
 use crate::modular::{ClassModules, Usage, masked_layers};
@@ -105,13 +107,22 @@ impl History {
         Ok(self.usage.as_ref().map(|usage| usage.modules(threshold)).transpose()?)
     }
 
-    /// Changes of loss weights and learning rate, and the steps at which they took effect.
+    /// Changes of loss weights and learning rate, and the steps at which they took effect; without those that were
+    /// lost, as no checkpoint held them when the next session began.
     pub fn changes(&self) -> Vec<(u64, &str)> {
-        let change = |event| match event {
-            &Event::Applied { step, ref change, .. } => Some((step, change.as_str())),
-            _ => None,
-        };
-        self.events.iter().filter_map(change).collect()
+        let (mut changes, mut held) = (Vec::new(), BTreeMap::new());
+        for event in &self.events {
+            match event {
+                Event::Applied { step, change, .. } => changes.push((*step, change.as_str())),
+                Event::Checkpointed { step } => _ = held.insert(*step, changes.len()),
+                Event::Started { step, .. } => {
+                    let kept = held.get(step).copied();
+                    changes.truncate(kept.unwrap_or(changes.len()));
+                }
+                _ => {}
+            }
+        }
+        changes
     }
 }
 

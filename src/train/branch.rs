@@ -39,12 +39,13 @@ pub fn branch(run: &Run, step: u64, name: Option<&str>, preset: Option<Preset>) 
         checkpoint.info.learning_rate = None;
         manifest.preset = preset;
     }
-    let changed = changed(&checkpoint.info, &manifest.preset);
+    let settings = changed(&checkpoint.info, &manifest.preset);
     let mut writer = Store::around(run).create(name, manifest)?;
-    for setting in changed {
+    for setting in settings {
         writer.events.append(&Event::Applied { step, revision: None, change: setting.to_string() })?;
     }
     writer.save_checkpoint(&checkpoint, None)?;
+    writer.events.append(&Event::Checkpointed { step })?;
     Ok(writer.run.clone())
 }
 

@@ -150,7 +150,7 @@ mod tests {
 
     use super::*;
     use crate::export::history::fixture;
-    use crate::train::Event;
+    use crate::train::{Event, Setting};
 
     /// Captions and contents of the files and commands that are told of a run.
     fn told(history: &History) -> Vec<(String, String)> {
@@ -197,6 +197,23 @@ mod tests {
         let begins =
             "cleave train --branch digits-1 --step 40 --set method.beta=4.0 --name run-1 --device cpu";
         assert!(commands.starts_with(begins), "{commands}");
+    }
+
+    #[test]
+    fn a_change_that_no_checkpoint_held_is_not_made_again() {
+        let logged = r#"
+            {"kind":"applied","step":40,"change":"beta = 3.5"}
+            {"kind":"checkpointed","step":40}
+            {"kind":"started","step":40,"steps_per_epoch":20,"steps":80,"device":"cpu"}
+            {"kind":"applied","step":40,"revision":1,"change":"beta = 8"}
+            {"kind":"started","step":40,"steps_per_epoch":20,"steps":80,"device":"cpu"}
+            {"kind":"applied","step":60,"revision":1,"change":"alpha = 2"}"#;
+        let mut history = fixture::history();
+        history.events = logged.trim().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let made = schedule(&history).change;
+        let change =
+            |step, name: &str, value| Change { step, set: Setting::Weight { name: name.into(), value } };
+        assert_eq!(made, [change(40, "beta", 3.5), change(60, "alpha", 2.0)]);
     }
 
     #[test]

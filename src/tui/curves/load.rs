@@ -75,8 +75,8 @@ impl Curves {
         curves
     }
 
-    /// A branch may begin with weights that its preset does not name: those of its first epoch, where nothing
-    /// changed them before.
+    /// A branch that an older program made may begin with weights that neither its preset nor its log names: those of its
+    /// first epoch, where nothing changed them before.
     fn start_from_first_epoch(&mut self, history: &Logs) {
         let Some(first) = history.epochs.first() else { return };
         let changed = |name: &str| {
