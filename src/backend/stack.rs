@@ -2,10 +2,10 @@
 //!
 //! A [`Plan`] says what to run. Activations lie as `[batch, height, width, channels]`, so that a vector holds
 //! channels; images and weights come as everywhere else. A convolution, its batch norm, mask, ReLU and the pool
-//! or sum behind them are one step with two passes over its output forward (statistics; normalise, mask,
-//! ReLU, pool) and two backward (sums; gradient), and what a mask generator reads of a value, its mean, falls
-//! off when the value is made. A pass keeps the convolution's output and the activations behind it; all else
-//! is computed again.
+//! or sum behind them are one step. Training makes two passes over its output forward (statistics; normalise,
+//! mask, ReLU, pool) and two backward (sums; gradient), and keeps the convolution's output and the activations
+//! behind it; all else is computed again. Evaluation makes one, or none. What a mask generator reads of a value,
+//! its mean, falls off when the value is made.
 //!
 //! Where a sample's mask is zero its channel is zero, and the convolutions that read it skip it: exactly the
 //! same result, as the derivation in `docs/decisions/cpu-engine.md` has it.

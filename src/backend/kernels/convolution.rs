@@ -98,7 +98,7 @@ impl ConvKernel {
         self.run([active, wanted], x, Outputs::Handed(&done), scratch);
     }
 
-    /// Whether [`ConvKernel::forward_finished`] can do an epilogue with such a pool and, or not, something added.
+    /// Whether [`ConvKernel::forward_finished`] can do an epilogue with such a pool, and with something added if it `adds`.
     pub fn finishes(&self, pool: usize, adds: bool) -> bool {
         let s = &self.plan.shape;
         let even = [s.out_height(), s.out_width()].iter().all(|side| side.is_multiple_of(2));

@@ -19,7 +19,7 @@ pub struct Epilogue<'a> {
     pub pool: usize,
 }
 
-/// The same for kernels: of the channels from some channel on, and of one sample.
+/// The same for kernels: of the channels from some channel on, and of the batch or one sample.
 #[derive(Clone, Copy)]
 pub(super) struct Finish {
     pub scale: Shared,

@@ -104,12 +104,12 @@ pub fn matmul(
                 rows: last - first,
                 b: packed.at(block * depth * blocks.width),
                 ldb: blocks.width,
-                vectors: blocks.vectors,
+                vectors: blocks.vectors_of(block),
                 k: depth,
                 terms: Terms::All,
                 out: out.at(first * out_row + column),
                 ldo: out_row,
-                columns: blocks.width,
+                columns: blocks.vectors_of(block) * isa.lanes(),
                 finish: None,
             });
             for row in first..last {

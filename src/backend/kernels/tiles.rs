@@ -301,7 +301,7 @@ impl Job for Write {
 }
 
 impl Strip {
-    /// Rows and columns of the image that one tile covers, of which there is a pixel for POOL outputs each way.
+    /// Rows and columns of the image that one tile covers; behind a pool the image has one for every POOL outputs.
     #[inline(always)]
     fn size<T: Tile, const POOL: usize>(&self) -> usize {
         if self.of_output { T::OUT / POOL } else { T::WINDOW }

@@ -1,7 +1,8 @@
 //! A pass over a batch: how it is cut into chunks, who works on them, and where intermediate results go.
 //!
-//! Large images are cut into chunks that fit a core's own cache, and each thread takes whole chunks. Small
-//! images need many samples to use each block of weights well, so all threads share a chunk, phase by phase.
+//! Batches of large images, or for few weights, are cut into chunks that fit a core's own cache, and each thread takes
+//! whole chunks. Others need many samples to use each block of weights well, so all threads share a chunk, phase by
+//! phase.
 
 use super::finish::Finish;
 use super::groups::Groups;
@@ -116,7 +117,7 @@ impl<'a> Work<'a> {
         let input = plan.direct && !grouped;
         let direct = Direct {
             input,
-            // The way back reads whole blocks of it.
+            // The way back reads whole vectors of it.
             output: rows && (!backward || plan.shape.cout == plan.n.used * plan.isa.lanes()),
             gradient: input && plan.shape.cin == plan.k.used * plan.isa.lanes(),
         };

@@ -11,7 +11,7 @@ use super::{Buffer, Engine, Outcome};
 #[derive(Debug)]
 pub(super) struct Tape {
     pub batch: usize,
-    /// By number of the value; `None` before it is made and when nobody needs it any more.
+    /// By number of the value; `None` before it is made, when nobody needs it any more, and inside a head.
     pub values: Vec<Option<Buffer>>,
     /// Means over the pixels, `[batch, channels]`, where a reader needs them.
     pub means: Vec<Option<Buffer>>,

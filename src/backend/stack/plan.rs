@@ -340,7 +340,7 @@ impl Plan {
     }
 
     /// The steps over large images before everything else, as far as they leave one value and no masks; none if they
-    /// hold a single convolution, whose output nobody reads then while it is near.
+    /// hold a single convolution: nothing is gained where no other reads its output at once.
     fn find_head(&self) -> usize {
         let (mut head, mut convolutions) = (0, 0);
         let mut made = vec![0];

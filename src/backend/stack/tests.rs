@@ -366,7 +366,7 @@ fn large_images_taken_one_by_one_match_float64() {
 }
 
 #[test]
-fn an_image_gives_the_same_bits_taken_alone_as_with_its_batch() {
+fn images_taken_one_by_one_have_the_bits_that_they_have_together() {
     let (pieces, _) = large_images();
     let trial = Trial::new([2, 24, 24], 16, pieces);
     let mut engine = trial.engine(4);
