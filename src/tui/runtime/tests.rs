@@ -59,7 +59,8 @@ fn a_panic_of_the_trainer_leaves_the_workbench_alive_and_says_what_happened_and_
     assert!(pty.has_its_modes());
     let log = std::fs::read_to_string(pty.home().join("data/workbench.log")).unwrap();
     assert!(log.contains("trainer: ") && log.contains("a fault at step 30"), "{log}");
-    assert!(log.contains("train_step"), "the way to it: {log}");
+    // Which functions are left of it depends on what the compiler inlines.
+    assert!(log.contains("cleave::train::session"), "the way to it: {log}");
 }
 
 #[test]
