@@ -336,7 +336,7 @@ impl Plan {
             (3, 1) => (pixels / 16, 36 * channels),
             (size, _) => (pixels, size * size * channels),
         };
-        rows >= if (1 << 15..=1 << 17).contains(&weights) { 16 } else { 32 }
+        rows >= if (1 << 15..=1 << 18).contains(&weights) { 16 } else { 32 }
     }
 
     /// The steps over large images before everything else, as far as they leave one value and no masks; none if they
