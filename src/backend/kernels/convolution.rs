@@ -1,6 +1,6 @@
 //! One convolution: its plan, its weights, and its three products.
 
-use super::finish::{Epilogue, Finish};
+use super::finish::{Epilogue, RawEpilogue};
 use super::plan::{Plan, Scheme};
 use super::scratch::Lines;
 use super::weights::{self, Shared};
@@ -127,7 +127,7 @@ impl ConvKernel {
         assert_eq!([epilogue.scale.len(), epilogue.shift.len()], [s.cout; 2], "the number of factors");
         assert!(epilogue.added.is_none_or(|(added, _)| added.len() == len), "the size of what is added");
         let shared = |values: &[f32]| Shared(values.as_ptr().cast_mut());
-        let finish = Finish {
+        let finish = RawEpilogue {
             scale: shared(epilogue.scale),
             shift: shared(epilogue.shift),
             floor: epilogue.floor,

@@ -19,9 +19,9 @@ pub struct Epilogue<'a> {
     pub pool: usize,
 }
 
-/// The same for kernels: of the channels from some channel on, and of the batch or one sample.
+/// The same as kernels take it: of the channels from some channel on, and of the batch or one sample.
 #[derive(Clone, Copy)]
-pub(super) struct Finish {
+pub(super) struct RawEpilogue {
     pub scale: Shared,
     pub shift: Shared,
     pub floor: f32,
@@ -31,15 +31,15 @@ pub(super) struct Finish {
     pub pool: usize,
 }
 
-/// A vector's worth of factors.
+/// Its factors for one vector of channels.
 #[derive(Clone, Copy)]
-pub(super) struct Factors<S: Simd> {
+pub(super) struct EpilogueVector<S: Simd> {
     scale: S::V,
     shift: S::V,
     floor: S::V,
 }
 
-impl Finish {
+impl RawEpilogue {
     /// That of the channels from `first` on.
     ///
     /// # Safety
@@ -47,7 +47,9 @@ impl Finish {
     /// There are channels from `first` on.
     pub(super) unsafe fn from(self, first: usize) -> Self {
         // SAFETY: the caller's promise.
-        unsafe { Finish { scale: Shared(self.scale.at(first)), shift: Shared(self.shift.at(first)), ..self } }
+        unsafe {
+            RawEpilogue { scale: Shared(self.scale.at(first)), shift: Shared(self.shift.at(first)), ..self }
+        }
     }
 
     /// The factors of `count` channels, at most `LANES`, from `first` on.
@@ -56,7 +58,7 @@ impl Finish {
     ///
     /// The channels exist, and the processor has S's instructions.
     #[inline(always)]
-    pub(super) unsafe fn factors<S: Simd>(&self, first: usize, count: usize) -> Factors<S> {
+    pub(super) unsafe fn factors<S: Simd>(&self, first: usize, count: usize) -> EpilogueVector<S> {
         // SAFETY: the caller's promise.
         unsafe {
             let (scale, shift) = (self.scale.at(first), self.shift.at(first));
@@ -64,12 +66,12 @@ impl Finish {
                 true => (S::load(scale), S::load(shift)),
                 false => (S::load_part(scale, count), S::load_part(shift, count)),
             };
-            Factors { scale, shift, floor: S::splat(self.floor) }
+            EpilogueVector { scale, shift, floor: S::splat(self.floor) }
         }
     }
 }
 
-impl<S: Simd> Factors<S> {
+impl<S: Simd> EpilogueVector<S> {
     /// `above(y * scale + shift, floor)`, in two roundings as everywhere.
     ///
     /// # Safety

@@ -5,7 +5,7 @@
 //! `A` and the results have rows at any distance. A list, if there is one, names the row of B's block that
 //! belongs to each column of A: channels that are zero in a group of samples are left out of both.
 
-use super::finish::Finish;
+use super::finish::RawEpilogue;
 use super::simd::{Job, Simd};
 
 /// Which values of a row of A belong to which rows of a block of B.
@@ -37,7 +37,7 @@ pub(super) struct Rows {
     /// Columns of the block that are written: all of them, or fewer at the end of a row.
     pub columns: usize,
     /// What the sums become first, where they are outputs of a convolution.
-    pub finish: Option<Finish>,
+    pub finish: Option<RawEpilogue>,
 }
 
 /// `out[list[k]][..] (+)= sum over rows of a[row][k] * b[row][..]` for one block of columns.

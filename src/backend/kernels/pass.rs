@@ -1,7 +1,7 @@
 //! What the jobs of a convolution's passes share, and the products at the points.
 
 use super::Isa;
-use super::finish::Finish;
+use super::finish::RawEpilogue;
 use super::gemm::{Dots, Outer, Picked, Rows, Terms, Transposed};
 use super::groups::Groups;
 use super::plan::Plan;
@@ -87,7 +87,7 @@ pub(super) struct Pass<'a> {
     /// In place of the transformed input, where each output pixel's inputs are read from the image.
     pub windows: Option<Windows>,
     /// What outputs become before they are written.
-    pub finish: Option<Finish>,
+    pub finish: Option<RawEpilogue>,
     pub own: Shared,
     pub own_layout: Own,
     /// As many zeros as an image has channels.

@@ -28,10 +28,11 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// The widest blocks that are full, or those with the least left for the last: its products need more loads.
+    /// The blocks whose products take least time.
     pub(super) fn of(columns: usize, isa: Isa) -> Self {
         let used = columns.div_ceil(isa.lanes());
         let widest = isa.widths()[0];
+        // Roughly, of one block: the narrower it is, the more loads each of its vectors' products needs.
         let cost = |vectors: usize| match vectors {
             0 => 0,
             _ if vectors == widest => 10 * vectors,

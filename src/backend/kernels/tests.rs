@@ -160,6 +160,11 @@ impl Case {
     }
 }
 
+/// Each case with every instruction set that this processor has.
+fn on_every_isa<T: Copy>(cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = (T, Isa)> {
+    cases.into_iter().flat_map(|case| Isa::available().into_iter().map(move |isa| (case, isa)))
+}
+
 fn square(batch: usize, size: usize, cin: usize, cout: usize) -> ConvShape {
     ConvShape { batch, height: size, width: size, cin, cout, kernel: 3, stride: 1, padding: 1 }
 }
@@ -192,9 +197,7 @@ fn sizes_and_channels() -> impl Iterator<Item = (usize, ConvShape)> {
 
 #[test]
 fn every_size_and_channel_count_gives_the_convolution() {
-    for ((_, shape), isa) in
-        sizes_and_channels().flat_map(|case| Isa::available().into_iter().map(move |isa| (case, isa)))
-    {
+    for ((_, shape), isa) in on_every_isa(sizes_and_channels()) {
         Case::new(shape, None).check(isa, 2);
     }
 }
@@ -202,9 +205,7 @@ fn every_size_and_channel_count_gives_the_convolution() {
 #[test]
 fn channels_that_are_zero_are_left_out_and_change_nothing() {
     let densities = [0.0, 0.02, 0.1, 0.3, 0.5, 0.7, 1.0];
-    for ((index, shape), isa) in
-        sizes_and_channels().flat_map(|case| Isa::available().into_iter().map(move |isa| (case, isa)))
-    {
+    for ((index, shape), isa) in on_every_isa(sizes_and_channels()) {
         Case::new(shape, Some(densities[index * 5 % densities.len()])).check(isa, 2);
         Case::new(shape, Some(densities[(index * 5 + 3) % densities.len()])).check(isa, 2);
     }
@@ -278,9 +279,7 @@ fn outputs_that_are_handed_on_are_those_that_are_kept() {
         square(5, 7, 3, 20),
         square(19, 1, 33, 7),
     ];
-    for (shape, isa) in
-        shapes.into_iter().flat_map(|shape| Isa::available().into_iter().map(move |isa| (shape, isa)))
-    {
+    for (shape, isa) in on_every_isa(shapes) {
         for density in [None, Some(0.3)] {
             let case = Case::of_kinds(shape, density, 3);
             let active = case.bits.as_ref().map(|bits| Active::new(bits, shape.cin));
@@ -309,9 +308,7 @@ fn what_follows_a_convolution_gives_the_same_bits_at_once_as_behind_it() {
         ConvShape { stride: 2, ..square(9, 8, 40, 24) },
     ];
     let mut done = 0;
-    for (shape, isa) in
-        shapes.into_iter().flat_map(|shape| Isa::available().into_iter().map(move |isa| (shape, isa)))
-    {
+    for (shape, isa) in on_every_isa(shapes) {
         let case = Case::new(shape, None);
         let (mut kernel, mut scratch) = (ConvKernel::new(shape, isa, 2), Scratch::new());
         let [y, ..] = case.run_with(&mut kernel, &mut scratch);
@@ -474,9 +471,7 @@ fn outputs_that_are_wanted_are_right_and_the_others_zero_or_right() {
         ConvShape { kernel: 1, padding: 0, ..square(24, 8, 40, 96) },
         ConvShape { stride: 2, ..square(24, 8, 40, 96) },
     ];
-    for (shape, isa) in
-        shapes.into_iter().flat_map(|shape| Isa::available().into_iter().map(move |isa| (shape, isa)))
-    {
+    for (shape, isa) in on_every_isa(shapes) {
         // Samples of a kind want the same outputs.
         let (words, draws) = (shape.cout.div_ceil(64), noise(5 * shape.cout, 7));
         let mut bits = vec![0u64; shape.batch * words];

@@ -6,7 +6,7 @@
 //! of transformed weights serves the output and the gradient of the input, and one transformed gradient of
 //! the output serves the gradients of input and weights.
 
-use super::finish::Finish;
+use super::finish::RawEpilogue;
 use super::simd::{Job, Simd};
 
 /// Six vectors, of which a map may use fewer.
@@ -261,7 +261,7 @@ pub(super) struct Strip {
     /// Stands in for pixels outside the image: zeros to read, anything to write.
     pub spare: *mut f32,
     /// What outputs become before they are written; the image is then what they become.
-    pub finish: Option<Finish>,
+    pub finish: Option<RawEpilogue>,
 }
 
 /// From image to points.
@@ -315,31 +315,18 @@ impl Strip {
         tile: [usize; 2],
     ) -> [[*mut f32; 6]; 6] {
         let before = if self.of_output { 0 } else { T::BEFORE };
-        let [top, left] = tile.map(|tile| tile * (T::OUT / POOL));
-        let mut pixels = [[self.spare; 6]; 6];
         let size = self.size::<T, POOL>();
-        let inside = |first: usize, all: usize| first >= before && first - before + size <= all;
-        if inside(top, self.height) && inside(left, self.width) {
-            let first = (top - before - self.first_row) * self.width + left - before;
-            for (i, pixels) in pixels.iter_mut().enumerate().take(size) {
-                for (j, pixel) in pixels.iter_mut().enumerate().take(size) {
-                    // SAFETY: the image has this pixel, as below.
-                    *pixel = unsafe { image.add((first + i * self.width + j) * self.pixel) };
-                }
-            }
-            return pixels;
-        }
-        for (i, pixels) in pixels.iter_mut().enumerate().take(size) {
-            let y = (top + i).wrapping_sub(before);
-            if y >= self.height {
-                continue;
-            }
-            for (j, pixel) in pixels.iter_mut().enumerate().take(size) {
-                let x = (left + j).wrapping_sub(before);
-                if x < self.width {
-                    // SAFETY: the image has this pixel; it holds all rows that the strip's tiles cover.
-                    *pixel = unsafe { image.add(((y - self.first_row) * self.width + x) * self.pixel) };
-                }
+        let [top, left] = tile.map(|tile| tile * (T::OUT / POOL));
+        // Those of a tile's rows or columns that lie in the image.
+        let seen = |first: usize, all: usize| {
+            before.saturating_sub(first)..(all + before).saturating_sub(first).min(size)
+        };
+        let mut pixels = [[self.spare; 6]; 6];
+        for i in seen(top, self.height) {
+            for j in seen(left, self.width) {
+                let (y, x) = (top + i - before, left + j - before);
+                // SAFETY: the image has this pixel; it holds all rows that the strip's tiles cover.
+                pixels[i][j] = unsafe { image.add(((y - self.first_row) * self.width + x) * self.pixel) };
             }
         }
         pixels

@@ -1,7 +1,7 @@
 //! Samples between images and points: the first and the last phase of a pass.
 
 use super::Active;
-use super::finish::Finish;
+use super::finish::RawEpilogue;
 use super::pass::{Chunk, Images, Pass, Planes, Side, Windows};
 use super::plan::Scheme;
 use super::simd::fetch;
@@ -189,12 +189,12 @@ impl Pass<'_> {
     }
 
     /// What becomes of a sample's outputs, of an image that begins so far behind its first pixel.
-    unsafe fn finish_of(&self, position: usize, first: usize) -> Option<Finish> {
+    unsafe fn finish_of(&self, position: usize, first: usize) -> Option<RawEpilogue> {
         let sample = self.plan.shape.output_len();
         // SAFETY: there is an image for every position.
         let of = |images: Shared| unsafe { Shared(images.at(self.sample(position) * sample + first)) };
         let added = self.finish?.added.map(|(images, outer)| (of(images), outer));
-        Some(Finish { added, ..self.finish? })
+        Some(RawEpilogue { added, ..self.finish? })
     }
 
     /// The rows of an image that some rows of tiles cover.

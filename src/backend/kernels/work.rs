@@ -4,7 +4,7 @@
 //! whole chunks. Others need many samples to use each block of weights well, so all threads share a chunk, phase by
 //! phase.
 
-use super::finish::Finish;
+use super::finish::RawEpilogue;
 use super::groups::Groups;
 use super::pass::{Chunk, Images, Own, Pass, Planes, Side, Windows};
 use super::plan::{GAP, Plan, Scheme};
@@ -35,7 +35,7 @@ pub(super) enum Outputs<'a> {
     /// All of them to one array.
     Kept(Shared),
     /// All of them to one array, as what they become.
-    Finished(Shared, Finish),
+    Finished(Shared, RawEpilogue),
     /// Each to a call with the number of its sample, from any thread and in any order, while it is near.
     Handed(&'a (dyn Fn(usize, &[f32]) + Sync)),
 }
@@ -183,7 +183,7 @@ impl<'a> Work<'a> {
         chunk: Chunk,
         weights: Shared,
         x: Shared,
-        (outs, finish): (Images, Option<Finish>),
+        (outs, finish): (Images, Option<RawEpilogue>),
     ) {
         let images = self.images(x, Side::Input);
         let pass = Pass { finish, ..self.pass(crew, chunk, images, outs) };
