@@ -9,10 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cleave::modular::{Usage, masked_layers};
-use cleave::network::Architecture;
 use cleave::preset::Preset;
-use cleave::run::{Manifest, PROGRAM, SCHEMA};
-use cleave::train::Event;
+use cleave::run::{Event, Manifest, PROGRAM, SCHEMA};
+use cleave::spec::Architecture;
 use cleave::tui::action::Action;
 use cleave::tui::hits::Hits;
 use cleave::tui::keymap::Keymap;

@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 
 use cleave::paths::Paths;
 use cleave::preset::Preset;
-use cleave::run::{Manifest, PROGRAM, Run, SCHEMA, Store};
-use cleave::train::{EpochRecord, Summary};
-use cleave::train::{Event, MaskRecord, SplitRecord, StepRecord};
+use cleave::run::{
+    EpochRecord, Event, Manifest, MaskRecord, PROGRAM, Run, SCHEMA, SplitRecord, StepRecord, Store, Summary,
+};
 use cleave::tui::app::{App, Start};
 use cleave::tui::keymap::Keymap;
 use cleave::tui::message::Msg;

@@ -30,7 +30,7 @@ pub use assign::{Mapping, assign};
 pub use error::{Error, Mismatch};
 pub use file::{File, Names};
 
-use crate::network::Array;
+use crate::spec::Array;
 use element::Element;
 
 /// The formats that are read.

@@ -1,6 +1,6 @@
 //! Cleave trains convolutional networks that come apart into modules.
 //!
-//! One idea carries everything: *a module is a network*. A [`network::Spec`] is plain data; a
+//! One idea carries everything: *a module is a network*. A [`spec::Spec`] is plain data; a
 //! [`network::Network`] is built from it and runs it. Training with a modular [`method`] makes each class use
 //! few kernels; [`modular::Usage`] counts which, a threshold turns counts into a [`modular::Selection`], and
 //! [`modular::slice()`] makes a smaller spec with fewer weights, which is trained, measured, exported and
@@ -17,10 +17,13 @@
 //! |---|---|
 //! | [`preset`] | the experiment as a file |
 //! | [`data`] | file formats, one in-memory data set, augmented batches |
-//! | [`network`] | specs, their cost, their weights, the forward pass |
+//! | [`spec`] | networks as data: stages, shapes, cost, weights on the host |
+//! | [`network`] | a spec with weights on a device, the forward pass |
 //! | [`method`] | loss terms that make training modular |
 //! | [`modular`] | usage, thresholds, cohesion, coupling, retention, slicing |
-//! | [`train`] | the session: a trainer thread, its commands and events; extraction and fine-tuning |
+//! | [`session`] | the trainer thread, its commands and events; new, resumed and branched runs |
+//! | [`reuse`] | extraction, fine-tuning, composition and comparison of modules |
+//! | [`learn`] | the training step, evaluation |
 //! | [`run`] | the run directory: manifest, logs, checkpoints, modules, lock |
 //! | [`export`] | modules and runs as files for other programs |
 //! | [`plot`] | charts, heat maps, bars and pictures, for the terminal and as SVG, PNG and CSV |
@@ -30,7 +33,7 @@
 //! | [`cli`] | the command line |
 //! | [`paths`], [`disk`], [`random`], [`markup`] | directories, atomic writing, seeded draws, escaped text |
 //!
-//! Knowledge goes down: nothing knows `cli`; `train` knows all but it; `modular` and `data` know no thread,
+//! Knowledge goes down: nothing knows `cli`; `session` knows the rooms below it; `modular` and `data` know no thread,
 //! file lock or terminal.
 
 pub mod backend;
@@ -39,6 +42,7 @@ pub mod data;
 pub mod disk;
 pub mod export;
 pub mod import;
+pub mod learn;
 pub mod markup;
 pub mod method;
 pub mod modular;
@@ -47,6 +51,8 @@ pub mod paths;
 pub mod plot;
 pub mod preset;
 pub mod random;
+pub mod reuse;
 pub mod run;
-pub mod train;
+pub mod session;
+pub mod spec;
 pub mod tui;

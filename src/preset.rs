@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::DataConfig;
 use crate::method::MethodConfig;
-use crate::network::Spec;
+use crate::spec::Spec;
 
 pub use error::{Error, Mistake};
 pub use library::{Listed, embedded, list};

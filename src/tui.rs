@@ -1,4 +1,4 @@
-//! The terminal workbench: a client of [`Session`](crate::train::Session) that one can see.
+//! The terminal workbench: a client of [`Session`](crate::session::Session) that one can see.
 //!
 //! ```text
 //! keys, mouse, signals, session events, answers of workers

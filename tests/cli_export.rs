@@ -160,7 +160,7 @@ fn a_mapping_tells_other_names() {
     let bytes = fs::read(target.path("dir/module.safetensors")).unwrap();
     let arrays = read(&bytes, Format::Safetensors).unwrap();
     let renamed = arrays.into_iter().map(|(name, array)| (name.replace("conv0.conv", "stem"), array));
-    let state = cleave::network::State(renamed.collect());
+    let state = cleave::spec::State(renamed.collect());
     fs::write(target.path("odd.safetensors"), state.to_safetensors(Default::default()).unwrap()).unwrap();
     let file = target.path("odd.safetensors");
     import(&file, &[]).exits(1).says(&["missing: `conv0.conv.weight`", "unknown: `stem.weight`"]);

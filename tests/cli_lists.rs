@@ -8,8 +8,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use cleave::backend::{Cpu, cpu_device};
-use cleave::network::{Network, Spec, State};
+use cleave::network::Network;
 use cleave::preset::Preset;
+use cleave::spec::{Spec, State};
 use serde_json::Value;
 use tempfile::TempDir;
 

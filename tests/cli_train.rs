@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use cleave::train::Event;
+use cleave::run::Event;
 use common::{Ended, Home, PRESET};
 #[cfg(target_os = "linux")]
 use mount::Mount;

@@ -7,7 +7,8 @@ use std::path::Path;
 use burn::tensor::{Tensor, TensorData};
 use cleave::backend::{Cpu, cpu_device};
 use cleave::import::{Error, File, Format, read};
-use cleave::network::{Architecture, Array, Network};
+use cleave::network::Network;
+use cleave::spec::{Architecture, Array};
 use proptest::prelude::*;
 
 const STATE_DICT: &[u8] = include_bytes!("import_files/state_dict.pth");
@@ -87,7 +88,7 @@ fn networks_under_the_names_of_other_repositories_compute_what_pytorch_computes(
 fn what_does_not_fit_is_told_name_by_name_with_both_shapes() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import_files");
     let file = File::open(&folder.join("layout_vgg16.pth"), None).unwrap();
-    let refusal = |spec: cleave::network::Spec| file.weights(&spec, None).unwrap_err().to_string();
+    let refusal = |spec: cleave::spec::Spec| file.weights(&spec, None).unwrap_err().to_string();
     let wider = refusal(Architecture::Vgg16.spec([3, 32, 32], 3, 1.0 / 16.0, false));
     for said in [
         "0 missing, 83 of another shape, 0 unknown",

@@ -18,19 +18,34 @@ const KNOWS: &[(&str, &[&str])] = &[
     (
         "export",
         &[
-            "backend", "data", "disk", "markup", "method", "modular", "network", "plot", "preset", "run",
-            "train",
+            "backend", "data", "disk", "import", "learn", "markup", "method", "modular", "network", "plot",
+            "preset", "reuse", "run", "session", "spec",
         ],
     ),
-    ("train", &["backend", "data", "import", "method", "modular", "network", "preset", "random", "run"]),
-    ("import", &["disk", "network"]),
-    ("run", &["disk", "markup", "network", "paths", "preset"]),
-    ("preset", &["backend", "data", "method", "network"]),
-    ("modular", &["network", "random"]),
-    ("method", &["backend", "network"]),
-    ("network", &["backend", "random"]),
+    (
+        "session",
+        &[
+            "backend", "data", "import", "learn", "method", "modular", "network", "preset", "random",
+            "reuse", "run", "spec",
+        ],
+    ),
+    (
+        "reuse",
+        &[
+            "backend", "data", "import", "learn", "method", "modular", "network", "preset", "random", "run",
+            "spec",
+        ],
+    ),
+    ("learn", &["backend", "data", "method", "modular", "network", "preset", "random", "run", "spec"]),
+    ("run", &["backend", "disk", "import", "markup", "modular", "paths", "preset", "spec"]),
+    ("preset", &["backend", "data", "method", "spec"]),
+    ("import", &["disk", "spec"]),
+    ("modular", &["random", "spec"]),
+    ("method", &["backend", "network", "spec"]),
+    ("network", &["backend", "spec"]),
     ("data", &["random"]),
-    ("backend", &[]),
+    ("backend", &["spec"]),
+    ("spec", &["random"]),
     ("plot", &["disk"]),
     ("disk", &[]),
     ("markup", &[]),
@@ -40,13 +55,13 @@ const KNOWS: &[(&str, &[&str])] = &[
 
 /// The command line opens the workbench: it is what `cleave` does without a command.
 const BELOW_THE_COMMANDS: &[&str] = &[
-    "tui", "backend", "data", "disk", "export", "import", "markup", "method", "modular", "network", "paths",
-    "plot", "preset", "random", "run", "train",
+    "tui", "backend", "data", "disk", "export", "import", "learn", "markup", "method", "modular", "network",
+    "paths", "plot", "preset", "random", "reuse", "run", "session", "spec",
 ];
 
 const BELOW_THE_WORKBENCH: &[&str] = &[
-    "backend", "data", "disk", "export", "import", "markup", "method", "modular", "network", "paths", "plot",
-    "preset", "random", "run", "train",
+    "backend", "data", "disk", "export", "import", "learn", "markup", "method", "modular", "network",
+    "paths", "plot", "preset", "random", "reuse", "run", "session", "spec",
 ];
 
 /// Words (with `!`: macros) and the rooms in which they may or must not stand.
@@ -57,7 +72,7 @@ const WORDS: &[(&[&str], Where, &str)] = &[
         "a concrete backend",
     ),
     (&["CudaDevice", "NdArray", "Wgpu"], Where::Only(&["backend"]), "a concrete backend"),
-    (&["burn"], Where::Only(&["backend", "export", "method", "network", "train"]), "tensors"),
+    (&["burn"], Where::Only(&["backend", "export", "learn", "method", "network", "session"]), "tensors"),
     (&["IsTerminal", "crossterm", "indicatif"], Where::Only(&["cli", "tui"]), "the terminal"),
     (&["ratatui"], Where::Only(&["cli", "plot", "tui"]), "cells of a terminal"),
     (&["clap"], Where::Only(&["cli"]), "command-line arguments"),
@@ -152,22 +167,22 @@ fn nothing_is_marked_as_unfinished() {
 fn the_check_sees_what_it_should() {
     let text = r##"
 //! Links to [`crate::cli`] are no knowledge.
-use crate::network::{Spec, State};
+use crate::spec::{Spec, State};
 use crate::{cli, modular::{self, Usage}, run::Run};
 const TEXT: &str = "use crate::cli; \" println!"; // crate::cli
 const RAW: &str = r#"crate::tui "quoted" "#; /* burn /* burn */ */
-fn f<'a>(c: char) -> bool { c == '"' || super::super::train::step(c) }
+fn f<'a>(c: char) -> bool { c == '"' || super::super::session::step(c) }
 mod tests {
     use super::super::fixture;
     fn g() { super::super::super::cli::main(); println!("{}", burn::x()); }
 }
-fn h() { super::train(); println(); crate::attic::x() }
+fn h() { super::session(); println(); crate::attic::x() }
 "##;
     let faults = faults_of("m.rs", &["modular".into(), "slice".into()], text);
     let expected = [
         "m.rs:4: room `modular` must not know room `cli`",
         "m.rs:4: room `modular` must not know room `run`",
-        "m.rs:7: room `modular` must not know room `train`",
+        "m.rs:7: room `modular` must not know room `session`",
         "m.rs:10: room `modular` must not know room `cli`",
         "m.rs:10: room `modular` must not know standard output or error (`println!`)",
         "m.rs:10: room `modular` must not know tensors (`burn`)",

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cleave::network::{Conv, Init, Spec, Stage, State};
 use cleave::paths::Paths;
 use cleave::preset::Preset;
 use cleave::run::{Checkpoint, CheckpointInfo, Error, Manifest, PROGRAM, SCHEMA, Status, Store, Writer, now};
+use cleave::spec::{Conv, Init, Spec, Stage, State};
 #[cfg(target_os = "linux")]
 use mount::Mount;
 use serde_json::{Value, json};

@@ -8,8 +8,9 @@ mod common;
 use std::sync::Arc;
 
 use cleave::data::Dataset;
-use cleave::run::{Module, Run};
-use cleave::train::{Change, Command, Event, Job, Request, Schedule, Session, Setting};
+use cleave::reuse::Request;
+use cleave::run::{Event, Module, Run};
+use cleave::session::{Change, Command, Job, Schedule, Session, Setting};
 use common::{Home, begin, eventually, outcome, play, reopen, train};
 
 /// Enough epochs that a run is still under way when it is told something.
@@ -297,7 +298,7 @@ fn a_divergence_in_the_very_last_step_is_one_too() {
         let (diverged, message, checkpoint) = failure(Session::start(job).unwrap());
         assert!(diverged, "{message}");
         assert_eq!(checkpoint, Some(0));
-        home.run(method).metrics::<cleave::train::EpochRecord>().unwrap();
+        home.run(method).metrics::<cleave::run::EpochRecord>().unwrap();
     }
 }
 

@@ -11,10 +11,11 @@ use std::sync::atomic::Ordering;
 
 use allocation::NOW;
 use cleave::backend::{Cpu, cpu_device};
+use cleave::learn::{Learner, Sgd, Share};
 use cleave::method::MethodConfig;
-use cleave::network::{Architecture, Array, Network, State};
+use cleave::network::Network;
 use cleave::random::{Stream, generator};
-use cleave::train::{Learner, Sgd, Share};
+use cleave::spec::{Architecture, Array, State};
 
 #[test]
 fn steps_leave_nothing_behind() {

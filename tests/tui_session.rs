@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use cleave::train::{Schedule, Setting};
+use cleave::session::{Schedule, Setting};
 use common::{Home, outcome};
 use pty::Pty;
 use safetensors::SafeTensors;

@@ -13,11 +13,12 @@ use super::error::Failure;
 use super::output;
 use crate::backend::{self, Choice, Precision, Task, Training};
 use crate::data::{Augmentation, Images};
+use crate::learn::{Feed, Learner, Normaliser, Sgd, Share};
 use crate::method::MethodConfig;
 use crate::modular::{self, Selection};
-use crate::network::{Architecture, Array, Cost, Network, Spec, State};
+use crate::network::Network;
 use crate::random::{Stream, generator};
-use crate::train::{Feed, Learner, Normaliser, Sgd, Share};
+use crate::spec::{Architecture, Array, Cost, Spec, State};
 
 /// Every bench uses this seed.
 const SEED: u64 = 0;

@@ -5,8 +5,7 @@ use std::path::Path;
 use super::error::Failure;
 use super::output;
 use crate::export::tensorboard::Live;
-use crate::run::Run;
-use crate::train::Event;
+use crate::run::{Event, Run};
 
 /// An event file that is fed with a session's events; nothing where none was asked for.
 pub(super) struct Board(Option<Live>);

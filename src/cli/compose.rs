@@ -7,7 +7,8 @@ use super::error::Failure;
 use super::extract;
 use super::output;
 use crate::backend::Choice;
-use crate::train::{self, Composition};
+use crate::reuse;
+use crate::reuse::Composition;
 
 /// Put modules together to one network.
 #[derive(Debug, clap::Args)]
@@ -69,12 +70,12 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     extract::print(&module, args.json)
 }
 
-impl From<Join> for train::Join {
+impl From<Join> for reuse::Join {
     fn from(join: Join) -> Self {
         match join {
-            Join::Auto => train::Join::Auto,
-            Join::Union => train::Join::Union,
-            Join::Logits => train::Join::Logits,
+            Join::Auto => reuse::Join::Auto,
+            Join::Union => reuse::Join::Union,
+            Join::Logits => reuse::Join::Logits,
         }
     }
 }

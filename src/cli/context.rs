@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::error::Failure;
 use crate::backend::Device;
 use crate::paths::Paths;
+use crate::reuse::Place;
 use crate::run::{Module, Store};
-use crate::train::Place;
 
 /// Directories and runs of the user.
 pub(super) struct Context {

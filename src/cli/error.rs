@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::{backend, data, export, modular, network, paths, preset, run, train};
+use crate::{backend, data, export, import, learn, modular, paths, preset, reuse, run, session, spec};
 
 /// Why a command failed.
 #[derive(Debug, Error, Diagnostic)]
@@ -18,13 +18,13 @@ pub(super) enum Failure {
     #[error(transparent)]
     Run(#[from] run::Error),
     #[error(transparent)]
-    Train(#[from] train::Error),
+    Import(#[from] import::Error),
     #[error(transparent)]
     Modular(#[from] modular::Error),
     #[error(transparent)]
-    State(#[from] network::StateError),
+    State(#[from] spec::StateError),
     #[error(transparent)]
-    Spec(#[from] network::SpecError),
+    Spec(#[from] spec::SpecError),
     #[error(transparent)]
     Device(#[from] backend::DeviceError),
     #[error(transparent)]
@@ -62,13 +62,61 @@ impl Failure {
 
     fn code(&self) -> u8 {
         match self {
-            Failure::Preset(_) | Failure::Usage(_) | Failure::Train(train::Error::Refused(_)) => 2,
-            Failure::Modular(error) | Failure::Train(train::Error::Modular(error)) if is_usage(error) => 2,
+            Failure::Preset(_) | Failure::Usage(_) => 2,
+            Failure::Modular(error) if is_usage(error) => 2,
             Failure::Training { diverged: true, .. } => 3,
-            Failure::Train(train::Error::Diverged { .. }) => 3,
             Failure::Run(run::Error::Locked { .. }) => 4,
-            Failure::Train(train::Error::Run(run::Error::Locked { .. })) => 4,
             _ => 1,
+        }
+    }
+}
+
+impl From<learn::Error> for Failure {
+    fn from(error: learn::Error) -> Self {
+        match error {
+            learn::Error::Diverged { .. } => Failure::Training { message: error.to_string(), diverged: true },
+            learn::Error::Device(fault) => fault.into(),
+            learn::Error::State(error) => error.into(),
+            learn::Error::Spec(error) => error.into(),
+            learn::Error::Modular(error) => error.into(),
+            other => Failure::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<reuse::Error> for Failure {
+    fn from(error: reuse::Error) -> Self {
+        match error {
+            reuse::Error::Refused(why) => Failure::Usage(why),
+            reuse::Error::Device(fault) => fault.into(),
+            reuse::Error::Learn(error) => error.into(),
+            reuse::Error::Run(error) => error.into(),
+            reuse::Error::State(error) => error.into(),
+            reuse::Error::Spec(error) => error.into(),
+            reuse::Error::Modular(error) => error.into(),
+            reuse::Error::Data(error) => error.into(),
+            reuse::Error::Preset(error) => error.into(),
+            reuse::Error::Import(error) => error.into(),
+            other => Failure::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<session::Error> for Failure {
+    fn from(error: session::Error) -> Self {
+        match error {
+            session::Error::Refused(why) => Failure::Usage(why),
+            session::Error::Device(fault) => fault.into(),
+            session::Error::Learn(error) => error.into(),
+            session::Error::Reuse(error) => error.into(),
+            session::Error::Run(error) => error.into(),
+            session::Error::State(error) => error.into(),
+            session::Error::Spec(error) => error.into(),
+            session::Error::Modular(error) => error.into(),
+            session::Error::Data(error) => error.into(),
+            session::Error::Preset(error) => error.into(),
+            session::Error::Import(error) => error.into(),
+            other => Failure::Failed(other.to_string()),
         }
     }
 }

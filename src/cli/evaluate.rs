@@ -8,8 +8,9 @@ use super::extract;
 use super::output::{self, Table, percent};
 use crate::backend::Choice;
 use crate::export::Target;
+use crate::learn::Evaluation;
+use crate::reuse;
 use crate::run::{Checkpoint, Run};
-use crate::train::{self, Evaluation};
 
 /// Measure a run, or a module against the whole network and random kernels, on the test split.
 #[derive(Debug, clap::Args)]
@@ -55,8 +56,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Target::Run(path) => {
             let run = Run::open(&path)?;
             let checkpoint = run.newest_whole()?.checkpoint;
-            let dataset = train::load_data(&run.manifest, &archives)?;
-            let evaluation = train::test(&run.manifest, &checkpoint, &dataset, device)?;
+            let dataset = reuse::load_data(&run.manifest, &archives)?;
+            let evaluation = reuse::test(&run.manifest, &checkpoint, &dataset, device)?;
             return Report::new(&run, &checkpoint, &evaluation).print(args.json);
         }
     };

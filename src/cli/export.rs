@@ -13,7 +13,7 @@ use super::output;
 use crate::backend::{Cpu, cpu_device};
 use crate::export::onnx::Preprocessing;
 use crate::export::{Form, Package, Records};
-use crate::network::Cost;
+use crate::spec::Cost;
 
 /// Write a module, a whole network or a run's records, for use elsewhere.
 #[derive(Debug, clap::Args)]

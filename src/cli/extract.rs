@@ -6,8 +6,8 @@ use super::context::Context;
 use super::error::Failure;
 use super::output::{self, Table, count, percent, percent_or_dash};
 use crate::backend::Choice;
+use crate::reuse::{Loaded, Request};
 use crate::run::{ClassAccuracy, ModuleManifest, Origin, class_label};
-use crate::train::{Loaded, Request};
 
 /// Take the module of some classes out of a run.
 #[derive(Debug, clap::Args)]

@@ -15,7 +15,9 @@ use super::train::{Ending, follow};
 use crate::backend::Choice;
 use crate::import::{self, File, Names};
 use crate::preset::{Override, Preset};
-use crate::train::{self, Prepared, Schedule, Summary};
+use crate::run::Summary;
+use crate::session;
+use crate::session::{Prepared, Schedule};
 
 /// Make a run of weights that another program has trained.
 #[derive(Debug, clap::Args)]
@@ -77,10 +79,10 @@ struct Report<'a> {
 pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let (device, _) = args.device.resolve()?;
     let preset = Preset::find(&args.preset, &context.paths.presets(), &args.set)?;
-    let file = File::open(&args.file, args.format.map(import::Format::from)).map_err(train::Error::from)?;
+    let file = File::open(&args.file, args.format.map(import::Format::from)).map_err(session::Error::from)?;
     let signals = Signals::watch()?;
     let (name, store, archives) = (args.name.as_deref(), &context.store, context.archives());
-    let names = args.map.as_deref().map(Names::open).transpose().map_err(train::Error::from)?;
+    let names = args.map.as_deref().map(Names::open).transpose().map_err(session::Error::from)?;
     let (prepared, count) =
         Prepared::import(preset, &file, names, name, &device.to_string(), store, &archives)?;
     let run = prepared.writer.run.clone();

@@ -8,9 +8,9 @@ use super::extract::counting;
 use super::output::{self, Table, count, percent};
 use crate::backend::Choice;
 use crate::modular::{ClassModules, Fallback, Usage, module_cost};
-use crate::network::{Cost, Spec};
+use crate::reuse::{Loaded, kept_usage};
 use crate::run::Run;
-use crate::train::{Loaded, kept_usage};
+use crate::spec::{Cost, Spec};
 
 /// Show the module of every class of a run: kernels kept, retention, size.
 #[derive(Debug, clap::Args)]

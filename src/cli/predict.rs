@@ -11,7 +11,8 @@ use super::output::{self, Table, percent};
 use crate::backend::Choice;
 use crate::data::{self, read_image};
 use crate::export::Package;
-use crate::train::{self, Normaliser};
+use crate::learn::Normaliser;
+use crate::reuse;
 
 /// Classes shown of each image.
 const TOP: usize = 3;
@@ -89,7 +90,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
     let Package { spec, weights, input, mean, std, .. } = &package;
     let normaliser = Normaliser::new(*input, mean, std);
-    let rows = train::predict(spec, weights, &normaliser, &pixels, device)?;
+    let rows = reuse::predict(spec, weights, &normaliser, &pixels, device)?;
     let predict = |(image, row): (String, Vec<f64>)| Prediction::new(image, &row, &package.classes);
     let images = read.into_iter().zip(rows).map(predict).collect();
     let report = Report { name: package.name(), classes: package.classes.clone(), images, failed };

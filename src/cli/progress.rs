@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
-use crate::train::{EpochRecord, StepRecord};
+use crate::run::{EpochRecord, StepRecord};
 
 const TEMPLATE: &str = "{prefix} {bar:24} {pos}/{len} steps, {elapsed} passed, {eta} left  {msg}";
 

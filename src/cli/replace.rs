@@ -5,7 +5,7 @@ use super::error::Failure;
 use super::extract;
 use super::output;
 use crate::backend::Choice;
-use crate::train::{Replacement, other_class};
+use crate::reuse::{Replacement, other_class};
 
 /// Let a module decide one class of a network that is weak at it.
 #[derive(Debug, clap::Args)]

@@ -16,7 +16,8 @@ use super::signals::Signals;
 use crate::backend::{Choice, Device, Precision};
 use crate::disk;
 use crate::preset::{Override, Preset};
-use crate::train::{Command, Event, Job, Prepared, Schedule, Session, Summary};
+use crate::run::{Event, Summary};
+use crate::session::{Command, Job, Prepared, Schedule, Session};
 
 /// Train a network from a preset, or go on with a run.
 #[derive(Debug, clap::Args)]

@@ -16,8 +16,8 @@ use burn::tensor::{Tensor, TensorData};
 use self::layers::{ConvBlock, MaskGenerator, Model};
 use super::error::Error;
 use super::package::Package;
-use crate::network::{Array, Conv, Join, Layer, LayerKind, Residual, Slot, Spec, Stage, State, StateError};
 use crate::run::PROGRAM;
+use crate::spec::{Array, Conv, Join, Layer, LayerKind, Residual, Slot, Spec, Stage, State, StateError};
 
 const LAYERS: &str = include_str!("burn_model/layers.rs");
 

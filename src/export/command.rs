@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::preset::{Preset, embedded};
+use crate::reuse::Request;
 use crate::run::{Parent, class_word};
-use crate::train::Request;
 
 /// A word as a shell reads it, in single quotes unless it is plain.
 pub fn quoted(word: &str) -> String {

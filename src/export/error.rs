@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::network::{SpecError, StateError};
+use crate::spec::{SpecError, StateError};
 use crate::{disk, modular, preset, run};
 
 /// Why nothing was exported.

@@ -1,7 +1,7 @@
 //! A small package for tests.
 
 use super::package::{Package, Provenance};
-use crate::network::{Architecture, Join, Spec, Stage, State};
+use crate::spec::{Architecture, Join, Spec, Stage, State};
 
 /// A masked network with a residual sum whose paths have different channels.
 pub(super) fn package() -> Package {

@@ -9,8 +9,7 @@ use super::error::Error;
 use crate::backend::Machine;
 use crate::modular::{ClassModules, Usage, masked_layers};
 use crate::preset::Preset;
-use crate::run::{Manifest, ModuleManifest, Run, Store};
-use crate::train::{EpochRecord, Event, Imported, StepRecord, Summary};
+use crate::run::{EpochRecord, Event, Imported, Manifest, ModuleManifest, Run, StepRecord, Store, Summary};
 
 /// A run's logs, its kernel usage and what was taken out of it.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! A package as an ONNX model.
 //!
-//! Operator set 17. The batch may have any size. Arrays keep the names of [`crate::network::Slot`], and the
+//! Operator set 17. The batch may have any size. Arrays keep the names of [`crate::spec::Slot`], and the
 //! metadata are those of [`super::safetensors`] but for `spec`, which the graph itself says.
 //!
 //! | | input | output |

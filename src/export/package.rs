@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use crate::network::{Spec, State};
 use crate::run::{self, Ancestor, Checkpoint, Manifest, Module, Run, Store};
+use crate::spec::{Spec, State};
 
 /// The version of the description's keys.
 const SCHEMA: u32 = 1;

@@ -1,8 +1,7 @@
 //! What can be made of a package before it is written.
 
 use super::package::Package;
-use crate::network::spec::NORM_EPSILON;
-use crate::network::{Array, LayerKind, Stage, State, StateError};
+use crate::spec::{Array, LayerKind, NORM_EPSILON, Stage, State, StateError};
 
 impl Package {
     /// The same network without mask generators, as a module of all kernels has it. It computes something

@@ -1,17 +1,16 @@
 //! A package as a directory for PyTorch: `module.safetensors` with the weights, and `module.py`, plain PyTorch
 //! that anyone can read, with the network that loads them.
 //!
-//! Modules of the network are named as [`crate::network::Layer`] names layers, so its `state_dict` has the
-//! arrays of [`crate::network::Slot`], in PyTorch's own shapes.
+//! Modules of the network are named as [`crate::spec::Layer`] names layers, so its `state_dict` has the
+//! arrays of [`crate::spec::Slot`], in PyTorch's own shapes.
 
 use serde::Serialize;
 
 use super::error::Error;
 use super::package::Package;
 use super::safetensors;
-use crate::network::spec::Shape;
-use crate::network::{Conv, Cost, Residual, Spec, Stage};
 use crate::run::PROGRAM;
+use crate::spec::{Conv, Cost, Residual, Shape, Spec, Stage};
 
 const MASK_GENERATOR: &str = include_str!("pytorch/mask_generator.py");
 const CONV: &str = include_str!("pytorch/conv.py");

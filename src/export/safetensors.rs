@@ -1,13 +1,13 @@
 //! A package as a safetensors file.
 //!
-//! Every array has the name and shape that [`crate::network::Slot`] says, in 32-bit floats. The header's
+//! Every array has the name and shape that [`crate::spec::Slot`] says, in 32-bit floats. The header's
 //! metadata are strings of JSON, but for `format`:
 //!
 //! | key | value |
 //! |---|---|
 //! | `format` | `cleave` |
 //! | `schema` | version of these keys: `1` |
-//! | `spec` | the network, a [`crate::network::Spec`] |
+//! | `spec` | the network, a [`crate::spec::Spec`] |
 //! | `classes` | names of the logits, in their order |
 //! | `class_indices` | labels of these classes in the whole network |
 //! | `input` | `[channels, height, width]` of an image |
@@ -40,7 +40,7 @@ mod tests {
     use super::super::fixture::package;
     use super::super::package::Provenance;
     use super::*;
-    use crate::network::{Spec, State, StateError};
+    use crate::spec::{Spec, State, StateError};
 
     #[test]
     fn what_is_read_back_is_what_was_written() {

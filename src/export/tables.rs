@@ -8,7 +8,7 @@ use super::error::Error;
 use super::history::History;
 use crate::modular::{ClassModules, Fallback, Usage, ranges};
 use crate::plot::csv_field;
-use crate::train::{EpochRecord, SplitRecord};
+use crate::run::{EpochRecord, SplitRecord};
 
 /// A table: a file.
 #[derive(Clone, Debug, PartialEq)]

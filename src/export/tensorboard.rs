@@ -24,8 +24,7 @@ use self::proto::{SessionLog, What};
 use super::error::Error;
 use super::history::History;
 use crate::disk;
-use crate::run::{Manifest, age};
-use crate::train::Event;
+use crate::run::{Event, Manifest, age};
 
 /// How event files begin their names.
 const PREFIX: &str = "events.out.tfevents";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::{Error, Mismatch};
 use super::layouts::{self, Candidates, Layout};
-use crate::network::{Array, Spec, State};
+use crate::spec::{Array, Spec, State};
 
 /// Prefixes that wrappers of a whole model put before every name.
 const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "model."];
@@ -105,7 +105,7 @@ fn nearest_layout(candidates: &[Candidates], arrays: &BTreeMap<String, Array>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Architecture;
+    use crate::spec::Architecture;
 
     fn spec() -> Spec {
         Architecture::Resnet18.spec([3, 32, 32], 10, 0.125, true)

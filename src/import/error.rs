@@ -6,7 +6,7 @@ use safetensors::SafeTensorError;
 use thiserror::Error;
 
 use crate::disk;
-use crate::network::SpecError;
+use crate::spec::SpecError;
 
 /// Why a file was not imported.
 #[derive(Debug, Error)]

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Error, Format, Mapping, assign, read};
 use crate::disk;
-use crate::network::{Array, Spec, State};
+use crate::spec::{Array, Spec, State};
 
 /// The longest file that is read: far above any network that is trained here.
 const LONGEST: u64 = 4 << 30;

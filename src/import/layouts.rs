@@ -12,7 +12,7 @@
 //! Batch norm follows its convolution as `features.8`, `layer2.0.bn1` or `layer2.0.downsample.1`. The MwT authors'
 //! masked convolution is one module with `conv`, `bn` and `mask_generator.mask_generator` in it.
 
-use crate::network::{Conv, Spec, SpecError, Stage};
+use crate::spec::{Conv, Spec, SpecError, Stage};
 
 /// One of our arrays and its names elsewhere, ours first.
 #[derive(Clone, Debug, PartialEq)]
@@ -200,7 +200,7 @@ fn sequence(layout: Layout, name: &str, index: usize) -> (Layout, String, String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Architecture;
+    use crate::spec::Architecture;
 
     fn names(architecture: Architecture, modular: bool, layout: Layout, ours: &str) -> Vec<String> {
         let spec = architecture.spec([3, 32, 32], 10, 0.125, modular);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::error::Error;
 use super::pickle::{Id, Node, Pickle, Tensor};
 use super::{archive, is_counter, pickle};
-use crate::network::Array;
+use crate::spec::Array;
 
 /// The arrays of a checkpoint: of the `state_dict` that it is, or of the one `state_dict` that it holds beside
 /// other things, such as the epoch.

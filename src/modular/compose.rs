@@ -1,7 +1,7 @@
 //! Networks side by side as one network.
 
 use super::Error;
-use crate::network::{Array, Conv, Spec, Stage, State};
+use crate::spec::{Array, Conv, Spec, Stage, State};
 
 /// One network that gives the logits of all `parts` one after the other. Each is a branch of a
 /// [`Stage::Parallel`], whose layers keep their weights and are numbered through.
@@ -79,7 +79,7 @@ mod tests {
 
     use super::super::testing::{logits, random_spec, random_state, rng};
     use super::*;
-    use crate::network::Cost;
+    use crate::spec::Cost;
 
     fn ones(spec: &Spec) -> Vec<Vec<f32>> {
         spec.convs().map(|conv| vec![1.0; conv.kernels]).collect()

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::network::{SpecError, StateError};
+use crate::spec::{SpecError, StateError};
 
 /// A module that cannot be made, or usage that cannot be read. Classes and kernels are numbered from 0.
 #[derive(Debug, Error)]

@@ -4,8 +4,8 @@ use rand::RngExt;
 
 use super::Error;
 use super::usage::{check_classes, check_length};
-use crate::network::{Array, Spec, Stage, State};
 use crate::random::{Stream, generator};
+use crate::spec::{Array, Spec, Stage, State};
 
 /// The network with a new classifier behind its logits, ReLU and a linear layer, as the published code puts
 /// on a module before fine-tuning. Its weights `[outputs, logits]` and biases are uniform within

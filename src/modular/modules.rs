@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::rows::Rows;
 use super::usage::{TrackedLayer, Usage, check_classes, check_length, ranges};
 use super::{Error, Selection, jaccard};
-use crate::network::Spec;
+use crate::spec::Spec;
 
 /// How much the threshold of a layer is lowered at a time while no kernel reaches it (published code).
 const STEP: f64 = 0.05;
@@ -188,7 +188,7 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 mod tests {
     use super::super::testing::{layers, random_bits, rng};
     use super::*;
-    use crate::network::architecture::Architecture;
+    use crate::spec::Architecture;
 
     /// One class of `size` samples for which the kernels of one layer fired this often.
     fn one_layer(counts: &[u32], size: u32, threshold: f64) -> (Vec<usize>, Fallback) {

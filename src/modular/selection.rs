@@ -6,8 +6,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Error;
 use super::usage::{TrackedLayer, check_length, ranges};
-use crate::network::Spec;
 use crate::random::{Stream, generator};
+use crate::spec::Spec;
 
 /// Which kernels of every convolution stay, in mask order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ mod tests {
     use super::super::testing::{random_bits, rng};
     use super::*;
     use crate::modular::masked_layers;
-    use crate::network::architecture::Architecture;
+    use crate::spec::Architecture;
 
     #[test]
     fn tracked_kernels_stay_as_told_and_the_others_all() {

@@ -2,8 +2,9 @@
 
 use super::usage::check_length;
 use super::{Error, Selection};
-use crate::network::spec::{Shape, branch_shapes};
-use crate::network::{Array, Conv, Cost, Join, LayerKind, Residual, Role, Slot, Spec, Stage, State};
+use crate::spec::{
+    Array, Conv, Cost, Join, LayerKind, Residual, Role, Shape, Slot, Spec, Stage, State, branch_shapes,
+};
 
 /// How a network is cut to a selection.
 ///
@@ -252,7 +253,7 @@ fn positions(channels: &[usize], all: &[usize]) -> Vec<usize> {
 mod tests {
     use super::super::testing::{logits, random_selection, random_spec, random_state, rng};
     use super::*;
-    use crate::network::architecture::Architecture;
+    use crate::spec::Architecture;
     use fixedbitset::FixedBitSet;
     use proptest::prelude::*;
     use rand::RngExt;

@@ -5,8 +5,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Selection, TrackedLayer};
-use crate::network::{Conv, Init, Join, Residual, Role, Spec, Stage, State};
 use crate::random::{Stream, generator};
+use crate::spec::{Conv, Init, Join, Residual, Role, Spec, Stage, State};
 
 /// A generator for tests.
 pub(super) fn rng(seed: u64) -> ChaCha8Rng {

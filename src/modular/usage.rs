@@ -8,7 +8,7 @@ use fixedbitset::FixedBitSet;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::network::{LayerKind, Spec, SpecError};
+use crate::spec::{LayerKind, Spec, SpecError};
 
 /// A convolution whose kernels are tracked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,7 +232,7 @@ pub(super) fn check_length(what: &str, found: usize, expected: usize) -> Result<
 mod tests {
     use super::super::testing::layers;
     use super::*;
-    use crate::network::architecture::Architecture;
+    use crate::spec::Architecture;
 
     #[test]
     fn tracked_layers_are_the_masked_convolutions_in_mask_order() {

@@ -8,10 +8,9 @@ use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Tensor, TensorData};
 
 use super::forward::{BatchStatistics, Output};
-use super::spec::{self, Conv, Spec, Stage};
-use super::state::Array;
 use crate::backend::stack::{self, Engine, Outcome, Piece, Plan, Statistics};
 use crate::backend::{Arithmetic, Compute};
+use crate::spec::{self, Array, Conv, Spec, Stage};
 
 /// An engine and what it needs to come back from the loss.
 #[derive(Debug)]
@@ -196,7 +195,7 @@ fn plain(conv: &Conv) -> stack::Conv {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Architecture;
+    use crate::spec::Architecture;
 
     #[test]
     fn a_plan_numbers_parameters_as_the_spec_does() {

@@ -11,9 +11,9 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::product::{conv2d, linear, matmul};
-use super::spec::{Conv, Join, NORM_EPSILON, Residual, Stage};
 use super::weights::{BatchNorm, ConvWeights, LinearWeights, MaskGenerator};
 use crate::backend::{Arithmetic, Compute, Precision};
+use crate::spec::{Conv, Join, NORM_EPSILON, Residual, Stage};
 
 /// What a batch gives.
 #[derive(Clone, Debug)]

@@ -9,11 +9,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::engine::Runner;
 use super::forward::{BatchStatistics, Mode, Output, Pass};
-use super::spec::{LayerKind, Spec};
-use super::state::{Array, Slot, State, StateError};
 use super::weights::{BatchNorm, ConvWeights, LinearWeights, Loader};
 use crate::backend::stack::Statistics;
 use crate::backend::{Arithmetic, Compute, Precision, Training};
+use crate::spec::{Array, LayerKind, Slot, Spec, State, StateError};
 
 /// Weight of a new batch in the running statistics of batch norm.
 const NORM_MOMENTUM: f64 = 0.1;

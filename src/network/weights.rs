@@ -1,5 +1,5 @@
 //! The weights of a network on a device, as Burn modules. Every array is a parameter whose id is its index
-//! among [`Spec::slots`](super::Spec::slots), so gradients, optimiser state and files speak of the same names.
+//! among [`Spec::slots`](crate::spec::Spec::slots), so gradients, optimiser state and files speak of the same names.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,7 @@ use burn::module::{Module, Param, ParamId};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
-use super::spec::Conv;
-use super::state::{Array, Slot, State, StateError};
+use crate::spec::{Array, Conv, Slot, State, StateError};
 
 /// A convolution with its normalisation and mask generator.
 #[derive(Module, Debug)]

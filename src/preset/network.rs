@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use crate::network::{Architecture, Init, Spec, SpecError, Stage};
+use crate::spec::{Architecture, Init, Spec, SpecError, Stage};
 
 /// Which network: a published one by name, or stages of one's own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
 
 use super::*;
-use crate::network::{Architecture, Cost, Stage};
+use crate::spec::{Architecture, Cost, Stage};
 
 /// Lines are counted in the tests below.
 const TRIAL: &str = r#"description = "a trial"
@@ -342,8 +342,8 @@ fn what_is_not_there_or_not_text_is_an_error() {
 prop_compose! {
     fn stages()(kernels in 1..300usize, stride in 1..3usize, masked: bool, probability in 0.0..1.0)
         -> Vec<Stage> {
-        let conv = crate::network::Conv { stride, masked, ..crate::network::Conv::new(kernels) };
-        let residual = crate::network::Residual {
+        let conv = crate::spec::Conv { stride, masked, ..crate::spec::Conv::new(kernels) };
+        let residual = crate::spec::Residual {
             body: vec![conv.clone()], shortcut: Some(conv.clone()), join: None, relu: masked,
         };
         vec![

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::manifest::SCHEMA;
 use super::time;
 use crate::disk;
-use crate::network::{Spec, State, StateError};
+use crate::spec::{Spec, State, StateError};
 
 const DOCUMENT: &str = "checkpoint.toml";
 const WEIGHTS: &str = "weights.safetensors";
@@ -308,7 +308,7 @@ mod tests {
         checkpoint.weights.0.pop_first();
         assert!(matches!(save(home.path(), &checkpoint, None), Err(Error::Unwritable { .. })));
         let mut checkpoint = fixture::checkpoint(1);
-        checkpoint.velocity.0.insert("conv9.bias".into(), crate::network::Array::filled(&[1], 0.0));
+        checkpoint.velocity.0.insert("conv9.bias".into(), crate::spec::Array::filled(&[1], 0.0));
         assert!(matches!(save(home.path(), &checkpoint, None), Err(Error::Unwritable { .. })));
         assert!(list(home.path()).unwrap().is_empty());
     }

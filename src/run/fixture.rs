@@ -5,9 +5,9 @@ use std::path::Path;
 use super::{
     Best, Card, Checkpoint, CheckpointInfo, Manifest, Module, ModuleManifest, PROGRAM, SCHEMA, Store, now,
 };
-use crate::network::{Conv, Init, Spec, Stage, State};
 use crate::paths::Paths;
 use crate::preset::Preset;
+use crate::spec::{Conv, Init, Spec, Stage, State};
 
 pub(super) fn store() -> (tempfile::TempDir, Store) {
     let home = tempfile::tempdir().unwrap();

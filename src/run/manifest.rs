@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::document;
 use super::error::Error;
-use crate::network::Spec;
 use crate::preset::Preset;
+use crate::spec::Spec;
 
 /// The version of the files in a run directory that this program writes, and the newest that it reads.
 pub const SCHEMA: u32 = 1;

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::manifest::{MANIFEST, SCHEMA};
 use super::{name, reader};
 use crate::disk;
-use crate::network::{Slot, Spec, State, StateError};
+use crate::spec::{Slot, Spec, State, StateError};
 
 pub(super) const DOCUMENT: &str = "module.toml";
 const WEIGHTS: &str = "weights.safetensors";
@@ -488,7 +488,7 @@ pub(super) mod tests {
             fs::write(path.join(DOCUMENT), document::seal(&changed)).unwrap();
             let _ = Module::verify(&path);
             if let Ok(module) = Module::load(&path) {
-                crate::network::Cost::of(&module.manifest.network).unwrap();
+                crate::spec::Cost::of(&module.manifest.network).unwrap();
                 let _ = module.manifest.readme();
             }
         }

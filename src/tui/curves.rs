@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub use self::load::Logs;
 use crate::plot::{Curve, History, XAxis};
-use crate::run::{Manifest, Parent};
-use crate::train::{Change, EpochRecord, Event, Imported, Setting, SplitRecord, StepRecord};
+use crate::run::{EpochRecord, Event, Imported, Manifest, Parent, SplitRecord, StepRecord};
+use crate::session::{Change, Setting};
 
 /// What the learning rate's slider and its changes are called.
 pub const LEARNING_RATE: &str = "learning rate";

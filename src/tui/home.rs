@@ -14,8 +14,7 @@ use super::message::{Effect, Job, Launch, Reply, RunRow};
 use super::prompt::Prompt;
 use super::shared::Shared;
 use super::widget::{Answer, Dialog, Field, Form, FormEvent, Input, Selection};
-use crate::run::Status;
-use crate::train::Event;
+use crate::run::{Event, Status};
 use launch::NewRun;
 use list::Order;
 

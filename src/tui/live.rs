@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::modular::Usage;
-use crate::run::Manifest;
-use crate::train::{Change, Command, EpochRecord, Event, Schedule, Setting, StepRecord};
+use crate::run::{EpochRecord, Event, Manifest, StepRecord};
+use crate::session::{Change, Command, Schedule, Setting};
 
 /// A session's run.
 #[derive(Debug)]

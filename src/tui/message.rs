@@ -14,12 +14,13 @@ use super::settings::Settings;
 use crate::backend::GpuLoad;
 use crate::export::onnx::Preprocessing;
 use crate::modular::Usage;
-use crate::network::Spec;
 use crate::plot::Print;
 use crate::preset::Preset;
-use crate::run::{Entry, Manifest, ModuleManifest};
-pub use crate::train::Examination;
-use crate::train::{Command, EpochRecord, Event, Join, Request, Schedule};
+pub use crate::reuse::Examination;
+use crate::reuse::{Join, Request};
+use crate::run::{Entry, EpochRecord, Event, Manifest, ModuleManifest};
+use crate::session::{Command, Schedule};
+use crate::spec::Spec;
 
 /// Something that happened.
 #[derive(Debug)]

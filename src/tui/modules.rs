@@ -47,7 +47,7 @@ use super::prompt::Prompt;
 use super::shared::Shared;
 use super::widget::{Answer, Dialog, FormEvent, Input, Selection};
 use crate::export::command::{extract, quoted};
-use crate::train::Event;
+use crate::run::Event;
 use card::Card;
 use extraction::Extraction;
 use forms::Sheet;

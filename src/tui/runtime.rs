@@ -23,7 +23,7 @@ use super::{input, monitor, signals, view};
 use crate::backend::Choice;
 use crate::paths::Paths;
 use crate::run::{Manifest, Store};
-use crate::train::{Command, Remote};
+use crate::session::{Command, Remote};
 use log::Log;
 
 /// Time between two frames at least, of what training tells: every frame takes time from it.

@@ -16,8 +16,8 @@ use super::message::{Job, Msg, Reply};
 use crate::backend::{Choice, Device};
 use crate::data::{DataConfig, Dataset};
 use crate::paths::Paths;
+use crate::reuse;
 use crate::run::{Manifest, Store};
-use crate::train;
 
 /// What jobs need to know.
 #[derive(Clone)]
@@ -49,14 +49,14 @@ impl Data {
     /// # Errors
     ///
     /// When they cannot be read or have other classes or shapes.
-    pub fn of(&self, manifest: &Manifest, archives: &Path) -> Result<Arc<Dataset>, train::Error> {
+    pub fn of(&self, manifest: &Manifest, archives: &Path) -> Result<Arc<Dataset>, reuse::Error> {
         if let Some(Read { config, seed, dataset }) = &*self.lock()
             && (config, *seed) == (&manifest.preset.data, manifest.seed)
             && dataset.classes == manifest.classes
         {
             return Ok(dataset.clone());
         }
-        let dataset = Arc::new(train::load_data(manifest, archives)?);
+        let dataset = Arc::new(reuse::load_data(manifest, archives)?);
         self.keep(manifest, dataset.clone());
         Ok(dataset)
     }

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 
 use cleave::backend::Device;
 use cleave::data::{self, Dataset};
-use cleave::network::State;
 use cleave::paths::Paths;
 use cleave::preset::Preset;
-use cleave::run::{Checkpoint, CheckpointInfo, Manifest, PROGRAM, Run, SCHEMA, Store, now};
-use cleave::train::{Event, Job, Schedule, Session};
+use cleave::run::{Checkpoint, CheckpointInfo, Event, Manifest, PROGRAM, Run, SCHEMA, Store, now};
+use cleave::session::{Job, Schedule, Session};
+use cleave::spec::State;
 use serde_json::Value;
 
 /// Five steps an epoch, twenty in all.

@@ -10,7 +10,7 @@ use std::path::Path;
 use burn::tensor::{Tensor, TensorData};
 use cleave::backend::{Cpu, cpu_device};
 use cleave::export::{burn_model as export, write_all};
-use cleave::network::Array;
+use cleave::spec::Array;
 
 use crate::cases::{BATCH, logits, nested, normalised};
 

@@ -9,7 +9,8 @@ use cleave::export::{Package, Provenance};
 use cleave::modular::{
     Affine, Selection, rescaled_input, side_by_side, slice, with_head, with_linear, with_logits,
 };
-use cleave::network::{Architecture, Array, Network, Role, Spec, State};
+use cleave::network::Network;
+use cleave::spec::{Architecture, Array, Role, Spec, State};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;

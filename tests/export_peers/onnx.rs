@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cleave::export::Package;
 use cleave::export::onnx::{Preprocessing, encode};
-use cleave::network::Architecture;
+use cleave::spec::Architecture;
 
 use crate::cases::{
     self, BATCH, bytes, composed, cut, headed, logits, nested, normalised, pixels, probabilities, whole,

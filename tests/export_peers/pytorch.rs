@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cleave::export::{Package, pytorch, write_all};
 use cleave::import;
-use cleave::network::Architecture;
+use cleave::spec::Architecture;
 
 use crate::cases::{BATCH, composed, cut, headed, logits, nested, pixels, whole, write_case};
 use crate::{assert_close, python, scripts};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use cleave::network::Array;
+use cleave::spec::Array;
 use safetensors::{Dtype, SafeTensors};
 
 /// One file of reference numbers.

@@ -3,8 +3,8 @@
 use burn::module::Param;
 use burn::tensor::Tensor;
 use cleave::backend::Training;
-use cleave::network::weights::MaskGenerator;
-use cleave::network::{Array, Conv, Init, Network, Spec, Stage, State};
+use cleave::network::{Network, weights::MaskGenerator};
+use cleave::spec::{Array, Conv, Init, Spec, Stage, State};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 

@@ -6,7 +6,7 @@ use cleave::backend::Training;
 use cleave::method::mwt::modular_losses;
 use cleave::method::{Average, host_losses};
 use cleave::modular::{SampleMetrics, Usage};
-use cleave::network::Array;
+use cleave::spec::Array;
 
 use crate::arithmetic;
 use crate::compare::Report;

@@ -4,7 +4,8 @@
 use burn::tensor::Tensor;
 use cleave::backend::{Compute, Training};
 use cleave::modular::{ClassModules, Usage};
-use cleave::network::{Cost, Network, Spec};
+use cleave::network::Network;
+use cleave::spec::{Cost, Spec};
 use fixedbitset::FixedBitSet;
 
 use crate::compare::Report;

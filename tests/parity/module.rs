@@ -2,9 +2,10 @@
 //! logits, its head and its fine-tuning.
 
 use cleave::backend::Training;
+use cleave::learn::{Sgd, cross_entropy};
 use cleave::modular::{ClassModules, Cut, Selection, module_cost, slice, with_head};
-use cleave::network::{Network, Spec, Stage, State};
-use cleave::train::{Sgd, cross_entropy};
+use cleave::network::Network;
+use cleave::spec::{Spec, Stage, State};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 

@@ -1,7 +1,7 @@
 //! `*_data_pipeline`: normalisation, and crops and flips, of raw images.
 
 use cleave::data::crop_and_flip;
-use cleave::train::Normaliser;
+use cleave::learn::Normaliser;
 
 use crate::compare::Report;
 use crate::fixture::Fixture;

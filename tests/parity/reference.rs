@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use cleave::backend::Compute;
 use cleave::modular::{TrackedLayer, masked_layers};
-use cleave::network::architecture::{Plan, rescnn, resnet, simcnn, vgg};
-use cleave::network::{Array, Network, Spec, State};
+use cleave::network::Network;
+use cleave::spec::architecture::{Plan, rescnn, resnet, simcnn, vgg};
+use cleave::spec::{Array, Spec, State};
 
 use crate::arithmetic;
 use crate::fixture::Fixture;
@@ -153,7 +154,7 @@ fn plan(kernels: &[usize], pooled: &[usize]) -> Vec<Plan> {
 
 /// The reference was run with dropout probability 0.
 fn without_dropout(mut spec: Spec) -> Spec {
-    use cleave::network::Stage;
+    use cleave::spec::Stage;
     for stage in &mut spec.stages {
         if let Stage::Dropout { probability } = stage {
             *probability = 0.0;

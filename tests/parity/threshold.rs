@@ -1,8 +1,8 @@
 //! `*_threshold_edges_and_lr`: the threshold on firing frequencies where it is hit exactly or never, and the
 //! learning rate over epochs.
 
+use cleave::learn::cosine;
 use cleave::modular::{ClassModules, Fallback, Usage, ranges};
-use cleave::train::schedule::cosine;
 
 use crate::compare::Report;
 use crate::fixture::Fixture;

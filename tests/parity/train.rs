@@ -3,10 +3,11 @@
 use burn::tensor::Tensor;
 use cleave::backend::Training;
 use cleave::import::{Mapping, assign};
+use cleave::learn::{Sgd, cross_entropy};
 use cleave::method::mwt::modular_losses;
 use cleave::method::{Average, MethodConfig};
-use cleave::network::{Array, Network, Output};
-use cleave::train::{Sgd, cross_entropy};
+use cleave::network::{Network, Output};
+use cleave::spec::Array;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 

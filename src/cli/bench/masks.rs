@@ -5,8 +5,8 @@ use rand::RngExt;
 
 use super::SEED;
 use crate::modular::{Error, TrackedLayer, masked_layers};
-use crate::network::{Array, Spec};
 use crate::random::{Stream, generator};
+use crate::spec::{Array, Spec};
 
 /// Chance that an image lacks a kernel of its class.
 const MISSING: f64 = 0.05;
@@ -79,7 +79,7 @@ impl ClassMasks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Architecture;
+    use crate::spec::Architecture;
 
     #[test]
     fn images_use_the_fraction_asked_for_and_those_of_a_class_the_same_kernels() {

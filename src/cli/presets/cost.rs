@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::cli::error::Failure;
 use crate::cli::output::{self, Table, count};
-use crate::network::{Cost, Init, Layer, LayerKind, Spec, SpecError, Stage};
 use crate::preset::Preset;
+use crate::spec::{Cost, Init, Layer, LayerKind, Spec, SpecError, Stage};
 
 /// Parameters, kernels and multiply-accumulates of a network and of each of its layers.
 #[derive(Serialize)]

@@ -6,8 +6,7 @@ use super::short;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output::{self, Table, percent_or_dash, ratio_or_dash};
-use crate::run::{Entry, Parent, Status};
-use crate::train::EpochRecord;
+use crate::run::{Entry, EpochRecord, Parent, Status};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -2,7 +2,7 @@
 
 use crate::cli::error::Failure;
 use crate::cli::output::{self, Table, percent, percent_or_dash, ratio_or_dash};
-use crate::train::{Comparison, ComparisonRow};
+use crate::run::{Comparison, ComparisonRow};
 
 /// Prints both beside each other.
 pub(super) fn print(comparison: &Comparison) -> Result<(), Failure> {

@@ -9,9 +9,10 @@ use serde::de::IgnoredAny;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output;
-use crate::network::Cost;
-use crate::run::{Entry, Manifest, ModuleEntry, Parent, Run, Status};
-use crate::train::{Comparison, EpochRecord, Event, Summary};
+use crate::run::{
+    Comparison, Entry, EpochRecord, Event, Manifest, ModuleEntry, Parent, Run, Status, Summary,
+};
+use crate::spec::Cost;
 
 /// Show a run: what was asked for, what it came to, and what was taken out of it.
 #[derive(Debug, clap::Args)]

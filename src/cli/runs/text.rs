@@ -4,8 +4,7 @@ use super::short;
 use super::show::{ModuleRow, Report};
 use crate::cli::error::Failure;
 use crate::cli::output::{self, Table, count, percent, percent_or_dash, ratio_or_dash};
-use crate::run::{Parent, age};
-use crate::train::SplitRecord;
+use crate::run::{Parent, SplitRecord, age};
 
 impl Report {
     pub(super) fn print(&self) -> Result<(), Failure> {

@@ -6,10 +6,12 @@ use std::path::Path;
 use super::History;
 use crate::backend::Machine;
 use crate::modular::{Usage, masked_layers};
-use crate::network::Architecture;
 use crate::preset::Preset;
-use crate::run::{Control, Manifest, ModuleManifest, PROGRAM, SCHEMA, now};
-use crate::train::{EpochRecord, Event, MaskRecord, SplitRecord, StepRecord, Summary};
+use crate::run::{
+    Control, EpochRecord, Event, Manifest, MaskRecord, ModuleManifest, PROGRAM, SCHEMA, SplitRecord,
+    StepRecord, Summary, now,
+};
+use crate::spec::Architecture;
 
 const CLASSES: [&str; 3] = ["<script>alert(1)</script>", "a,\"b\"|`c`\n", "![x](http://x.y)"];
 

@@ -3,8 +3,7 @@
 use super::Preprocessing;
 use super::proto::{Attribute, FLOAT, Graph, Node, Tensor, UINT8, ValueInfo};
 use crate::export::package::Package;
-use crate::network::spec::NORM_EPSILON;
-use crate::network::{Conv, Residual, SpecError, Stage, StateError};
+use crate::spec::{Conv, NORM_EPSILON, Residual, SpecError, Stage, StateError};
 
 /// Constants of `Pad`: one more channel behind the others.
 const ONE_CHANNEL: &str = "join.pads";

@@ -3,9 +3,9 @@
 use super::document::Figure;
 use crate::export::history::History;
 use crate::modular::ClassModules;
-use crate::network::Cost;
 use crate::plot::{Chart, HeatMap, Mark, Series, Stroke, Unit, XAxis, YRange};
-use crate::train::{EpochRecord, MaskRecord, SplitRecord};
+use crate::run::{EpochRecord, MaskRecord, SplitRecord};
+use crate::spec::Cost;
 
 /// A line of a chart.
 struct Line {

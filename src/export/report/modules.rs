@@ -78,7 +78,7 @@ fn points(difference: f64) -> String {
 
 fn classes(history: &History, modules: &ClassModules) -> Result<Table, Error> {
     let spec = &history.manifest.network;
-    let whole = crate::network::Cost::of(spec)?;
+    let whole = crate::spec::Cost::of(spec)?;
     let mut table = Table::new(&["class", "kernels", "KRR", "parameters", "MACs", "of MACs"]);
     for (class, name) in history.manifest.classes.iter().enumerate() {
         let cost = module_cost(spec, &modules.selection(spec, &[class])?)?;

@@ -7,8 +7,9 @@ use crate::export::command::{branch, extract, option, quoted};
 use crate::export::error::Error;
 use crate::export::history::History;
 use crate::preset::Preset;
-use crate::run::{Ancestor, Manifest, ModuleManifest, Origin, Parent, class_word};
-use crate::train::{Change, Imported, Request, Schedule};
+use crate::reuse::Request;
+use crate::run::{Ancestor, Imported, Manifest, ModuleManifest, Origin, Parent, class_word};
+use crate::session::{Change, Schedule};
 
 pub(super) fn section(history: &History, page: &mut Document) -> Result<(), Error> {
     let manifest = &history.manifest;
@@ -150,7 +151,8 @@ mod tests {
 
     use super::*;
     use crate::export::history::fixture;
-    use crate::train::{Event, Setting};
+    use crate::run::Event;
+    use crate::session::Setting;
 
     /// Captions and contents of the files and commands that are told of a run.
     fn told(history: &History) -> Vec<(String, String)> {

@@ -7,10 +7,9 @@ use crate::data::Augmentation;
 use crate::export::error::Error;
 use crate::export::figure::{count, percent, percent_or_dash, ratio_or_dash};
 use crate::export::history::History;
-use crate::network::Cost;
 use crate::preset::Preset;
-use crate::run::Manifest;
-use crate::train::{Comparison, Event};
+use crate::run::{Comparison, Event, Manifest};
+use crate::spec::Cost;
 
 /// A row a run.
 pub(super) fn comparison(histories: &[History]) -> Table {

@@ -15,8 +15,8 @@ use super::proto::{
 };
 use crate::export::error::Error;
 use crate::modular::ClassModules;
-use crate::run::Manifest;
-use crate::train::{self, EpochRecord, SplitRecord, StepRecord};
+use crate::run;
+use crate::run::{EpochRecord, Manifest, SplitRecord, StepRecord};
 
 /// Pixels of a class in the image of the overlap, at most and at least.
 const CELL: (usize, usize) = (32, 1);
@@ -90,7 +90,7 @@ pub(super) fn begin(manifest: &Manifest, time: f64) -> Result<Summary, Error> {
 }
 
 /// How a session ended: with these results, or without any.
-pub(super) fn finish(summary: Option<&train::Summary>, time: f64) -> Summary {
+pub(super) fn finish(summary: Option<&run::Summary>, time: f64) -> Summary {
     let mut values = Vec::new();
     if let Some(summary) = summary {
         let results = [Some(summary.test_accuracy), Some(summary.valid_accuracy)];

@@ -1,8 +1,8 @@
 //! What the session and the workers say: into the shared state, to the screens, and to the person.
 
 use super::{App, Banner, Overlay};
-use crate::run::Status;
-use crate::train::{Event, Setting};
+use crate::run::{Event, Status};
+use crate::session::Setting;
 use crate::tui::action::{Action, Place};
 use crate::tui::curves::LEARNING_RATE;
 use crate::tui::message::{Effect, Job, Launch, Reply, RunRow};

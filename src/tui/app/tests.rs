@@ -9,10 +9,10 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 
 use super::*;
-use crate::network::{Init, Spec, Stage};
 use crate::preset::Preset;
-use crate::run::{Manifest, PROGRAM, SCHEMA, now};
-use crate::train::{Command, Event, Summary};
+use crate::run::{Event, Manifest, PROGRAM, SCHEMA, Summary, now};
+use crate::session::Command;
+use crate::spec::{Init, Spec, Stage};
 use crate::tui::message::{Job, Launch, Reply};
 use crate::tui::view;
 

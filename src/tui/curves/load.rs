@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Curves;
-use crate::run::Manifest;
-use crate::train::{EpochRecord, Event, Setting, StepRecord};
+use crate::run::{EpochRecord, Event, Manifest, StepRecord};
+use crate::session::Setting;
 use crate::tui::message::Past;
 
 /// A run's logs, whole.

@@ -2,8 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::preset::Preset;
-use crate::run::{PROGRAM, SCHEMA};
-use crate::train::MaskRecord;
+use crate::run::{MaskRecord, PROGRAM, SCHEMA};
 
 /// What a run of a preset is.
 pub fn manifest(run: &str, preset: &str, parent: Option<(&str, u64)>) -> Manifest {

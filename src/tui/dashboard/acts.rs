@@ -7,7 +7,7 @@ use super::popup::{BranchForm, Popup};
 use super::state::State;
 use crate::plot::{Extent, View};
 use crate::run::Status;
-use crate::train::{Change, Command, Schedule, Setting};
+use crate::session::{Change, Command, Schedule, Setting};
 use crate::tui::action::Action;
 use crate::tui::curves::Measure;
 use crate::tui::message::{Effect, Job, Launch};

@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use super::steer::Control;
 use super::words::grouped;
 use crate::run::{Manifest, check_name};
-use crate::train::Setting;
+use crate::session::Setting;
 use crate::tui::curves::{Curves, LEARNING_RATE, Measure};
 use crate::tui::hits::{Hits, Target};
 use crate::tui::message::Launch;

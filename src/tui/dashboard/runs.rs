@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::run::Manifest;
-use crate::train::{Change, Event};
+use crate::run::{Event, Manifest};
+use crate::session::Change;
 use crate::tui::curves::Curves;
 use crate::tui::message::{Effect, Job, Past};
 use crate::tui::shared::Shared;

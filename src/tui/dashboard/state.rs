@@ -1,8 +1,7 @@
 //! What the shown run is doing, and what can be done with it.
 
 use super::Dashboard;
-use crate::run::Status;
-use crate::train::Event;
+use crate::run::{Event, Status};
 use crate::tui::action::Action;
 use crate::tui::shared::Shared;
 
@@ -42,7 +41,7 @@ impl State {
         if let Some(live) = shared.live.as_ref().filter(|live| live.run() == run) {
             return match &live.ended {
                 Some(end) => State::ended(end),
-                None if live.pending.values().any(|c| *c == crate::train::Command::Stop) => State::Stopping,
+                None if live.pending.values().any(|c| *c == crate::session::Command::Stop) => State::Stopping,
                 None if live.paused => State::Paused,
                 None if live.steps == 0 => State::Starting,
                 None => State::Training,

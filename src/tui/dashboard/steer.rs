@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::train::schedule::cosine;
-use crate::train::{Command, Event, Setting};
+use crate::learn::cosine;
+use crate::run::Event;
+use crate::session::{Command, Setting};
 use crate::tui::curves::{Curves, LEARNING_RATE};
 use crate::tui::live::Live;
 use crate::tui::message::Effect;

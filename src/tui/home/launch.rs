@@ -9,7 +9,7 @@ use super::super::widget::{Field, Form, FormEvent};
 use crate::export::command::{option, quoted};
 use crate::preset::Preset;
 use crate::run;
-use crate::train::Schedule;
+use crate::session::Schedule;
 
 /// What a form does next.
 #[derive(Debug)]

@@ -21,9 +21,9 @@ use super::super::widget::{Column, Table, frame, text};
 use super::list::{self, Key};
 use super::{Home, Open, rows};
 use crate::export::figure::share_or_dash;
-use crate::network::Cost;
 use crate::plot::grouped;
 use crate::run::Status;
+use crate::spec::Cost;
 
 /// Columns of the names of facts.
 const LABEL: u16 = 12;

@@ -11,8 +11,8 @@ use super::super::widget::{frame, text};
 use super::launch::NewRun;
 use super::view::age;
 use crate::export::figure::count;
-use crate::network::Cost;
 use crate::plot::grouped;
+use crate::spec::Cost;
 
 /// Width from which on figures stand beside the form.
 const WIDE: u16 = 118;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::train::Request;
+use crate::reuse::Request;
 
 /// What runs, what waits, and how the last one ended.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,6 @@
 //! Kernel retention by layer and class at the end of each epoch.
 
-use crate::train::{EpochRecord, SplitRecord};
+use crate::run::{EpochRecord, SplitRecord};
 
 /// How many epochs are kept; of more, every second one is let go.
 const MOST: usize = 1024;
@@ -89,7 +89,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::train::MaskRecord;
+    use crate::run::MaskRecord;
 
     fn record(epoch: u64) -> EpochRecord {
         let masks = MaskRecord { layer_class_krr: vec![vec![epoch as f64]], ..MaskRecord::default() };

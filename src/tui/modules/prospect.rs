@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use crate::modular::{ClassModules, Error, Fallback, Usage, jaccard, module_cost, ranges};
-use crate::network::{Cost, Spec};
 use crate::plot::cluster;
+use crate::spec::{Cost, Spec};
 
 /// Which kernels each class of a network uses, at a step.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use ratatui::layout::Rect;
 
 use super::paint::{Paint, percent, percent_or_dash};
 use super::subject::{Shelved, Subject};
-use crate::network::Cost;
 use crate::run::ModuleManifest;
+use crate::spec::Cost;
 use crate::tui::action::Action;
 use crate::tui::hits::Target;
 use crate::tui::message::{Examination, Named};

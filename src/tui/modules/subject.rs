@@ -6,9 +6,9 @@ use super::classes::Classes;
 use super::moments::Moments;
 use super::prospect::{Cuts, Prospect, Source};
 use crate::modular::{TrackedLayer, masked_layers};
-use crate::network::{Cost, Spec};
 use crate::preset;
 use crate::run::{Manifest, ModuleManifest};
+use crate::spec::{Cost, Spec};
 use crate::tui::action::Action;
 use crate::tui::keymap::Keymap;
 
@@ -62,7 +62,7 @@ impl Subject {
     ///
     /// When the network's stages do not fit together.
     pub fn new(manifest: &Manifest) -> Result<Self, String> {
-        let sentence = |error: crate::network::SpecError| error.to_string();
+        let sentence = |error: crate::spec::SpecError| error.to_string();
         let layers = masked_layers(&manifest.network).map_err(sentence)?;
         Ok(Subject {
             run: manifest.id.clone(),

@@ -9,11 +9,12 @@ use ratatui::layout::Rect;
 
 use super::{Modules, job};
 use crate::modular::{Usage, masked_layers};
-use crate::network::Architecture;
 use crate::preset::Preset;
 use crate::random::{Stream, generator};
-use crate::run::{Control, Manifest, ModuleManifest, PROGRAM, SCHEMA};
-use crate::train::{EpochRecord, Event, MaskRecord, SplitRecord};
+use crate::run::{
+    Control, EpochRecord, Event, Manifest, MaskRecord, ModuleManifest, PROGRAM, SCHEMA, SplitRecord,
+};
+use crate::spec::Architecture;
 use crate::tui::action::Action;
 use crate::tui::hits::{Hits, Target};
 use crate::tui::keymap::Keymap;

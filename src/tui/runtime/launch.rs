@@ -9,8 +9,8 @@ use std::thread;
 use super::Incoming;
 use crate::import::{File, Names};
 use crate::preset::{Override, Preset};
-use crate::run::Manifest;
-use crate::train::{Event, Prepared, Schedule, Session};
+use crate::run::{Event, Manifest};
+use crate::session::{Prepared, Schedule, Session};
 use crate::tui::message::{Launch, Msg, Reply};
 use crate::tui::worker::Context;
 

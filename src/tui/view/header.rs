@@ -74,8 +74,8 @@ fn pieces(app: &App) -> Vec<(String, Role)> {
         return pieces;
     };
     let (state, role) = match &live.ended {
-        Some(crate::train::Event::Failed { .. }) => ("failed".to_owned(), Role::Bad),
-        Some(crate::train::Event::Finished { .. }) => ("finished".into(), Role::Good),
+        Some(crate::run::Event::Failed { .. }) => ("failed".to_owned(), Role::Bad),
+        Some(crate::run::Event::Finished { .. }) => ("finished".into(), Role::Good),
         Some(_) => ("stopped".into(), Role::Warn),
         None if live.paused => ("paused".into(), Role::Warn),
         None if live.steps == 0 => (format!("{} starting", spinner()), Role::Pending),

@@ -7,10 +7,10 @@ use super::super::curves::Logs;
 use super::super::message::{Job, Past, PresetCard, Reply, RunRow, Shelf};
 use super::super::modules::sets;
 use super::Context;
-use crate::network::{Cost, Spec};
 use crate::preset::{self, Override, Preset};
-use crate::run::{Entry, FileState, Module, Run};
-use crate::train::{EpochRecord, Schedule};
+use crate::run::{Entry, EpochRecord, FileState, Module, Run};
+use crate::session::Schedule;
+use crate::spec::{Cost, Spec};
 
 /// Pixels of a PNG image for a unit of its picture.
 const SCALE: f32 = 2.0;

@@ -8,10 +8,12 @@ use super::Context;
 use crate::backend::{Cpu, cpu_device};
 use crate::data::{Images, read_image};
 use crate::export::{Form, History, Package, Records};
+use crate::learn::Normaliser;
 use crate::modular::Usage;
-use crate::network::Spec;
+use crate::reuse::{Composition, Examination, Loaded, Place, Replacement, Request};
 use crate::run::{Module, ModuleManifest, Run};
-use crate::train::{self, Composition, Examination, Loaded, Normaliser, Place, Replacement, Request};
+use crate::spec::Spec;
+use crate::{learn, reuse};
 
 pub(super) fn work(context: &Context, job: Job) -> Reply {
     match job {
@@ -47,7 +49,7 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
         Job::Time(trial) => {
             let device = context.device();
             let timed = device.and_then(|device| {
-                train::seconds_per_image(&trial.preset, &trial.spec, device).map_err(text)
+                learn::seconds_per_image(&trial.preset, &trial.spec, device).map_err(text)
             });
             Reply::Timed(trial, timed)
         }
@@ -100,13 +102,13 @@ fn examine(context: &Context, run: &str, name: &str) -> Result<Examination, Stri
         Err(_) => run.newest_whole().map_err(text)?.checkpoint,
     };
     let images = images(context, &module.manifest)?;
-    train::examine(&run.manifest, &whole, &module, &images, context.device()?).map_err(text)
+    reuse::examine(&run.manifest, &whole, &module, &images, context.device()?).map_err(text)
 }
 
 /// The test pictures of a module.
 fn images(context: &Context, module: &ModuleManifest) -> Result<Images, String> {
     let archives = context.paths.archives();
-    train::test_images(module, &context.store, |run| context.data.of(run, &archives)).map_err(text)
+    reuse::test_images(module, &context.store, |run| context.data.of(run, &archives)).map_err(text)
 }
 
 fn predict(
@@ -127,7 +129,7 @@ fn predict(
     };
     let normaliser = Normaliser::new(manifest.input, &manifest.mean, &manifest.std);
     let device = context.device()?;
-    let rows = train::predict(&manifest.network, &weights, &normaliser, &pixels, device).map_err(text)?;
+    let rows = reuse::predict(&manifest.network, &weights, &normaliser, &pixels, device).map_err(text)?;
     let row = rows.into_iter().next().unwrap_or_default();
     let probabilities = manifest.classes.into_iter().zip(row).collect();
     Ok(Prediction { name, truth, shape: manifest.input, pixels, probabilities })

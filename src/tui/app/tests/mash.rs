@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::scene::{PER, Scene};
 use super::*;
-use crate::train::{Event, StepRecord, Summary};
+use crate::run::{Event, StepRecord, Summary};
 use crate::tui::action::TABLE;
 use crate::tui::palette::Choice;
 

@@ -3,7 +3,7 @@
 use crossterm::event::KeyCode;
 
 use super::scene::{PER, Scene};
-use crate::train::Event;
+use crate::run::Event;
 use crate::tui::message::Msg;
 use crate::tui::snapshot::{SIZES, compare, styled};
 use crate::tui::theme::{Charset, Theme};

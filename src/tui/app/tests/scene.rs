@@ -10,8 +10,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::preset::Preset;
-use crate::run::{Entry, Manifest, Status};
-use crate::train::{Command, EpochRecord, Event, Examination};
+use crate::reuse::Examination;
+use crate::run::{Entry, EpochRecord, Event, Manifest, Status};
+use crate::session::Command;
 use crate::tui::app::{App, Start};
 use crate::tui::curves::Logs;
 use crate::tui::curves::tests::{self as curves, manifest as run_of};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::backend::GpuLoad;
-use crate::train::Imported;
+use crate::run::Imported;
 
 #[test]
 fn the_load_of_a_gpu_is_shown_where_it_trains_and_said_to_be_unknown_where_it_cannot_be_asked() {

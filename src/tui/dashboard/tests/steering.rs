@@ -1,7 +1,7 @@
 //! From the slider to the mark on the charts.
 
 use super::*;
-use crate::train::{Change, Setting};
+use crate::session::{Change, Setting};
 
 fn weight(name: &str, value: f64) -> Setting {
     Setting::Weight { name: name.into(), value }

@@ -28,7 +28,7 @@ fn marked_modules_are_composed_and_marks_stay_when_another_run_is_opened() {
     let wanted = Job::Compose {
         modules: vec![named("digits-1", "cat-dog"), named("digits-2", "rest")],
         name: "4-classes".into(),
-        join: crate::train::Join::Auto,
+        join: crate::reuse::Join::Auto,
         fine_tune: Some(10),
         licence: None,
     };

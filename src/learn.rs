@@ -1,0 +1,33 @@
+//! Learning: the training step and its parts, evaluation, and what they need of a device. Knows no session.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `learner`, `loss`, `optimiser` | the training step, shared by modular training and fine-tuning |
+//! | `input`, `feed` | images as network input, augmented batch by batch |
+//! | `rate` | the learning rate over epochs |
+//! | `evaluate`, `record` | measuring a split, and records of what was measured |
+//! | `footprint` | what a step needs of a device's memory |
+//! | `pace` | how fast an experiment would train here |
+
+mod error;
+pub mod evaluate;
+mod feed;
+pub mod footprint;
+pub mod input;
+pub mod learner;
+pub mod loss;
+pub mod optimiser;
+mod pace;
+mod rate;
+mod record;
+
+pub use error::Error;
+pub use evaluate::{Evaluation, Pass, argmax_rows, count_usage};
+pub use feed::Feed;
+pub use footprint::Footprint;
+pub use input::Normaliser;
+pub use learner::{Learner, Replica, Share, shares, sum_names};
+pub use loss::cross_entropy;
+pub use optimiser::Sgd;
+pub use pace::seconds_per_image;
+pub use rate::cosine;

@@ -1,0 +1,249 @@
+//! Taking a module out of a trained network: cut, fine-tune, compare.
+
+use super::error::Error;
+use super::task::Task;
+use super::tune::{Tuning, fine_tune};
+use crate::backend::Training;
+use crate::data::Dataset;
+use crate::modular::{Selection, Usage, restrict_logits, slice, slice_folded, with_head};
+use crate::run::{Ancestor, Card, Control, Manifest, Module, ModuleManifest, PROGRAM, now};
+use crate::spec::{Cost, Spec, State};
+
+/// A trained network with what is known of it.
+#[derive(Clone, Copy)]
+pub struct Whole<'a> {
+    /// The run it belongs to.
+    pub manifest: &'a Manifest,
+    /// Step of the weights.
+    pub step: u64,
+    /// Its description.
+    pub spec: &'a Spec,
+    /// Its weights.
+    pub state: &'a State,
+    /// Which kernels each class uses.
+    pub usage: &'a Usage,
+    /// The data it was trained on.
+    pub dataset: &'a Dataset,
+}
+
+/// Which module to take out, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Labels of its classes in the whole network, in the order that its own labels will have.
+    pub classes: Vec<usize>,
+    /// How often a kernel must fire for a class to be kept, in (0, 1].
+    pub threshold: f64,
+    /// Whether to put a new head on (ReLU and a linear layer) instead of restricting the logits.
+    pub head: bool,
+    /// Whether to multiply the classes' mean masks into batch norm.
+    pub fold_masks: bool,
+    /// Epochs of fine-tuning; the one with the best validation accuracy is kept.
+    pub fine_tune_epochs: usize,
+    /// Random-mask controls to compare with.
+    pub controls: usize,
+    /// What to call it.
+    pub name: String,
+}
+
+/// A network cut to a selection, before fine-tuning.
+struct CutOut {
+    spec: Spec,
+    state: State,
+}
+
+impl Whole<'_> {
+    /// Takes a module out and measures it on the test split.
+    ///
+    /// # Errors
+    ///
+    /// When classes or threshold make no sense, or a module cannot be measured as asked.
+    pub fn extract<B: Training>(&self, request: &Request, device: &B::Device) -> Result<Module, Error> {
+        request.check()?;
+        let modules = self.usage.modules(request.threshold)?;
+        let union = modules.union(&request.classes)?;
+        let selection = modules.selection(self.spec, &request.classes)?;
+        let task = Task::new(self.dataset, &request.classes)?;
+        let cut = self.cut(&selection, request)?;
+        let before = self.accuracy_before::<B>(&cut, &task, device)?;
+        let (module, after) = self.tune::<B>(cut, request, &task, device)?;
+        let controls = (0..request.controls as u64)
+            .map(|draw| self.control::<B>(&selection, draw, request, &task, device))
+            .collect::<Result<_, _>>()?;
+        let cost = Cost::of(&module.spec)?;
+        let kept = union.count_ones(..);
+        let all = self.spec.convs().map(|conv| conv.kernels).sum::<usize>();
+        let manifest = ModuleManifest {
+            name: request.name.clone(),
+            run: self.manifest.id.clone(),
+            step: self.step,
+            created: now(),
+            program: PROGRAM.into(),
+            classes: task.class_names(self.dataset),
+            class_indices: request.classes.clone(),
+            threshold: request.threshold,
+            head: request.head,
+            fold_masks: request.fold_masks,
+            one_vs_rest: task.is_one_vs_rest(),
+            fine_tune_epochs: request.fine_tune_epochs as u64,
+            input: self.manifest.input,
+            mean: self.manifest.mean.clone(),
+            std: self.manifest.std.clone(),
+            kernels: kept as u64,
+            krr: kept as f64 / self.usage.total_kernels().max(1) as f64,
+            krr_all: selection.kept() as f64 / all.max(1) as f64,
+            params: cost.params(),
+            macs: cost.macs(),
+            whole_accuracy: Some(self.accuracy_of_whole::<B>(&task, device)?),
+            accuracy_before: Some(before),
+            accuracy_after: after,
+            controls,
+            card: Some(self.card(request)),
+            network: module.spec.clone(),
+        };
+        Ok(Module { manifest, weights: module.state })
+    }
+
+    /// Measures a module again, with this many controls (with none, those measured before stay): gives its
+    /// manifest with the new figures.
+    ///
+    /// # Errors
+    ///
+    /// As [`Whole::extract`].
+    pub fn evaluate_module<B: Training>(
+        &self,
+        module: &Module,
+        controls: usize,
+        device: &B::Device,
+    ) -> Result<ModuleManifest, Error> {
+        let old = &module.manifest;
+        let request = Request {
+            classes: old.class_indices.clone(),
+            threshold: old.threshold,
+            head: old.head,
+            fold_masks: old.fold_masks,
+            fine_tune_epochs: old.fine_tune_epochs as usize,
+            controls,
+            name: old.name.clone(),
+        };
+        let selection = self.usage.modules(request.threshold)?.selection(self.spec, &request.classes)?;
+        let task = Task::new(self.dataset, &request.classes)?;
+        let cut = self.cut(&selection, &request)?;
+        let accuracy =
+            self.tuning().accuracy::<B>(&module.manifest.network, &module.weights, &task.test, device)?;
+        let measured = (0..controls as u64)
+            .map(|draw| self.control::<B>(&selection, draw, &request, &task, device))
+            .collect::<Result<_, _>>()?;
+        Ok(ModuleManifest {
+            whole_accuracy: Some(self.accuracy_of_whole::<B>(&task, device)?),
+            accuracy_before: Some(self.accuracy_before::<B>(&cut, &task, device)?),
+            accuracy_after: (request.fine_tune_epochs > 0).then_some(accuracy),
+            controls: if controls == 0 { old.controls.clone() } else { measured },
+            ..old.clone()
+        })
+    }
+
+    /// The card of a module that is cut out as asked.
+    fn card(&self, request: &Request) -> Card {
+        let data = self.manifest.preset.data.source.name();
+        let tuned = match request.fine_tune_epochs {
+            0 => "not fine-tuned".to_owned(),
+            epochs => format!(
+                "fine-tuned for {epochs} epochs on the training samples of its classes, of which the one that is \
+                 best on the validation split was kept"
+            ),
+        };
+        let protocol = format!(
+            "Accuracies are on the test split of {data}, samples of the module's classes only. Kernels were chosen \
+             on the training split at threshold {}; {tuned}. Seed {}.",
+            request.threshold, self.manifest.seed
+        );
+        let parent = Ancestor { run: self.manifest.id.clone(), step: self.step, module: None };
+        Card { data: data.into(), protocol, parents: vec![parent], ..Card::default() }
+    }
+
+    fn tuning(&self) -> Tuning<'_> {
+        Tuning { manifest: self.manifest, classes: self.dataset.classes.len() }
+    }
+
+    fn cut(&self, selection: &Selection, request: &Request) -> Result<CutOut, Error> {
+        let (spec, state) = match request.fold_masks {
+            true => {
+                let factors = self.usage.mean_masks(self.spec, &request.classes)?;
+                slice_folded(self.spec, self.state, selection, &factors)?
+            }
+            false => slice(self.spec, self.state, selection)?,
+        };
+        Ok(CutOut { spec, state })
+    }
+
+    /// Among the module's classes, with the whole network's logits.
+    fn accuracy_of_whole<B: Training>(&self, task: &Task, device: &B::Device) -> Result<f64, Error> {
+        let whole = CutOut { spec: self.spec.clone(), state: self.state.clone() };
+        self.accuracy_before::<B>(&whole, task, device)
+    }
+
+    /// Without a head: from the network's own logits of the task's classes.
+    fn accuracy_before<B: Training>(
+        &self,
+        cut: &CutOut,
+        task: &Task,
+        device: &B::Device,
+    ) -> Result<f64, Error> {
+        if let Some(class) = task.single_class() {
+            return self.tuning().detection_accuracy::<B>(&cut.spec, &cut.state, class, &task.test, device);
+        }
+        let (spec, state) = restrict_logits(&cut.spec, &cut.state, task.classes())?;
+        self.tuning().accuracy::<B>(&spec, &state, &task.test, device)
+    }
+
+    /// Puts the module's classifier on and fine-tunes; gives the accuracy after, if there were epochs.
+    fn tune<B: Training>(
+        &self,
+        cut: CutOut,
+        request: &Request,
+        task: &Task,
+        device: &B::Device,
+    ) -> Result<(CutOut, Option<f64>), Error> {
+        let (spec, state) = match request.head {
+            true => with_head(&cut.spec, &cut.state, task.outputs(), self.manifest.seed)?,
+            false => restrict_logits(&cut.spec, &cut.state, task.classes())?,
+        };
+        if request.fine_tune_epochs == 0 {
+            return Ok((CutOut { spec, state }, None));
+        }
+        let state = fine_tune::<B>(&self.tuning(), &spec, &state, task, request.fine_tune_epochs, device)?;
+        let accuracy = self.tuning().accuracy::<B>(&spec, &state, &task.test, device)?;
+        Ok((CutOut { spec, state }, Some(accuracy)))
+    }
+
+    /// The same with as many kernels a layer, drawn at random.
+    fn control<B: Training>(
+        &self,
+        selection: &Selection,
+        draw: u64,
+        request: &Request,
+        task: &Task,
+        device: &B::Device,
+    ) -> Result<Control, Error> {
+        let random = selection.random_like(self.usage.layers(), self.manifest.seed, draw)?;
+        let cut = self.cut(&random, request)?;
+        let accuracy_before = self.accuracy_before::<B>(&cut, task, device)?;
+        let (_, accuracy_after) = self.tune::<B>(cut, request, task, device)?;
+        Ok(Control { draw, accuracy_before, accuracy_after })
+    }
+}
+
+impl Request {
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |why: &str| Err(Error::Refused(why.into()));
+        match self.classes.len() {
+            1 if !self.head => {
+                refuse("a module of one class needs a head: one logit has nothing to be compared with")
+            }
+            _ if self.head && self.fine_tune_epochs == 0 => {
+                refuse("a new head must be fine-tuned: give it epochs, or take the module without a head")
+            }
+            _ => Ok(()),
+        }
+    }
+}

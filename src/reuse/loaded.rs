@@ -1,0 +1,359 @@
+//! Work on runs as they were kept, with no session: usage, modules, measures, predictions. Nothing here is
+//! generic: each takes the [`Device`] to work on.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::error::Error;
+use super::extract::{Request, Whole};
+use crate::backend::{Compute, Device, Task, Training};
+use crate::data::{self, Dataset, Images};
+use crate::learn::{Evaluation, Normaliser, Pass, count_usage};
+use crate::method::MethodConfig;
+use crate::modular::Usage;
+use crate::network::Network;
+use crate::run::{Checkpoint, Manifest, Module, ModuleManifest, Run, check_name};
+use crate::spec::{Array, Spec, State};
+
+/// Images that pass through a network at once in [`predict`].
+const BATCH: usize = 64;
+
+/// Times that [`Loaded::examine`] runs a network on one image.
+const TIMED: usize = 31;
+
+/// A run at a checkpoint, with usage and data.
+pub struct Loaded {
+    /// The run.
+    pub run: Run,
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// Which kernels each class uses there.
+    pub usage: Usage,
+    /// The data that the run was trained on.
+    pub dataset: Arc<Dataset>,
+}
+
+/// Confusion matrix and latency of a module.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Examination {
+    /// Test samples by true class and predicted class, in the order of the module's classes.
+    pub confusion: Vec<Vec<u32>>,
+    /// Median seconds for one image.
+    pub seconds_per_image: f64,
+    /// The same for the whole network.
+    pub whole_seconds_per_image: f64,
+}
+
+impl Loaded {
+    /// Reads the checkpoint of `step`, or the newest whole one. Usage that was not counted there yet is
+    /// counted now, which can take minutes (`counting` is called before), and kept.
+    ///
+    /// # Errors
+    ///
+    /// When there is no whole checkpoint, the method makes no masks, or the data cannot be read or have
+    /// changed.
+    pub fn read(
+        run: Run,
+        step: Option<u64>,
+        archives: &Path,
+        device: Device,
+        counting: impl FnOnce(),
+    ) -> Result<Loaded, Error> {
+        let dataset = load_data(&run.manifest, archives)?;
+        Loaded::with_data(run, step, Arc::new(dataset), device, counting)
+    }
+
+    /// As [`Loaded::read`], with the run's data where they have been read already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Loaded::read`].
+    pub fn with_data(
+        run: Run,
+        step: Option<u64>,
+        dataset: Arc<Dataset>,
+        device: Device,
+        counting: impl FnOnce(),
+    ) -> Result<Loaded, Error> {
+        let checkpoint = match step {
+            Some(step) => run.load(step)?,
+            None => run.newest_whole()?.checkpoint,
+        };
+        let usage = match kept_usage(&run, checkpoint.step)? {
+            Some(usage) => usage,
+            None => {
+                let method = &run.manifest.preset.method;
+                if !method.wants_masks() {
+                    return Err(Error::NoMasks(method.name()));
+                }
+                counting();
+                let usage =
+                    device.run(Count { run: &run, checkpoint: &checkpoint, images: &dataset.train })??;
+                run.save_usage(checkpoint.step, &usage.to_safetensors()?)?;
+                usage
+            }
+        };
+        Ok(Loaded { run, checkpoint, usage, dataset })
+    }
+
+    /// Takes a module out and measures it, as [`Whole::extract`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Whole::extract`], and when the run's directory has a name that a module could not tell.
+    pub fn extract(&self, request: &Request, device: Device) -> Result<Module, Error> {
+        check_name(&self.run.manifest.id)?;
+        device.run(Extract { whole: self.whole(), request })?
+    }
+
+    /// Measures a module again, as [`Whole::evaluate_module`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Whole::evaluate_module`].
+    pub fn evaluate_module(
+        &self,
+        module: &Module,
+        controls: usize,
+        device: Device,
+    ) -> Result<ModuleManifest, Error> {
+        device.run(Measure { whole: self.whole(), module, controls })?
+    }
+
+    fn whole(&self) -> Whole<'_> {
+        Whole {
+            manifest: &self.run.manifest,
+            step: self.checkpoint.step,
+            spec: &self.checkpoint.spec,
+            state: &self.checkpoint.weights,
+            usage: &self.usage,
+            dataset: &self.dataset,
+        }
+    }
+}
+
+/// The data of a run, which must still be those it began with.
+///
+/// # Errors
+///
+/// When they cannot be read or have other classes or shapes.
+pub fn load_data(manifest: &Manifest, archives: &Path) -> Result<Dataset, Error> {
+    let dataset = data::load(&manifest.preset.data, manifest.seed, archives)?;
+    if dataset.classes != manifest.classes || dataset.train.shape != manifest.input {
+        return Err(Error::DataChanged(format!(
+            "the run knows {} classes of {:?} images, now there are {} of {:?}",
+            manifest.classes.len(),
+            manifest.input,
+            dataset.classes.len(),
+            dataset.train.shape
+        )));
+    }
+    Ok(dataset)
+}
+
+/// The usage that was kept with a checkpoint.
+///
+/// # Errors
+///
+/// When there is no such checkpoint, or its usage is damaged.
+pub fn kept_usage(run: &Run, step: u64) -> Result<Option<Usage>, Error> {
+    let bytes = run.load_usage(step)?;
+    Ok(bytes.map(|bytes| Usage::from_safetensors(&bytes)).transpose()?)
+}
+
+/// What the network of a run does on the test split.
+///
+/// # Errors
+///
+/// When the weights are not the network's.
+pub fn test(
+    manifest: &Manifest,
+    checkpoint: &Checkpoint,
+    dataset: &Dataset,
+    device: Device,
+) -> Result<Evaluation, Error> {
+    let Checkpoint { spec, weights, .. } = checkpoint;
+    device.run(Test { manifest, spec, weights, images: &dataset.test })?
+}
+
+/// Confusion matrix of a module on test images of its classes ([`test_images`]), and its latency beside that of
+/// the whole network: medians of single images, after one to warm up.
+///
+/// [`test_images`]: super::test_images
+///
+/// # Errors
+///
+/// When weights are not their network's.
+pub fn examine(
+    manifest: &Manifest,
+    whole: &Checkpoint,
+    module: &Module,
+    images: &Images,
+    device: Device,
+) -> Result<Examination, Error> {
+    if images.is_empty() {
+        return Err(Error::Refused("there are no test images of the module's classes".into()));
+    }
+    let spec = &module.manifest.network;
+    let evaluation = device.run(Test { manifest, spec, weights: &module.weights, images })??;
+    let latency = |spec, weights| device.run(Latency { manifest, spec, weights, images })?;
+    Ok(Examination {
+        confusion: evaluation.confusion,
+        seconds_per_image: latency(spec, &module.weights)?,
+        whole_seconds_per_image: latency(&whole.spec, &whole.weights)?,
+    })
+}
+
+/// The probabilities (softmax of the logits) that a network gives to its classes, a row for each image of
+/// `pixels`: u8, `[images, channels, height, width]` with the shape `input`.
+///
+/// # Errors
+///
+/// When the weights are not the network's.
+pub fn predict(
+    spec: &Spec,
+    weights: &State,
+    normaliser: &Normaliser,
+    pixels: &[u8],
+    device: Device,
+) -> Result<Vec<Vec<f64>>, Error> {
+    device.run(Predict { spec, weights, normaliser, pixels })?
+}
+
+struct Count<'a> {
+    run: &'a Run,
+    checkpoint: &'a Checkpoint,
+    images: &'a Images,
+}
+
+impl Task for Count<'_> {
+    type Output = Result<Usage, Error>;
+
+    fn run<B: Training>(self, device: B::Device) -> Self::Output {
+        let Checkpoint { spec, weights, .. } = self.checkpoint;
+        let network = Network::<B::InnerBackend>::new(spec.clone(), weights, &device)?;
+        Ok(count_usage(&self.run.manifest, &network, self.images, &device)?)
+    }
+}
+
+struct Extract<'a> {
+    whole: Whole<'a>,
+    request: &'a Request,
+}
+
+impl Task for Extract<'_> {
+    type Output = Result<Module, Error>;
+
+    fn run<B: Training>(self, device: B::Device) -> Self::Output {
+        self.whole.extract::<B>(self.request, &device)
+    }
+}
+
+struct Measure<'a> {
+    whole: Whole<'a>,
+    module: &'a Module,
+    controls: usize,
+}
+
+impl Task for Measure<'_> {
+    type Output = Result<ModuleManifest, Error>;
+
+    fn run<B: Training>(self, device: B::Device) -> Self::Output {
+        self.whole.evaluate_module::<B>(self.module, self.controls, &device)
+    }
+}
+
+struct Test<'a> {
+    manifest: &'a Manifest,
+    spec: &'a Spec,
+    weights: &'a State,
+    images: &'a Images,
+}
+
+impl Task for Test<'_> {
+    type Output = Result<Evaluation, Error>;
+
+    fn run<B: Training>(self, device: B::Device) -> Self::Output {
+        let network = Network::<B::InnerBackend>::new(self.spec.clone(), self.weights, &device)?;
+        let normaliser = Normaliser::of_run(self.manifest);
+        let pass = Pass::of_run(self.manifest, self.images);
+        Ok(pass.evaluate(&network, &normaliser, &device, &MethodConfig::Plain {}, None)?)
+    }
+}
+
+struct Latency<'a> {
+    manifest: &'a Manifest,
+    spec: &'a Spec,
+    weights: &'a State,
+    images: &'a Images,
+}
+
+impl Task for Latency<'_> {
+    type Output = Result<f64, Error>;
+
+    fn run<B: Training>(self, device: B::Device) -> Self::Output {
+        let network = Network::<B::InnerBackend>::new(self.spec.clone(), self.weights, &device)?;
+        let normaliser = Normaliser::of_run(self.manifest);
+        let pixels = self.images.select(&[0]).pixels;
+        let mut seconds: Vec<f64> = (0..=TIMED)
+            .map(|_| {
+                let begun = Instant::now();
+                forward(&network, &normaliser, &pixels, &device);
+                begun.elapsed().as_secs_f64()
+            })
+            .skip(1)
+            .collect();
+        seconds.sort_by(f64::total_cmp);
+        Ok(seconds[TIMED / 2])
+    }
+}
+
+struct Predict<'a> {
+    spec: &'a Spec,
+    weights: &'a State,
+    normaliser: &'a Normaliser,
+    pixels: &'a [u8],
+}
+
+impl Task for Predict<'_> {
+    type Output = Result<Vec<Vec<f64>>, Error>;
+
+    fn run<B: Training>(self, device: B::Device) -> Self::Output {
+        let network = Network::<B::InnerBackend>::new(self.spec.clone(), self.weights, &device)?;
+        let mut rows = Vec::new();
+        for pixels in self.pixels.chunks(BATCH * self.spec.input.iter().product::<usize>()) {
+            let logits = forward(&network, self.normaliser, pixels, &device);
+            rows.extend(logits.values.chunks_exact(logits.shape[1]).map(softmax));
+        }
+        Ok(rows)
+    }
+}
+
+/// The logits of some images, on the host.
+fn forward<B: Compute>(
+    network: &Network<B>,
+    normaliser: &Normaliser,
+    pixels: &[u8],
+    device: &B::Device,
+) -> Array {
+    Array::from_tensor(network.forward(normaliser.tensor(pixels, device)).logits)
+}
+
+fn softmax(logits: &[f32]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|power| power / sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_add_up_however_large_the_logits() {
+        let row = softmax(&[1000.0, 1000.0, -1000.0]);
+        assert_eq!(row, [0.5, 0.5, 0.0]);
+    }
+}
