@@ -1,4 +1,4 @@
-//! What `cleave runs show` prints for people.
+//! The text output of `cleave runs show`.
 
 use super::short;
 use super::show::{ModuleRow, Report};
