@@ -75,7 +75,7 @@ fn take_apart(pty: &mut Pty) {
     pty.send("e");
     pty.wait_for("Export pair");
     pty.send("\x13");
-    pty.wait_for("is in whole-pair.safetensors");
+    pty.wait_for("to whole-pair.safetensors");
     let bytes = fs::read(pty.home().join("whole-pair.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let heads = tensors.tensors().into_iter().filter(|(_, tensor)| tensor.shape() == [2]).count();

@@ -167,6 +167,6 @@ fn form(args: &Args) -> Wanted {
 /// The module or run that a query names. Warns about damaged checkpoints that were skipped.
 pub(super) fn find(target: &str, context: &Context) -> Result<Package, Failure> {
     let (package, skipped) = Package::find(target, &context.store)?;
-    skipped.iter().for_each(|problem| output::warn(&format!("skipped a damaged checkpoint: {problem}")));
+    skipped.iter().for_each(|problem| output::warn(&format!("skipped a checkpoint: {problem}")));
     Ok(package)
 }

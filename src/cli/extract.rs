@@ -114,7 +114,7 @@ pub(super) fn print(manifest: &ModuleManifest, json: bool) -> Result<(), Failure
     output::line("")?;
     let origin = manifest.card.as_ref().map_or(Origin::Extracted, |card| card.origin);
     let columns = match (origin, class_accuracy(manifest)) {
-        (Origin::Extracted, _) | (_, []) => ["as cut", "fine-tuned"],
+        (Origin::Extracted, _) | (_, []) => ["extracted", "fine-tuned"],
         _ => ["before", "calibrated"],
     };
     let mut table = Table::new(&["accuracy on these classes", columns[0], columns[1]]);
