@@ -23,7 +23,7 @@
 //! | `prompt` | what takes the keys in place of a screen |
 //! | `widget`, `theme`, `canvas`, `hits` | what screens are made of |
 //! | `runtime`, `worker` | the loop, and the threads that do what takes time |
-//! | `terminal`, `input`, `signals` | the terminal, entered and always left; what comes from it and the system |
+//! | `terminal`, `input`, `signals`, `job` | the terminal, entered and always left; what comes from it and the system |
 //! | `monitor` | the load of this computer |
 
 pub mod action;
@@ -36,6 +36,7 @@ pub mod help;
 pub mod hits;
 pub mod home;
 pub mod input;
+pub mod job;
 pub mod keymap;
 pub mod live;
 pub mod message;
