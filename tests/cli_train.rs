@@ -172,7 +172,7 @@ fn the_first_signal_saves_a_checkpoint_and_the_run_can_be_resumed() {
         running.end().exits(code).says(&["resume with: cleave train --resume a"]);
         let run = home.run("a");
         let stopped = run.newest_whole().unwrap().checkpoint.step;
-        assert_eq!(run.events::<Event>().unwrap().0.last(), Some(&Event::Stopped { step: stopped }));
+        assert_eq!(run.events().unwrap().0.last(), Some(&Event::Stopped { step: stopped }));
 
         let mut running = home.start(&["--resume", "a"]);
         running.wait_for("epoch");
@@ -233,8 +233,8 @@ fn a_branch_goes_on_from_its_parent_with_a_weight_of_its_own() {
     assert_eq!(first.weights, home.run("parent").load(20).unwrap().weights);
     assert_ne!(first.info.loss_weights.get("beta"), Some(&1.0), "a killed branch would go on with that");
     let epochs = common::outcome(&child).epochs;
-    assert_eq!((epochs.len(), &epochs[0]["step"]), (1, &25.into()));
-    assert_eq!(epochs[0]["loss_weights"]["beta"], 4.0);
+    assert_eq!((epochs.len(), epochs[0].step), (1, 25));
+    assert_eq!(epochs[0].loss_weights["beta"], 4.0);
     let first = home.run("parent").checkpoints().unwrap()[0].0;
     let early = ["--branch", "parent", "--step", &first.to_string(), "--epochs", "5", "--name", "early"];
     home.train(&early).exits(0);

@@ -17,7 +17,7 @@ use crate::learn::{Feed, Learner, Normaliser, Sgd, Share};
 use crate::method::MethodConfig;
 use crate::modular::{self, Selection};
 use crate::network::Network;
-use crate::random::{Stream, generator};
+use crate::random::{Draws, Stream, generator};
 use crate::spec::{Architecture, Array, Cost, Spec, State};
 
 /// The seed of every benchmark.
@@ -249,12 +249,12 @@ impl Task for Bench<'_> {
             true => MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Default::default() },
             false => MethodConfig::Plain {},
         };
-        let mut dropout = generator(SEED, Stream::Dropout, 0);
+        let draws = Draws::new(SEED, Stream::Dropout, 0);
         let feed = Feed::<B>::new(&images, Augmentation::NONE, SEED, &normaliser, &device);
         // Reading the losses waits for the device.
         self.time::<B>(&device, || {
             let share = Share { images: feed.batch(&images, &indices, 0, 0), labels: labels.clone() };
-            drop(Array::from_tensor(learner.step(vec![share], &method, 0.05, &mut dropout)));
+            drop(Array::from_tensor(learner.step(vec![share], &method, 0.05, &draws)));
         })
     }
 }

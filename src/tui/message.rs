@@ -413,7 +413,7 @@ pub struct Shelf {
 #[derive(Clone, Debug)]
 pub struct RunRow {
     /// Status, manifest and last epoch.
-    pub entry: Entry<EpochRecord>,
+    pub entry: Entry,
     /// Its tags.
     pub tags: Vec<String>,
 }

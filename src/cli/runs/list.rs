@@ -6,7 +6,7 @@ use super::short;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output::{self, Table, percent_or_dash, ratio_or_dash};
-use crate::run::{Entry, EpochRecord, Parent, Status};
+use crate::run::{Entry, Parent, Status};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -54,7 +54,7 @@ struct Row {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let entries = context.store.list::<EpochRecord>()?;
+    let entries = context.store.list()?;
     let report = Report { runs: entries.into_iter().map(Row::new).collect() };
     if args.json {
         return Ok(output::json(&report)?);
@@ -85,7 +85,7 @@ impl Report {
 }
 
 impl Row {
-    fn new(entry: Entry<EpochRecord>) -> Row {
+    fn new(entry: Entry) -> Row {
         let age_seconds = entry.age().map(|age| age.as_secs());
         let Entry { id, path, status, reason, manifest, last } = entry;
         let masks = last.as_ref().and_then(|record| record.valid.masks.as_ref());

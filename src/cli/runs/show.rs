@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde::Serialize;
-use serde::de::IgnoredAny;
 
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
@@ -95,7 +94,7 @@ pub(super) struct ModuleRow {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let entry = Entry::<EpochRecord>::read(&context.store.resolve(&args.run)?);
+    let entry = Entry::read(&context.store.resolve(&args.run)?);
     let Some(manifest) = entry.manifest.clone() else {
         let reason = entry.reason.unwrap_or_default();
         return Err(Failure::Failed(format!("the run {} cannot be shown: {reason}", entry.id)));
@@ -114,7 +113,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 }
 
 impl Report {
-    fn new(entry: Entry<EpochRecord>, run: &Run, context: &Context) -> Result<Report, Failure> {
+    fn new(entry: Entry, run: &Run, context: &Context) -> Result<Report, Failure> {
         let Manifest { preset, classes, input, network, .. } = &run.manifest;
         let cost = Cost::of(network)?;
         let summary = summary(run);
@@ -153,7 +152,7 @@ impl Report {
 
 /// The results of the run, if it has finished.
 fn summary(run: &Run) -> Option<Summary> {
-    let events = match run.events::<Event>() {
+    let events = match run.events() {
         Ok((events, _)) => events,
         Err(error) => {
             output::note(&format!("warning: {error}"));
@@ -168,8 +167,8 @@ fn summary(run: &Run) -> Option<Summary> {
 
 /// The runs that branched from `run`, each with the step.
 fn branches(run: &str, context: &Context) -> Result<Vec<Parent>, Failure> {
-    let entries = context.store.list::<IgnoredAny>()?;
-    let branch = |entry: Entry<IgnoredAny>| {
+    let entries = context.store.list()?;
+    let branch = |entry: Entry| {
         let parent = entry.manifest?.parent.filter(|parent| parent.run == run)?;
         Some(Parent { run: entry.id, step: parent.step })
     };

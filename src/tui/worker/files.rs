@@ -8,7 +8,7 @@ use super::super::message::{Job, Past, PresetCard, Reply, RunRow, Shelf};
 use super::super::modules::sets;
 use super::Context;
 use crate::preset::{self, Override, Preset};
-use crate::run::{Entry, EpochRecord, FileState, Module, Run};
+use crate::run::{Entry, FileState, Module, Run};
 use crate::session::Schedule;
 use crate::spec::{Cost, Spec};
 
@@ -89,8 +89,8 @@ fn save(to: &Path, bytes: &[u8]) -> Result<String, String> {
 }
 
 fn runs(context: &Context) -> Result<Vec<RunRow>, String> {
-    let entries = context.store.list::<EpochRecord>().map_err(text)?;
-    let row = |entry: Entry<EpochRecord>| RunRow { tags: Run::tags(&entry.path), entry };
+    let entries = context.store.list().map_err(text)?;
+    let row = |entry: Entry| RunRow { tags: Run::tags(&entry.path), entry };
     Ok(entries.into_iter().map(row).collect())
 }
 
@@ -180,7 +180,7 @@ fn card(context: &Context, name: &str, set: &[String]) -> Result<PresetCard, Str
 /// Seconds per epoch of the newest run with the same network and data, or of the newest run with the same data,
 /// scaled by the networks' multiply-accumulates.
 fn expected_seconds(context: &Context, preset: &Preset, spec: &Spec) -> Option<f64> {
-    let entries = context.store.list::<EpochRecord>().ok()?;
+    let entries = context.store.list().ok()?;
     let done = entries.iter().filter_map(|entry| Some((entry.manifest.as_ref()?, entry.last.as_ref()?)));
     let same_data: Vec<_> = done.filter(|(manifest, _)| manifest.preset.data == preset.data).collect();
     let same = same_data.iter().find(|(manifest, _)| manifest.network == *spec);
