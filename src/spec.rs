@@ -13,6 +13,7 @@
 pub mod architecture;
 mod bounds;
 mod cost;
+mod error;
 mod sites;
 mod stages;
 mod state;
@@ -20,7 +21,8 @@ mod walk;
 
 pub use architecture::Architecture;
 pub use cost::Cost;
+pub use error::SpecError;
 pub use sites::{Site, SiteKind};
 pub use stages::{Conv, Init, Join, NORM_EPSILON, Residual, Spec, Stage};
 pub use state::{Array, Role, Slot, State, StateError};
-pub use walk::{Layer, LayerKind, Shape, SpecError, branch_shapes};
+pub use walk::{Layer, LayerKind, Shape, branch_shapes};

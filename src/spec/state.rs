@@ -9,7 +9,8 @@ use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use thiserror::Error;
 
 use super::stages::{Conv, Init, Spec};
-use super::walk::{LayerKind, SpecError};
+use super::error::SpecError;
+use super::walk::LayerKind;
 use crate::random::{Stream, generator};
 
 /// An array of 32-bit floats in row-major order.
