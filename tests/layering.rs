@@ -98,12 +98,12 @@ const WORDS: &[(&[&str], Where, &str)] = &[
 /// Circles between files that are let be, each with its reason.
 const CIRCLES: &[(&[&str], &str)] = &[
     (
-        &["backend/kernels/finish.rs", "backend/kernels/tiles.rs", "backend/kernels/weights.rs"],
+        &["crates/kernels/src/finish.rs", "crates/kernels/src/tiles.rs", "crates/kernels/src/weights.rs"],
         "the pointer that threads share lies in the file of the filters",
     ),
-    (&["backend/kernels/pass.rs", "backend/kernels/work.rs"], "one helper function that both need"),
-    (&["backend/kernels/simd.rs", "backend/kernels/x86.rs"], "dispatch to an instruction set"),
-    (&["backend/stack/block.rs", "backend/stack/forward.rs"], "the two tapes of a training pass"),
+    (&["crates/kernels/src/pass.rs", "crates/kernels/src/work.rs"], "one helper function that both need"),
+    (&["crates/kernels/src/simd.rs", "crates/kernels/src/x86.rs"], "dispatch to an instruction set"),
+    (&["src/backend/stack/block.rs", "src/backend/stack/forward.rs"], "the two tapes of a training pass"),
 ];
 
 enum Where {
@@ -165,12 +165,19 @@ fn knowledge_goes_down() {
 
 #[test]
 fn no_files_of_a_room_need_each_other() {
-    let src = root().join("src");
-    let source = |path: PathBuf| {
-        let file = path.strip_prefix(&src).unwrap();
-        Source::new(file, &fs::read_to_string(&path).unwrap())
+    let sources = |folder: &str, of: &[&str]| {
+        let (folder, of) =
+            (root().join(folder), of.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        let source = |path: PathBuf| {
+            let module = module_path(path.strip_prefix(&folder).unwrap());
+            Source::new(short(&path), &of, module, &fs::read_to_string(&path).unwrap())
+        };
+        files(&folder, &["rs"]).into_iter().map(source).collect::<Vec<_>>()
     };
-    let circles = circles(files(&src, &["rs"]).into_iter().map(source).collect());
+    // The crate of kernels is like one more room.
+    let circles = circles(
+        [sources("src", &[]), sources("crates/kernels/src", &["kernels"])].into_iter().flatten().collect(),
+    );
     let known: Vec<Vec<&str>> = CIRCLES.iter().map(|(files, _)| files.to_vec()).collect();
     let names = |circle: &Circle| circle.keys().cloned().collect::<Vec<_>>();
     let new: Vec<String> =
@@ -247,7 +254,8 @@ fn h() { super::session(); println(); crate::attic::x() }
 #[test]
 fn circles_are_seen_through_re_exports_and_not_in_tests() {
     let circles = |files: &[(&str, &str)]| {
-        let sources = files.iter().map(|(file, text)| Source::new(Path::new(file), text));
+        let module = |file: &str| module_path(Path::new(file));
+        let sources = files.iter().map(|(file, text)| Source::new((*file).into(), &[], module(file), text));
         circles(sources.collect()).iter().map(shown).collect::<Vec<_>>()
     };
     let root = ("m.rs", "mod a; mod b; pub use b::B as C; pub struct M;");
@@ -318,7 +326,7 @@ fn word_faults(room: &str, tokens: &[Token]) -> Vec<(usize, String)> {
 
 /// The rooms that paths in a file of `module` lead to, with their lines.
 fn rooms_known(module: &[String], tokens: &[Token]) -> Vec<(usize, String)> {
-    let paths = paths(module, tokens).into_iter();
+    let paths = paths(&[], module, tokens).into_iter();
     let mut found: Vec<_> = paths.filter_map(|path| Some((path.line, path.to.into_iter().next()?))).collect();
     found.dedup();
     found
@@ -334,11 +342,12 @@ struct Source {
 }
 
 impl Source {
-    fn new(file: &Path, text: &str) -> Source {
-        let module = module_path(file);
+    /// A file of the crate `of`, which is the root or a module of its name, and of a module in that.
+    fn new(file: String, of: &[String], module: Vec<String>, text: &str) -> Source {
+        let module = [of, &module].concat();
         let program = tokens_of_program(text);
         let for_tests = declared(&tokens(text)).difference(&declared(&program)).cloned().collect();
-        Source { file: file.display().to_string(), leads: paths(&module, &program), module, for_tests }
+        Source { file, leads: paths(of, &module, &program), module, for_tests }
     }
 }
 
