@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::stages::Spec;
 use super::error::SpecError;
+use super::stages::Spec;
 use super::walk::LayerKind;
 
 /// Counts for one network and one image. Biases count as parameters, not as multiply-accumulates; running
