@@ -1,4 +1,4 @@
-//! Why no network can be built from a spec.
+//! Why the stages of a [`Spec`](super::Spec) do not fit together.
 
 use thiserror::Error;
 
