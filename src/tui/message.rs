@@ -1,4 +1,4 @@
-//! What reaches the workbench, and what it asks for.
+//! Messages to the workbench, the effects it requests, and jobs for worker threads.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::action::{Action, Place};
-use super::curves::Curves;
+use super::curves::{Curves, Logs};
 use super::modules::sets::Sets;
 use super::say::Tone;
 use super::settings::Settings;
@@ -22,7 +22,7 @@ use crate::run::{Entry, EpochRecord, Event, Manifest, ModuleManifest};
 use crate::session::{Command, Schedule};
 use crate::spec::Spec;
 
-/// Something that happened.
+/// An input to [`App::update`](super::app::App::update).
 #[derive(Debug)]
 pub enum Msg {
     /// A key was pressed or repeats.
@@ -398,6 +398,19 @@ pub struct Past {
     pub problem: Option<String>,
 }
 
+impl Past {
+    /// What is charted of logs up to a step. The logs themselves are let go.
+    pub fn of(logs: Logs, until: u64, smoothing: f64) -> Self {
+        Past {
+            curves: Arc::new(Curves::load(&logs, until, smoothing)),
+            smoothing,
+            last: logs.events.last().cloned(),
+            problem: None,
+            manifest: logs.manifest,
+        }
+    }
+}
+
 /// What the modules screen reads of a run.
 #[derive(Clone, Debug)]
 pub struct Shelf {
@@ -413,7 +426,7 @@ pub struct Shelf {
 #[derive(Clone, Debug)]
 pub struct RunRow {
     /// Status, manifest and last epoch.
-    pub entry: Entry<EpochRecord>,
+    pub entry: Entry,
     /// Its tags.
     pub tags: Vec<String>,
 }

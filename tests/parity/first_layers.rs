@@ -6,9 +6,8 @@ use cleave::backend::Training;
 use cleave::method::Average;
 use cleave::method::mwt::modular_losses;
 use cleave::network::Network;
+use cleave::random::{Draws, Stream};
 use cleave::spec::{Spec, Stage};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 use crate::arithmetic;
 use crate::compare::Report;
@@ -24,7 +23,7 @@ pub fn check<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Re
     let x = network_input::<B>(fixture, 0..labels.len(), device);
     let network = Network::<B>::new(spec, &state, device).unwrap();
     let mut network = network.with_arithmetic(arithmetic::<B>(device));
-    let output = network.forward_train(x, &mut ChaCha8Rng::seed_from_u64(0));
+    let output = network.forward_train(x, &Draws::new(0, Stream::Dropout, 0));
 
     let widths: Vec<usize> = output.masks.iter().map(|mask| mask.dims()[1]).collect();
     report.exact("layer_sizes", &widths, &sizes);

@@ -4,9 +4,8 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 use cleave::backend::{Choice, Training};
 use cleave::network::{Gradients, Network, weights::MaskGenerator};
+use cleave::random::{Draws, Stream};
 use cleave::spec::{Array, Conv, Init, Spec, Stage, State};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 use crate::compare::Report;
 use crate::fixture::Fixture;
@@ -85,8 +84,7 @@ impl Layer<'_> {
     fn by_engine<B: Training>(&self, mut network: Network<B>, device: &B::Device, report: &mut Report) {
         let how = "by the engine";
         let x = self.fixture.array(&self.key("x"));
-        let mut dropout = ChaCha8Rng::seed_from_u64(0);
-        let output = network.host_train(&x.values, x.shape[0], &mut dropout).unwrap();
+        let output = network.host_train(&x.values, x.shape[0], &Draws::new(0, Stream::Dropout, 0)).unwrap();
         self.close(how, "out", &output.logits, report);
         self.close(how, "mask", &output.masks[0], report);
         let masks = [Some(self.reference("upstream_mask"))];
@@ -98,7 +96,7 @@ impl Layer<'_> {
     fn by_operations<B: Training>(&self, mut network: Network<B>, device: &B::Device, report: &mut Report) {
         let how = "by operations";
         let x = self.fixture.tensor::<B, 4>(&self.key("x"), device).require_grad();
-        let output = network.forward_train(x.clone(), &mut ChaCha8Rng::seed_from_u64(0));
+        let output = network.forward_train(x.clone(), &Draws::new(0, Stream::Dropout, 0));
         let flat = |tensor: &Tensor<B, 2>| Array::from_tensor(tensor.clone()).values;
         self.close(how, "out", &flat(&output.logits), report);
         self.close(how, "mask", &flat(&output.masks[0]), report);

@@ -89,12 +89,22 @@ pub(super) struct Step {
 pub(super) enum Kind {
     Block(Block),
     Pool(usize),
-    Add { shortcut: usize, join: Option<Join>, relu: bool },
+    Add {
+        shortcut: usize,
+        join: Option<Join>,
+        relu: bool,
+    },
     Average,
     Flatten,
     Relu,
-    Dropout(f64),
-    Linear { weight: usize },
+    /// `number`: among the dropout stages.
+    Dropout {
+        number: usize,
+        probability: f64,
+    },
+    Linear {
+        weight: usize,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -217,7 +227,11 @@ impl Plan {
             Piece::Average => self.step(input, Kind::Average, [channels, 1, 1]),
             Piece::Flatten => self.step(input, Kind::Flatten, [channels * height * width, 1, 1]),
             Piece::Relu => self.step(input, Kind::Relu, same),
-            Piece::Dropout(probability) => self.step(input, Kind::Dropout(*probability), same),
+            Piece::Dropout(probability) => {
+                let earlier = self.steps.iter().filter(|step| matches!(step.kind, Kind::Dropout { .. }));
+                let kind = Kind::Dropout { number: earlier.count(), probability: *probability };
+                self.step(input, kind, same)
+            }
             Piece::Linear(outputs) => {
                 let weight = self.parameter(outputs * channels);
                 self.parameter(*outputs);
