@@ -289,7 +289,7 @@ fn samples_with_all_channels_are_right_among_samples_with_few() {
 }
 
 #[test]
-fn outputs_that_are_handed_on_are_those_that_are_kept() {
+fn streamed_outputs_have_the_bits_of_stored_ones() {
     let shapes = [
         square(40, 4, 40, 33),
         square(9, 16, 20, 16),
@@ -313,7 +313,7 @@ fn outputs_that_are_handed_on_are_those_that_are_kept() {
 }
 
 #[test]
-fn what_follows_a_convolution_gives_the_same_bits_at_once_as_behind_it() {
+fn an_epilogue_in_registers_gives_the_bits_of_separate_passes() {
     let shapes = [
         square(40, 4, 40, 33),
         square(3, 32, 3, 70),
