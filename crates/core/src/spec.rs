@@ -5,6 +5,7 @@
 //! | `stages` | the stages of a [`Spec`] |
 //! | `walk` | shapes, names of layers and checks, found on the way through a spec |
 //! | `sites` | places whose units can be observed, kept or cut |
+//! | `error` | why no network can be built from a spec |
 //! | `bounds` | how large a spec may be |
 //! | `architecture` | the published networks as specs |
 //! | `cost` | parameters, kernels and multiply-accumulates of a spec |
