@@ -160,12 +160,7 @@ impl<B: Training> Replica<B> {
     }
 
     /// With the backend's own engine: losses and their gradients are taken on arrays.
-    fn pass_on_host(
-        &mut self,
-        share: &Share<B>,
-        method: &MethodConfig,
-        draws: &Draws,
-    ) -> Option<Passed<B>> {
+    fn pass_on_host(&mut self, share: &Share<B>, method: &MethodConfig, draws: &Draws) -> Option<Passed<B>> {
         if !self.network.is_on_host() {
             return None;
         }
@@ -191,12 +186,7 @@ impl<B: Training> Replica<B> {
     }
 
     /// With Burn's operations.
-    fn pass_on_tensors(
-        &mut self,
-        share: Share<B>,
-        method: &MethodConfig,
-        draws: &Draws,
-    ) -> Passed<B> {
+    fn pass_on_tensors(&mut self, share: Share<B>, method: &MethodConfig, draws: &Draws) -> Passed<B> {
         let Share { images, labels } = share;
         let output = self.network.forward_train(images, draws);
         let cross_entropy = cross_entropy(output.logits.clone(), &labels);

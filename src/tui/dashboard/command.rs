@@ -1,4 +1,4 @@
-//! The command line that does without the workbench what the shown run did.
+//! The command line that reproduces the shown run.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,17 @@ use crate::preset::Preset;
 use crate::run::Manifest;
 use crate::tui::curves::Curves;
 
-/// How the shown run is made again.
+/// How to reproduce the shown run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     /// The command line.
     pub text: String,
-    /// A file that it names and that must hold this preset: one that the program has not under its name.
+    /// A file that it refers to and the preset to write there, if the preset is not built in.
     pub preset: Option<(PathBuf, String)>,
 }
 
-/// What makes a run again. `parent`: the preset of the run that it is a branch of; `file`: where its own preset
-/// may be written. `None` where the parent is gone.
+/// The command line that reproduces a run. `parent` is the preset of its parent run, `file` a path for its own
+/// preset. `None` if it is a branch whose parent no longer exists.
 pub fn line(manifest: &Manifest, curves: &Curves, parent: Option<&Preset>, file: PathBuf) -> Option<Line> {
     let own = &manifest.preset;
     if let Some(of) = &manifest.parent {

@@ -1,4 +1,4 @@
-//! What the run is doing, in words and numbers, and its sliders.
+//! The status panel: state and figures of the run, and its sliders.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -13,13 +13,13 @@ use crate::tui::shared::Shared;
 use crate::tui::theme::{Charset, Look, Role};
 use crate::tui::widget::{Slider, frame, text};
 
-/// Columns of the names in the panel at the right.
+/// Width of the labels in the panel at the right.
 const NAMES: usize = 11;
 
-/// A line of pieces.
+/// A line of styled parts.
 type Line = Vec<(String, Role)>;
 
-/// What there is to say about a run.
+/// The status of a run, for drawing.
 struct Report<'a> {
     dashboard: &'a Dashboard,
     shared: &'a Shared,
@@ -28,7 +28,7 @@ struct Report<'a> {
     look: Look,
 }
 
-/// The panel at the right.
+/// Draws the panel at the right.
 pub fn side(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let Some(report) = Report::new(dashboard, shared) else { return };
     let steers = dashboard.steers(shared);
@@ -49,7 +49,7 @@ pub fn side(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buf
         lines.push(vec![("changes, newest first".into(), Role::Title)]);
     }
     let arrow = report.look.charset.arrow();
-    // A run can have many more than there are rows.
+    // A run can have many more changes than there are rows.
     let room = usize::from(rest.height);
     lines.extend(report.curves.changes.iter().rev().take(room).map(|applied| {
         let step = format!("{:>9}  ", grouped(applied.change.step));
@@ -58,7 +58,7 @@ pub fn side(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buf
     put(report.look, rest, buffer, &lines);
 }
 
-/// Some rows at the top.
+/// Draws a few rows at the top.
 pub fn strip(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let Some(report) = Report::new(dashboard, shared) else { return };
     let columns = [Constraint::Percentage(46), Constraint::Min(0)];
@@ -79,7 +79,7 @@ pub fn strip(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Bu
     put(report.look, below, buffer, &[vec![(format!(" {}", report.looking()), Role::Dim)]]);
 }
 
-/// One or two lines.
+/// Draws one or two lines.
 pub fn lines(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let Some(report) = Report::new(dashboard, shared) else { return };
     let mut head = report.head();
@@ -117,7 +117,7 @@ pub fn lines(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Bu
     }
 }
 
-/// Writes lines from the top; gives how many.
+/// Writes lines from the top; returns their number.
 fn put(look: Look, area: Rect, buffer: &mut Buffer, lines: &[Line]) -> u16 {
     let mut row = 0;
     for line in lines {
@@ -154,7 +154,7 @@ impl<'a> Report<'a> {
         (format!("{} {}", self.look.charset.pick(unicode, ascii), self.state.word()), role)
     }
 
-    /// What went wrong, or what one can do now.
+    /// An error message, or what can be done now.
     fn message(&self, width: usize, most: usize) -> Vec<Line> {
         let said = match &self.state {
             State::Failed(message) => Some((message.clone(), Role::Bad)),
@@ -177,7 +177,7 @@ impl<'a> Report<'a> {
         (self.curves.steps > 0).then(|| self.curves.step as f64 / self.curves.steps as f64)
     }
 
-    /// A bar as wide as there is room for.
+    /// A progress bar of the full width.
     fn bar(&self, width: usize) -> Line {
         let Some(share) = self.share() else { return vec![] };
         let text = format!(" {:>3.0}%", (share * 100.0).floor());
@@ -198,7 +198,7 @@ impl<'a> Report<'a> {
         Some((self.curves.step.checked_div(per)?, self.curves.steps.checked_div(per)?))
     }
 
-    /// Bar, epoch and time left in one line.
+    /// Progress bar, epoch and remaining time in one line.
     fn progress(&self, width: usize) -> Line {
         let Some(share) = self.share() else { return vec![] };
         let epoch = self.epochs().map_or_else(String::new, |(at, of)| format!(" epoch {at}/{of}"));
@@ -243,7 +243,7 @@ impl<'a> Report<'a> {
         vec![(join(best.into_iter().chain(saved), self.look.charset), Role::Text)]
     }
 
-    /// Name and value, one a line.
+    /// Labelled values, one per line.
     fn facts(&self) -> Vec<Line> {
         let curves = self.curves;
         let mut facts: Vec<(&str, String)> = Vec::new();
@@ -287,7 +287,7 @@ impl<'a> Report<'a> {
         facts.into_iter().map(line).collect()
     }
 
-    /// How the charts are looked at, where that is not plain.
+    /// The display settings of the charts that differ from the default.
     fn looking(&self) -> String {
         let axes = &self.dashboard.axes;
         let by = format!("by {}", axes.unit());
@@ -304,7 +304,7 @@ impl<'a> Report<'a> {
         join([by, smoothing].into_iter().chain(view).chain(robust), self.look.charset)
     }
 
-    /// The sliders, one a line, so that the selected one is in sight.
+    /// Draws the sliders, one per line, scrolled so that the selected one is visible.
     fn sliders(&self, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         let controls = self.dashboard.controls(self.shared);
         let selected = self.dashboard.slider.min(controls.len().saturating_sub(1));
@@ -325,7 +325,7 @@ impl<'a> Report<'a> {
 }
 
 fn bar(share: f64, width: usize, charset: Charset) -> Line {
-    // At most the width.
+    // At most `width`.
     let done = ((share.clamp(0.0, 1.0) * width as f64) as usize).min(width);
     vec![
         (charset.pick("━", "=").repeat(done), Role::Good),

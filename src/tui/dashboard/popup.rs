@@ -1,4 +1,4 @@
-//! Boxes over the dashboard: questions and forms.
+//! Dialogs and forms of the dashboard.
 
 use std::path::PathBuf;
 
@@ -19,27 +19,27 @@ use crate::tui::widget::{Answer, Dialog, Field, Form, FormEvent};
 /// File formats of charts.
 const FORMATS: [&str; 3] = ["svg", "png", "csv"];
 
-/// The field of a branch's epochs.
+/// Name of the branch form's epochs field.
 const EPOCHS: &str = "epochs";
 
-/// Texts of the choice of what becomes of the run that is being trained.
+/// Options for what happens to the run being trained.
 const TRAIN_BRANCH: &str = "train the branch, stop this run";
 const TRAIN_ON: &str = "keep training, start the branch later";
 
-/// An open box.
+/// An open dialog or form.
 #[derive(Debug)]
 pub enum Popup {
-    /// Whether to stop training.
+    /// The question whether to stop training.
     Stop(Dialog),
-    /// A value for a slider.
+    /// The form for a slider's value.
     Value(Form, Control),
-    /// A new run from a checkpoint.
+    /// The form for a branch.
     Branch(Box<BranchForm>),
-    /// A file for a chart.
+    /// The form for exporting a chart.
     Export(Form, Measure),
 }
 
-/// What the person wants.
+/// A request from a dialog or form.
 #[derive(Debug, PartialEq)]
 pub enum Wish {
     /// Stop training.
@@ -48,9 +48,9 @@ pub enum Wish {
     Set(Setting),
     /// Train a branch.
     Branch(Box<Launch>),
-    /// Make a branch of this name at the step that training has reached, and train on.
+    /// Create a branch of this name at the current step, and continue training this run.
     BranchAside(String),
-    /// Write a chart to a file.
+    /// Export a chart.
     Export(Measure, PathBuf),
 }
 
@@ -59,18 +59,18 @@ pub enum Wish {
 pub struct BranchForm {
     form: Form,
     manifest: Manifest,
-    /// Steps of the choices; none for the step that training has reached.
+    /// Steps of the options; `None` for the current step of training.
     steps: Vec<Option<u64>>,
-    /// The step that training had reached when the form was opened, if the run is being trained here.
+    /// The step of training when the form was opened, if the run is live.
     now: Option<u64>,
     /// 0 until known.
     steps_per_epoch: u64,
-    /// Weights and learning rate as they were filled in.
+    /// Initial values of the weight and learning-rate fields.
     filled: Vec<f64>,
 }
 
 impl Popup {
-    /// Asks whether to stop.
+    /// Asks whether to stop training.
     pub fn stop() -> Self {
         let text = "A checkpoint is saved first; the run can be resumed at any time.";
         Popup::Stop(Dialog::ask("Stop training", text, &[('s', "save and stop"), ('n', "keep training")]))
@@ -98,7 +98,7 @@ impl Popup {
         Popup::Export(Form::new("Export the chart", "save", fields), measure)
     }
 
-    /// Takes a key; gives whether the box closes, and a wish.
+    /// Handles a key; returns whether the popup closes, and its request.
     pub fn key(&mut self, key: KeyEvent) -> (bool, Option<Wish>) {
         match self {
             Popup::Stop(dialog) => answered(dialog.key(key)),
@@ -167,7 +167,7 @@ impl Popup {
         }
     }
 
-    /// Draws it over an area.
+    /// Draws the popup over an area.
     pub fn view(&self, look: Look, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         match self {
             Popup::Stop(dialog) => dialog.view(look, area, buffer, hits),
@@ -186,8 +186,8 @@ fn answered(answer: Answer) -> (bool, Option<Wish>) {
 }
 
 impl BranchForm {
-    /// A form for a branch of the run with this manifest, with the settings that are in force. `now`: the step
-    /// that it has reached if it is being trained here, so that the branch can begin there.
+    /// A form for a branch of the run with this manifest, with its current settings. `now` is its current step if it is
+    /// live, so that the branch can start there.
     pub fn new(manifest: Manifest, settings: &[(&str, f64)], curves: &Curves, now: Option<u64>) -> Self {
         let names = manifest.preset.method.weights();
         let value = |name: &str| settings.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
@@ -223,12 +223,12 @@ impl BranchForm {
         branch
     }
 
-    /// The run that is branched.
+    /// Name of the parent run.
     pub fn run(&self) -> &str {
         &self.manifest.id
     }
 
-    /// Offers these checkpoints, the newest first.
+    /// Sets the checkpoint options, newest first.
     pub fn offer(&mut self, checkpoints: &[u64]) {
         let now = self.now.map(|_| None);
         let before = self.step();
@@ -239,7 +239,8 @@ impl BranchForm {
         });
         let options: Vec<String> = options.collect();
         let chosen = before.and_then(|step| self.steps.iter().position(|other| *other == step)).unwrap_or(0);
-        let field = Field::choice("from", "From", options, chosen).help("Checkpoint to start the branch from");
+        let field =
+            Field::choice("from", "From", options, chosen).help("Checkpoint to start the branch from");
         if let Some(place) = self.form.field_mut("from") {
             *place = field;
         }
@@ -259,7 +260,7 @@ impl BranchForm {
         names.map(|name| self.form.number(name)).collect()
     }
 
-    /// Says what does not go together.
+    /// Marks fields with inconsistent values.
     fn check(&mut self) {
         let aside = self.form.value("then") == TRAIN_ON;
         let problem = match (self.step(), self.values()) {
@@ -281,7 +282,7 @@ impl BranchForm {
         }
     }
 
-    /// Whether no step is left from there on.
+    /// Whether the branch would have no steps left.
     fn is_over(&self, step: Option<u64>, values: &[f64]) -> bool {
         let (Some(step), Some(epochs)) = (step.or(self.now), values.last()) else { return false };
         self.steps_per_epoch > 0 && step >= self.steps_per_epoch.saturating_mul(*epochs as u64)

@@ -1,4 +1,4 @@
-//! The list of runs as it is shown: filtered, sorted, branches below what they come from.
+//! Filtering, sorting and tree layout of the run list.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -6,15 +6,15 @@ use std::collections::{HashMap, HashSet};
 use super::super::message::RunRow;
 use crate::run::MaskRecord;
 
-/// What the list is sorted by.
+/// The sort column of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Key {
-    /// When the run was made.
+    /// Creation time.
     #[default]
     Age,
     /// Its name.
     Name,
-    /// What became of it.
+    /// Its status.
     Status,
     /// Its method.
     Method,
@@ -33,7 +33,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// Every key, in the order of the columns.
+    /// Every key, in column order.
     pub const ALL: [Key; 10] = [
         Key::Name,
         Key::Status,
@@ -47,35 +47,35 @@ impl Key {
         Key::Age,
     ];
 
-    /// The key after this one.
+    /// The next key.
     pub fn next(self) -> Key {
         let place = Key::ALL.iter().position(|key| *key == self).unwrap_or(0);
         Key::ALL[(place + 1) % Key::ALL.len()]
     }
 }
 
-/// How the list is ordered.
+/// The order of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Order {
-    /// By what.
+    /// The sort key.
     pub key: Key,
-    /// Whether the other way round: names and words run upwards first, figures and dates downwards.
+    /// Whether reversed. By default text sorts ascending, numbers and dates descending.
     pub reverse: bool,
-    /// Whether branches stand below the runs that they come from.
+    /// Whether branches are shown below their parent runs.
     pub tree: bool,
 }
 
-/// A run's place in the list.
+/// A row of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Its index among all runs.
     pub index: usize,
-    /// How many runs it hangs from in the tree.
+    /// Its depth in the tree.
     pub depth: usize,
 }
 
-/// The runs that match `filter`, in order. Every word of the filter must occur in the run's name, status,
-/// method, preset, data or tags, in any case.
+/// The rows that match `filter`, in order. Every word of the filter must occur in the run's name, status, method,
+/// preset, data or tags, ignoring case.
 pub fn places(rows: &[RunRow], filter: &str, order: Order) -> Vec<Place> {
     let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
     let mut shown: Vec<usize> = (0..rows.len()).filter(|&index| matches(&rows[index], &words)).collect();
@@ -119,7 +119,7 @@ fn compare(a: &RunRow, b: &RunRow, order: Order) -> Ordering {
     let number = |of: fn(&RunRow) -> Option<f64>| match (of(a), of(b)) {
         (Some(a), Some(b)) if order.reverse => a.total_cmp(&b),
         (Some(a), Some(b)) => b.total_cmp(&a),
-        // What was not measured comes last either way.
+        // Missing values come last in both directions.
         (a, b) => b.is_some().cmp(&a.is_some()),
     };
     let text = |a: &str, b: &str| if order.reverse { b.cmp(a) } else { a.cmp(b) };
@@ -140,7 +140,7 @@ fn compare(a: &RunRow, b: &RunRow, order: Order) -> Ordering {
     by_key.then_with(|| created(b).cmp(&created(a))).then_with(|| a.entry.id.cmp(&b.entry.id))
 }
 
-/// Children after their parents. A run whose parent is not shown stands at the root.
+/// Orders children after their parents. A run whose parent is not shown is a root.
 fn tree(rows: &[RunRow], shown: &[usize]) -> Vec<Place> {
     let by_name: HashMap<&str, usize> =
         shown.iter().map(|&index| (rows[index].entry.id.as_str(), index)).collect();
@@ -165,7 +165,7 @@ fn tree(rows: &[RunRow], shown: &[usize]) -> Vec<Place> {
             push(&mut open, Some(place.index), place.depth + 1);
         }
     }
-    // Renamed directories can make runs each other's parents; they are shown all the same.
+    // Renamed directories can create cycles of parents; such runs are shown as well.
     places.extend(shown.iter().filter(|index| !seen.contains(index)).map(|&index| Place { index, depth: 0 }));
     places
 }

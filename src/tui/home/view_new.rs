@@ -1,4 +1,4 @@
-//! How the form for a new run looks: the form, and beside or below it what the values come to.
+//! Drawing of the new-run form, with a summary of its values beside or below it.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -14,7 +14,7 @@ use crate::export::figure::count;
 use crate::plot::grouped;
 use crate::spec::Cost;
 
-/// Width from which on figures stand beside the form.
+/// Width from which the summary is beside the form.
 const WIDE: u16 = 118;
 
 pub(super) fn view(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
@@ -26,7 +26,7 @@ pub(super) fn view(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer, hi
             Layout::vertical([Constraint::Length(form), Constraint::Fill(1)]).areas(area)
         }
     };
-    // In little room the text of the preset takes the place of the form.
+    // On a small screen the preset's text replaces the form.
     let right = if new.show_toml && area.width < WIDE { area } else { right };
     if right != area {
         match (&new.form, &new.problem) {
@@ -83,8 +83,9 @@ fn sizes(new: &NewRun, card: &PresetCard) -> Vec<String> {
                 count(cost.macs())
             ));
         }
-        None => lines
-            .push("Network: its size depends on the images, which are read when training starts.".into()),
+        None => {
+            lines.push("Network: its size depends on the images, which are read when training starts.".into())
+        }
     }
     let span = |seconds: f64| match seconds {
         seconds if seconds < 1.0 => "under 1 s".to_owned(),

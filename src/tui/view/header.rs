@@ -59,10 +59,8 @@ fn pieces(app: &App) -> Vec<(String, Role)> {
     let mut pieces = Vec::new();
     if let Some(leaving) = app.leaving {
         let seconds = app.shared.now.saturating_sub(leaving.since).as_secs();
-        pieces.push((
-            format!("{} saving a checkpoint, {seconds} s; ctrl-c quits now", spinner()),
-            Role::Warn,
-        ));
+        pieces
+            .push((format!("{} saving a checkpoint, {seconds} s; ctrl-c quits now", spinner()), Role::Warn));
         return pieces;
     }
     if let Some(what) = &app.launching {
