@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum Place {
     /// Available on every screen.
     Everywhere,
-    /// The list of runs.
+    /// The run list.
     Home,
     /// The training dashboard.
     Dashboard,
@@ -58,7 +58,7 @@ actions! {
     Everywhere {
         Help ["?", "F1"] "help" "Show the keys of this screen" bar;
         Palette [":", "ctrl-p"] "find" "Find any action by name" bar;
-        GoHome ["1"] "runs" "Show the list of runs" bar;
+        GoHome ["1"] "runs" "Show the run list" bar;
         GoDashboard ["2"] "training" "Show the training dashboard" bar;
         GoModules ["3"] "modules" "Show the modules screen" bar;
         Quit ["q", "ctrl-c"] "quit" "Quit; asks first while a run trains" bar;
@@ -99,7 +99,7 @@ actions! {
         SortRuns ["s"] "sort" "Sort by the next column";
         ReverseRuns ["S"] "reverse" "Reverse the sort order";
         TreeRuns ["v"] "tree" "Show branches below their parent runs";
-        RefreshRuns ["R", "F5"] "refresh" "Reload the list of runs";
+        RefreshRuns ["R", "F5"] "refresh" "Reload the run list";
     }
     Dashboard {
         PauseResume ["p", "space"] "pause" "Pause or resume training" bar;

@@ -76,7 +76,7 @@ pub struct App {
     pub shared: Shared,
     /// The current screen.
     pub place: Place,
-    /// The list of runs.
+    /// The run list.
     pub home: Home,
     /// The training dashboard.
     pub dashboard: Dashboard,

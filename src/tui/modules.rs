@@ -3,12 +3,12 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `subject` | the run on the screen; `prospect`: what a module would be, from usage alone |
-//! | `classes`, `sets` | the choice of classes, and choices kept under names |
-//! | `sizes`, `overlap`, `retention`, `kernels` | the views of the whole network's usage; `moments`: over epochs |
-//! | `shelf`, `card`, `trial` | the modules taken out: list, figures and comparison, pictures |
-//! | `extraction`, `forms`, `command` | taking modules out; `figure`: charts as files |
-//! | `act`, `news`, `view` | what keys do, what events and answers do, how it is drawn |
+//! | `subject` | the shown run; `prospect`: preview of a module, from kernel usage alone |
+//! | `classes`, `sets` | the choice of classes, and saved sets of classes |
+//! | `sizes`, `overlap`, `retention`, `kernels` | the views of kernel usage; `moments`: history over epochs |
+//! | `shelf`, `card`, `trial` | extracted modules: list, figures and comparison, image classification |
+//! | `extraction`, `forms`, `command` | extracting modules; `figure`: export of charts |
+//! | `act`, `news`, `view` | key and mouse actions, events and replies, drawing |
 
 mod act;
 mod card;
@@ -62,19 +62,19 @@ use trial::Trial;
 /// State of the modules screen.
 #[derive(Debug, Default)]
 pub struct Modules {
-    /// Whether the screen has been in sight: before that it follows nothing.
+    /// Whether the screen has been shown; until then it loads nothing.
     entered: bool,
-    /// The run that it is about.
+    /// Name of the shown run.
     run: Option<String>,
-    /// What is known of it; nothing before its manifest.
+    /// The shown run; `None` until its manifest is read.
     subject: Option<Subject>,
-    /// Why nothing is known of it.
+    /// Why the run cannot be shown.
     trouble: Option<String>,
     pane: Pane,
     view: View,
-    /// Views that a key has led away from, to come back to; the newest last.
+    /// Earlier views that [`Action::Back`] returns to; newest last.
     from: Vec<View>,
-    /// The layer under the cursor, in all views.
+    /// The selected layer, in all views.
     layer: usize,
     overlap: Overlap,
     retention: Retention,
@@ -83,21 +83,21 @@ pub struct Modules {
     card: Card,
     trial: Trial,
     extraction: Extraction,
-    /// The module that was taken out last, until the list that was read after it has come.
+    /// The module extracted last, until the list of modules has been reloaded.
     newest: Option<String>,
-    /// What is being put together.
+    /// Name of the module being composed.
     making: Option<String>,
     sets: Sets,
-    /// The filter of the classes while it is being typed.
+    /// The class filter input, while open.
     filter: Option<Input>,
     popup: Option<Popup>,
-    /// The slider that the mouse holds, by its track and number.
+    /// Track and number of the slider being dragged.
     dragged: Option<(Rect, usize)>,
-    /// The newest thing to say, below the list of modules.
+    /// The newest notice, shown below the list of modules.
     notice: Option<Result<String, String>>,
 }
 
-/// A pane that can have the keys.
+/// A pane that can be focused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Pane {
     #[default]
@@ -106,7 +106,7 @@ enum Pane {
     Shelf,
 }
 
-/// What the large pane shows.
+/// The content of the large pane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum View {
     #[default]
@@ -118,17 +118,17 @@ enum View {
     Trial,
 }
 
-/// What lies over the screen and takes all keys.
+/// What is open over the screen and receives all keys.
 #[derive(Debug)]
 enum Popup {
     Sheet(Sheet),
-    /// A question whether to delete this module.
+    /// The question whether to delete this module.
     Delete(Dialog, String),
-    /// The kept sets, to take one.
+    /// The list of saved sets.
     Sets(Selection),
 }
 
-/// From this width on two views are side by side.
+/// Width from which two views are shown side by side.
 const WIDE: u16 = 120;
 
 impl Pane {
@@ -143,26 +143,26 @@ impl Pane {
 impl View {
     const ALL: [View; 5] = [View::Sizes, View::Overlap, View::Retention, View::Kernels, View::Card];
 
-    /// The next one; where sizes are always in sight it is one of the others.
+    /// The next view; on wide screens, where sizes are always shown, one of the others.
     fn next(self, wide: bool) -> View {
         let at = View::ALL.iter().position(|view| *view == self).unwrap_or(View::ALL.len() - 1);
         let next = View::ALL[(at + 1) % View::ALL.len()];
         match next {
             View::Sizes if wide => View::Overlap,
-            // What is in sight beside the sizes already.
+            // The view already shown beside the sizes.
             View::Overlap if wide && self == View::Sizes => View::Retention,
             next => next,
         }
     }
 
-    /// The view beside the sizes.
+    /// The view to show beside the sizes.
     fn beside(self) -> View {
         if self == View::Sizes { View::Overlap } else { self }
     }
 }
 
 impl Modules {
-    /// The screen comes into sight.
+    /// Called when the screen is shown.
     pub fn enter(&mut self, shared: &mut Shared) -> Vec<Effect> {
         self.entered = true;
         let mut effects = vec![job(Job::Sets)];
@@ -170,7 +170,7 @@ impl Modules {
         effects
     }
 
-    /// What takes the keys, so that they go to [`Modules::key`] first.
+    /// The open input mode, if any; its keys go to [`Modules::key`].
     pub fn prompt(&self) -> Option<Prompt> {
         match &self.popup {
             Some(Popup::Sheet(_)) => Some(Prompt::Form),
@@ -180,7 +180,7 @@ impl Modules {
         }
     }
 
-    /// A key while the screen takes text.
+    /// Handles a key of the open input mode.
     pub fn key(&mut self, key: KeyEvent, shared: &mut Shared) -> Vec<Effect> {
         if self.popup.is_some() {
             return self.popup_key(key, shared);
@@ -201,7 +201,7 @@ impl Modules {
         Vec::new()
     }
 
-    /// A pasted text while the screen takes text.
+    /// Handles pasted text.
     pub fn paste(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
         if let Some(Popup::Sheet(sheet)) = &mut self.popup {
             let event = sheet.form_mut().paste(text);
@@ -215,17 +215,17 @@ impl Modules {
         Vec::new()
     }
 
-    /// Why an action can not be done now; `None` if it can.
+    /// Why an action is unavailable; `None` if it is available.
     pub fn refuses(&self, action: Action, shared: &Shared) -> Option<String> {
         self.objection(action, shared)
     }
 
-    /// Does an action that is not refused.
+    /// Performs an available action.
     pub fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
         self.perform(action, shared)
     }
 
-    /// The mouse did something at a target of this screen, or moved off all of them.
+    /// Handles a mouse event at a target of this screen, or outside all targets.
     pub fn mouse(
         &mut self,
         mouse: MouseEvent,
@@ -246,7 +246,7 @@ impl Modules {
         }
     }
 
-    /// The session said something; `shared.live` has taken it in already.
+    /// Handles an event of the session; `shared.live` is already updated.
     pub fn event(&mut self, event: &Event, shared: &mut Shared) -> Vec<Effect> {
         match self.entered {
             true => self.hear(event, shared),
@@ -254,7 +254,7 @@ impl Modules {
         }
     }
 
-    /// A worker answered.
+    /// Handles a worker's reply.
     pub fn reply(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
         match self.entered {
             true => self.learn(reply, shared),
@@ -262,7 +262,7 @@ impl Modules {
         }
     }
 
-    /// The command line that does the same as what is selected.
+    /// The command line equivalent to the selection.
     pub fn command_line(&self, _shared: &Shared) -> Option<String> {
         let subject = self.subject.as_ref()?;
         match &self.popup {
@@ -282,7 +282,7 @@ impl Modules {
             let module = self.shelf.manifest(subject)?;
             return Some(format!("cleave evaluate {}/{}", quoted(&subject.run), module.name));
         }
-        // Nothing can be taken out of a run without masks.
+        // No module can be extracted from a run without masks.
         if subject.classes.chosen().is_empty() || !subject.has_masks() {
             return None;
         }
@@ -366,7 +366,7 @@ impl Modules {
     }
 }
 
-/// Work for a worker.
+/// A job for a worker.
 fn job(job: Job) -> Effect {
     Effect::Job(Box::new(job))
 }

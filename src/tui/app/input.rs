@@ -17,7 +17,7 @@ use crate::tui::say::Tone;
 use crate::tui::theme::Depth;
 use crate::tui::widget::Answer;
 
-const NO_RUN: &str = "no run is open: open or start one on the list of runs";
+const NO_RUN: &str = "no run is open: open or start one in the run list";
 
 impl App {
     /// Routes a key. Ctrl-c always comes first, so that the user can always quit; then an overlay, then a screen's

@@ -48,7 +48,7 @@ impl App {
         }
         let run = self.shared.live.as_ref().map(|live| live.run()).unwrap_or_default();
         let text = format!(
-            "{run} is training.\nSave a checkpoint to resume this run later ({} on the list of runs).",
+            "{run} is training.\nSave a checkpoint to resume this run later ({} in the run list).",
             self.shared.key(Action::ResumeRun)
         );
         let buttons = [

@@ -69,10 +69,9 @@ impl App {
                     format!("{run} has finished: test accuracy {:.1} %", 100.0 * summary.test_accuracy);
                 return Some(Effect::Notify(Tone::Good, text));
             }
-            Event::Stopped { step } => (
-                Tone::Plain,
-                format!("{run} stopped after step {step}; it can be resumed from the list of runs"),
-            ),
+            Event::Stopped { step } => {
+                (Tone::Plain, format!("{run} stopped after step {step}; it can be resumed from the run list"))
+            }
             Event::Failed { step, message, checkpoint, .. } => {
                 return Some(self.failed(&run, *step, message, *checkpoint));
             }

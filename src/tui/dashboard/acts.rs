@@ -62,14 +62,14 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
             _ => no_charts(),
         },
         AlignRuns | ClearOverlays if dashboard.runs.others(shared).is_empty() => Some(format!(
-            "no run is overlaid: mark runs with {} on the list of runs, then press {}",
+            "no run is overlaid: mark runs with {} in the run list, then press {}",
             shared.key(MarkRun),
             shared.key(CompareRuns)
         )),
         CopyValue if dashboard.axes.cursor.is_none() => {
             no_charts().or_else(|| Some("place the cursor on a chart first (arrow keys or mouse)".into()))
         }
-        Filter => Some("this screen has no filter; the list of runs has one".into()),
+        Filter => Some("this screen has no filter; the run list has one".into()),
         SmoothMore | SmoothLess | NextXAxis | LogX | LogY | RobustRange | ZoomIn | ZoomOut | Follow
         | ExpandChart | ExportChart | CopyValue | CopyCommand | NextSlider | PreviousSlider => no_charts(),
         // Back also closes the log and overlays, without charts too.

@@ -99,7 +99,7 @@ impl State {
         Some(match self {
             State::Training | State::Paused => return None,
             State::Nothing => {
-                format!("no run is open: start one with {} on the list of runs", shared.key(Action::NewRun))
+                format!("no run is open: start one with {} in the run list", shared.key(Action::NewRun))
             }
             State::Loading => "the run is being read".into(),
             State::Unreadable(why) => format!("the run cannot be read: {why}"),

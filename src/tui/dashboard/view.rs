@@ -81,7 +81,7 @@ fn nothing(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buff
     let lines = text::wrap(&said, width, look.charset);
     let keys: &[(Action, &str)] = match state {
         State::Nothing => &[
-            (Action::GoHome, "shows the list of runs; there"),
+            (Action::GoHome, "shows the run list; there"),
             (Action::NewRun, "starts a new run from a preset,"),
             (Action::Accept, "opens a run to view, resume or branch it,"),
             (Action::CompareRuns, "overlays the marked runs."),

@@ -1,4 +1,4 @@
-//! What keys and mouse do on the modules screen.
+//! Key and mouse actions of the modules screen.
 
 use std::path::PathBuf;
 
@@ -17,12 +17,12 @@ use crate::tui::message::{Effect, Job, Named};
 use crate::tui::shared::Shared;
 use crate::tui::widget::{Dialog, Input, Selection};
 
-/// How far a key moves the threshold.
+/// Threshold step of the raise and lower keys.
 const NOTCH: f64 = 0.05;
-/// How far an arrow moves it.
+/// Threshold step of the arrow keys.
 const FINE: f64 = 0.01;
 
-/// The pane's number of the list of kept sets.
+/// Pane number of the list of saved sets.
 pub(super) const SETS: usize = 9;
 
 impl Modules {
@@ -72,7 +72,7 @@ impl Modules {
                 "there is no replacement module: extract one, or mark one of another run ({})",
                 key(CompareModules)
             )),
-            // What is damaged can be looked into, and deleted.
+            // A damaged module can still be verified and deleted.
             VerifyModule | DeleteModule if self.shelf.current(subject).is_some() => None,
             TryImage | CompareModules | ExportModule | DeleteModule | VerifyModule => {
                 match self.shelf.current(subject) {
@@ -174,9 +174,9 @@ impl Modules {
         filtered || drilled || !self.from.is_empty() || matches!(self.view, View::Card | View::Trial)
     }
 
-    /// Shows another view, from which [`Action::Back`] leads back to this one.
+    /// Shows another view; [`Action::Back`] returns to the current one.
     pub(super) fn go_to(&mut self, view: View) {
-        // Whoever comes to a view again has come back to it.
+        // Returning to an earlier view drops the views after it.
         match self.from.iter().position(|before| *before == view) {
             Some(at) => self.from.truncate(at),
             None if self.view != view => self.from.push(self.view),
@@ -201,7 +201,7 @@ impl Modules {
         }
     }
 
-    /// The view that keys without a cursor mean: where sizes are always in sight, the one beside them.
+    /// The view that keys without a cursor apply to: on wide screens the one beside the sizes.
     pub(super) fn seen(&self, shared: &Shared) -> View {
         if shared.size.0 >= WIDE { self.view.beside() } else { self.view }
     }
@@ -227,7 +227,7 @@ impl Modules {
         }
     }
 
-    /// Enter: chooses, drills down, or opens.
+    /// Enter: chooses, opens details, or opens a form.
     fn accept(&mut self) -> Vec<Effect> {
         match (self.pane, self.view) {
             (Pane::Classes, _) => self.choose(Action::ToggleClass),
@@ -255,7 +255,7 @@ impl Modules {
         Vec::new()
     }
 
-    /// Moves the cursor of the pane that has the keys.
+    /// Moves the cursor of the focused pane.
     fn walk(&mut self, action: Action) -> Vec<Effect> {
         let Some(subject) = &mut self.subject else { return Vec::new() };
         const PAGE: isize = 10;
@@ -325,7 +325,7 @@ impl Modules {
         }
     }
 
-    /// Asks for confusion matrix and latency of the module in sight, once.
+    /// Requests confusion matrix and latency of the shown module, once.
     pub(super) fn examine(&mut self) -> Vec<Effect> {
         let (View::Card, Some(subject)) = (self.view, &self.subject) else { return Vec::new() };
         let Some(module) = self.shelf.manifest(subject).map(|module| module.name.clone()) else {
@@ -334,7 +334,7 @@ impl Modules {
         if self.shelf.examined.contains_key(&module) {
             return Vec::new();
         }
-        // Only the newest of such questions is answered: what was asked before may be asked again.
+        // Only the newest request is answered, so earlier ones may be repeated.
         self.shelf.examined.retain(|_, found| found.is_some());
         self.shelf.examined.insert(module.clone(), None);
         vec![job(Job::Examine { run: subject.run.clone(), module })]
@@ -401,7 +401,7 @@ impl Modules {
         };
     }
 
-    /// The modules that can replace a class: marked ones of other runs, and those of this run.
+    /// The modules that can replace a class: marked ones of other runs, and all of this run.
     fn donors(&self) -> Vec<Named> {
         let Some(subject) = &self.subject else { return Vec::new() };
         let marked = self.shelf.marked.iter().filter(|marked| marked.module.run != subject.run);
@@ -420,7 +420,7 @@ impl Modules {
         }
     }
 
-    /// Does what a form that is right asks for.
+    /// Carries out a valid form.
     pub(super) fn submit(&mut self, sheet: Sheet, shared: &mut Shared) -> Vec<Effect> {
         let Some(subject) = &self.subject else { return Vec::new() };
         match sheet {
@@ -507,7 +507,7 @@ impl Modules {
         Vec::new()
     }
 
-    /// The mouse, while nothing lies over the screen.
+    /// Handles a mouse event while nothing is open over the screen.
     pub(super) fn point(
         &mut self,
         mouse: MouseEvent,
@@ -516,7 +516,7 @@ impl Modules {
     ) -> Vec<Effect> {
         let drag = MouseEventKind::Drag(MouseButton::Left);
         if let (true, Some((track, index))) = (mouse.kind == drag, self.dragged) {
-            // A slider stays in the hand when the mouse leaves its row.
+            // A dragged slider keeps following when the mouse leaves its row.
             self.slide(index, track, mouse.column);
             return Vec::new();
         }
@@ -536,7 +536,7 @@ impl Modules {
         }
     }
 
-    /// Puts a slider where the mouse is: the threshold's, or that over the epochs.
+    /// Moves a slider (threshold or epoch) to the mouse position.
     fn slide(&mut self, index: usize, track: Rect, column: u16) {
         let Some(subject) = &mut self.subject else { return };
         match index {

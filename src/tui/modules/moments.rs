@@ -1,11 +1,11 @@
-//! Kernel retention by layer and class at the end of each epoch.
+//! History of kernel retention by layer and class, per epoch.
 
 use crate::run::{EpochRecord, SplitRecord};
 
-/// How many epochs are kept; of more, every second one is let go.
+/// Maximum number of epochs; beyond it every second one is dropped.
 const MOST: usize = 1024;
 
-/// Retention at the end of an epoch, `[layer][class]`; empty where it was not measured.
+/// Retention at the end of an epoch, `[layer][class]`; empty if not measured.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Moment {
     /// Epochs completed.
@@ -18,16 +18,16 @@ pub(super) struct Moment {
     pub valid: Vec<Vec<f64>>,
 }
 
-/// The epochs of a run that measured retention, ascending, and the one that is shown.
+/// The epochs with retention, ascending, and the shown one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Moments {
     all: Vec<Moment>,
-    /// The epoch shown; the newest without.
+    /// Index of the shown epoch; `None` for the newest.
     epoch: Option<u64>,
 }
 
 impl Moments {
-    /// Puts an epoch in; one that is there already is replaced.
+    /// Adds an epoch, replacing an existing record of it.
     pub fn add(&mut self, record: &EpochRecord) {
         let of = |split: &SplitRecord| {
             split.masks.as_ref().map(|masks| masks.layer_class_krr.clone()).unwrap_or_default()
@@ -50,12 +50,12 @@ impl Moments {
         }
     }
 
-    /// How many there are.
+    /// Number of epochs.
     pub fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// The one shown, and its place.
+    /// Index and record of the shown epoch.
     pub fn shown(&self) -> Option<(usize, &Moment)> {
         let last = self.all.len().checked_sub(1)?;
         let at = match self.epoch {
@@ -65,19 +65,19 @@ impl Moments {
         Some((at, &self.all[at]))
     }
 
-    /// Whether the newest is shown, and the next one will be.
+    /// Whether the newest epoch is followed.
     pub fn follows(&self) -> bool {
         self.epoch.is_none()
     }
 
-    /// Shows the one so many places later; at the end the newest is followed again.
+    /// Moves by a number of epochs; at the end the newest is followed again.
     pub fn scrub(&mut self, by: isize) {
         if let Some((at, _)) = self.shown() {
             self.show(at.saturating_add_signed(by));
         }
     }
 
-    /// Shows the one at a place; at the end the newest is followed.
+    /// Shows the epoch at an index; at the end the newest is followed.
     pub fn show(&mut self, at: usize) {
         let last = self.all.len().saturating_sub(1);
         self.epoch = self.all.get(at).filter(|_| at < last).map(|moment| moment.epoch);

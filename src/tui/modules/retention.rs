@@ -1,4 +1,4 @@
-//! Which share of each layer's kernels fires for each class, over the epochs.
+//! The retention view: fraction of each layer's kernels that fire for each class, over the epochs.
 
 use ratatui::layout::Rect;
 
@@ -10,17 +10,17 @@ use crate::tui::action::Action;
 use crate::tui::theme::{Charset, Role};
 use crate::tui::widget::{Range, Scale, Slider};
 
-/// State of the view; the layer under the cursor is shared with other views.
+/// State of the view; the selected layer is shared with other views.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Retention {
     /// Class under the cursor.
     pub class: usize,
-    /// Whether training images are shown in place of validation images.
+    /// Whether training images are shown instead of validation images.
     pub train: bool,
 }
 
 impl Retention {
-    /// The rates shown, `[layer][class]`: those of the other images where an epoch lacks the wanted ones.
+    /// The rates shown, `[layer][class]`; those of the other split if an epoch lacks the selected one.
     fn rates<'a>(&self, moment: &'a Moment) -> (&'a [Vec<f64>], &'static str) {
         match self.train && !moment.train.is_empty() || moment.valid.is_empty() {
             true => (&moment.train, "training images"),
@@ -39,7 +39,7 @@ impl Retention {
         Range { low: 0.0, high: subject.moments.len().saturating_sub(1) as f64, scale: Scale::Linear }
     }
 
-    /// The map of the epoch shown.
+    /// The heat map of the shown epoch.
     pub fn map<'a>(&self, subject: &'a Subject, layer: usize, charset: Charset) -> Option<HeatMap<'a>> {
         let (_, moment) = subject.moments.shown()?;
         let layers: Vec<String> = subject.layers.iter().map(|layer| layer.name.clone()).collect();
@@ -52,7 +52,7 @@ impl Retention {
         Some(map.unit(Unit::Percent).selected(Some((layer, self.class))))
     }
 
-    /// Draws the map of the epoch shown, with the slider over the epochs below.
+    /// Draws the heat map of the shown epoch, with the epoch slider below.
     pub fn view(&self, subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
         let Some((at, moment)) = subject.moments.shown() else {
             let why = match subject.has_masks() {
@@ -71,7 +71,7 @@ impl Retention {
             paint.cells(cells);
         }
         let below = Rect { y: body.bottom(), height: foot, ..area };
-        // The slider shows the epoch's number and stands at its place in the list.
+        // The slider shows the epoch's number; its position is the index in the list.
         let low = moment.epoch as f64 - at as f64;
         let range = Range { low, high: low + Self::range(subject).high, scale: Scale::Linear };
         let slider =

@@ -49,7 +49,7 @@ fn a_finished_run_is_read_then_counted() {
     assert!(stage.text(80, 24).contains("Reading digits-1"));
     stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&manifest, &[])))));
     assert!(stage.wants(Job::Usage { run: "digits-1".into(), step: None }));
-    assert!(stage.text(80, 24).contains("Counting which kernels"));
+    assert!(stage.text(80, 24).contains("Counting the kernel usage"));
     let found = (300, Arc::new(usage(&manifest)), Arc::new(manifest.network.clone()));
     stage.reply(Reply::Usage { run: "digits-1".into(), found: Ok(found) });
     stage.act(&[Action::AllClasses]);
@@ -71,7 +71,7 @@ fn what_another_run_answers_is_passed_over() {
         whole_seconds_per_image: 1e-3,
     };
     stage.reply(examined("other", found.clone()));
-    assert!(stage.text(120, 40).contains("being measured"), "a module of the same name of another run");
+    assert!(stage.text(120, 40).contains("measuring..."), "a module of the same name of another run");
     stage.reply(examined("digits-1", found));
     assert!(stage.text(120, 40).contains("200 us"));
 }
@@ -170,7 +170,7 @@ fn a_set_is_kept_and_taken_again() {
     stage.act(&[Action::LoadSet]);
     stage.keys(&[KeyCode::Enter]);
     assert_eq!(stage.screen.subject.as_ref().unwrap().classes.chosen(), [1]);
-    assert!(stage.text(120, 40).contains("no class horse"));
+    assert!(stage.text(120, 40).contains("no class named horse"));
 }
 
 /// Opens the form, gives it a name, and submits.
@@ -343,10 +343,10 @@ fn modules_are_compared_exported_and_tried() {
     };
     stage.reply(answer("other", 0));
     stage.reply(answer("digits-1", 7));
-    assert!(!stage.text(80, 24).contains("90.0 %"), "answers to other questions are passed over");
+    assert!(!stage.text(80, 24).contains("90.0 %"), "replies to other requests are ignored");
     stage.reply(answer("digits-1", 0));
     let text = stage.text(80, 24);
-    assert!(text.contains("90.0 %") && text.contains("in truth 車"), "{text}");
+    assert!(text.contains("90.0 %") && text.contains("true class 車"), "{text}");
     stage.act(&[Action::Right]);
     assert!(stage.wants(predict(1)));
     stage.act(&[Action::TryImage]);

@@ -10,7 +10,7 @@ fn the_load_of_a_gpu_is_shown_where_it_trains_and_said_to_be_unknown_where_it_ca
     assert!(bench.text(120, 40).contains("cpu load") && !bench.text(120, 40).contains("gpu"));
     bench.hear(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cuda:0".into() });
     bench.train(100, 120);
-    assert!(bench.text(120, 40).contains("gpu        load not known"), "{}", bench.text(120, 40));
+    assert!(bench.text(120, 40).contains("gpu        load unknown"), "{}", bench.text(120, 40));
     bench.shared.load.gpu = Some(GpuLoad { busy: 0.63, memory: 12_300_000_000, total: 80_000_000_000 });
     assert!(bench.text(120, 40).contains("gpu        63% busy, 12.3 GB of 80.0 GB"));
     assert!(bench.text(80, 24).contains("busy 63%"), "{}", bench.text(80, 24));
@@ -38,7 +38,7 @@ fn the_keys_of_a_session_send_its_commands() {
 fn a_single_step_is_for_a_paused_run() {
     let bench = Bench::training("digits", 40);
     let why = bench.dashboard.refuses(Action::StepOnce, &bench.shared).unwrap();
-    assert!(why.contains("pause it first with p"), "{why}");
+    assert!(why.contains("pause it with p"), "{why}");
 }
 
 #[test]

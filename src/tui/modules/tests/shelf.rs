@@ -34,10 +34,10 @@ fn marked_modules_are_composed_and_marks_stay_when_another_run_is_opened() {
     };
     let jobs = stage.jobs();
     assert!(jobs.contains(&wanted), "{jobs:?}");
-    assert!(stage.text(80, 24).contains("making 4-classes"));
+    assert!(stage.text(80, 24).contains("creating 4-classes"));
     assert!(stage.screen.refuses(Action::ComposeModules, &stage.shared).is_some());
     stage.reply(Reply::Made(Err("two of the modules have the class `cat`".into())));
-    assert!(stage.text(120, 40).contains("not made: two of the modules"));
+    assert!(stage.text(120, 40).contains("failed: two of the modules"));
 }
 
 #[test]
