@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The screen that an action belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub enum Screen {
     /// Available on every screen.
     Everywhere,
     /// The run list.
@@ -22,7 +22,7 @@ pub struct Entry {
     /// The action.
     pub action: Action,
     /// The screen on which it is available.
-    pub place: Place,
+    pub screen: Screen,
     /// Its default keys.
     pub keys: &'static [&'static str],
     /// Two or three words for the key bar.
@@ -34,7 +34,7 @@ pub struct Entry {
 }
 
 macro_rules! actions {
-    ($($place:ident { $($action:ident $keys:tt $title:literal $help:literal $($bar:ident)?;)* })*) => {
+    ($($screen:ident { $($action:ident $keys:tt $title:literal $help:literal $($bar:ident)?;)* })*) => {
         /// An action. Its name in the key file is its name here in kebab case.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
@@ -43,7 +43,7 @@ macro_rules! actions {
         /// Every action, in the order of the help page.
         pub const TABLE: &[Entry] = &[$($(Entry {
             action: Action::$action,
-            place: Place::$place,
+            screen: Screen::$screen,
             keys: &$keys,
             title: $title,
             help: $help,
@@ -183,14 +183,14 @@ impl Action {
     }
 }
 
-impl Place {
+impl Screen {
     /// Its heading on the help page.
     pub fn title(self) -> &'static str {
         match self {
-            Place::Everywhere => "Everywhere",
-            Place::Home => "Runs",
-            Place::Dashboard => "Training",
-            Place::Modules => "Modules",
+            Screen::Everywhere => "Everywhere",
+            Screen::Home => "Runs",
+            Screen::Dashboard => "Training",
+            Screen::Modules => "Modules",
         }
     }
 }

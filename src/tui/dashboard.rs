@@ -52,7 +52,7 @@ use crate::session::{Command, Setting};
 use axes::Axes;
 use charts::Scope;
 use pointer::Drag;
-use popup::{Popup, Wish};
+use popup::{Popup, PopupRequest};
 use runs::Runs;
 use state::State;
 use steer::{Control, Steering};
@@ -114,22 +114,26 @@ impl Dashboard {
         Vec::new()
     }
 
-    fn answered(&mut self, (closes, wish): (bool, Option<Wish>), shared: &mut Shared) -> Vec<Effect> {
+    fn answered(
+        &mut self,
+        (closes, request): (bool, Option<PopupRequest>),
+        shared: &mut Shared,
+    ) -> Vec<Effect> {
         if closes {
             self.popup = None;
         }
-        wish.map(|wish| self.grant(wish, shared)).unwrap_or_default()
+        request.map(|request| self.carry_out(request, shared)).unwrap_or_default()
     }
 
     /// Why an action is unavailable; `None` if it is available.
-    pub fn refuses(&self, action: Action, shared: &Shared) -> Option<String> {
-        acts::refuses(self, action, shared)
+    pub fn refusal(&self, action: Action, shared: &Shared) -> Option<String> {
+        acts::refusal(self, action, shared)
     }
 
     /// Performs an available action.
     pub fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
         // The palette and the mouse may trigger an action that has just become unavailable.
-        match self.refuses(action, shared) {
+        match self.refusal(action, shared) {
             Some(why) => vec![Effect::Toast(why)],
             None => acts::act(self, action, shared),
         }
@@ -197,7 +201,7 @@ impl Dashboard {
                     .branches
                     .take_if(|wanted| wanted == run && self.runs.shown(shared).is_some())
                     .is_some()
-                    && self.refuses(Action::BranchHere, shared).is_none()
+                    && self.refusal(Action::BranchHere, shared).is_none()
                 {
                     effects.extend(acts::branch(self, shared));
                 }
@@ -216,7 +220,7 @@ impl Dashboard {
         Some(line.text + &schedule.unwrap_or_default())
     }
 
-    fn line(&self, shared: &Shared) -> Option<command::Line> {
+    fn line(&self, shared: &Shared) -> Option<command::Reproduction> {
         let (manifest, curves) = (self.runs.manifest(shared)?, self.shown(shared)?);
         let rows = shared.runs.iter().flat_map(|runs| runs.iter().flatten());
         let of_parent = |row: &&RunRow| manifest.parent.as_ref().is_some_and(|of| of.run == row.entry.id);
@@ -302,17 +306,17 @@ fn say(event: &Event) -> Option<String> {
 
 impl Dashboard {
     /// Carries out the request of a dialog or form.
-    fn grant(&mut self, wish: Wish, shared: &mut Shared) -> Vec<Effect> {
-        match wish {
-            Wish::Stop => acts::send(Command::Stop, shared),
-            Wish::Set(set) => acts::change(self, set, shared),
-            Wish::BranchAside(name) => acts::send(Command::Branch(name), shared),
-            Wish::Branch(launch) if shared.is_training() => {
+    fn carry_out(&mut self, request: PopupRequest, shared: &mut Shared) -> Vec<Effect> {
+        match request {
+            PopupRequest::Stop => acts::send(Command::Stop, shared),
+            PopupRequest::Set(set) => acts::change(self, set, shared),
+            PopupRequest::BranchAside(name) => acts::send(Command::Branch(name), shared),
+            PopupRequest::Branch(launch) if shared.is_training() => {
                 self.next = Some(*launch);
                 acts::send(Command::Stop, shared)
             }
-            Wish::Branch(launch) => vec![Effect::Launch(launch)],
-            Wish::Export(measure, to) => acts::export(self, measure, to, shared),
+            PopupRequest::Branch(launch) => vec![Effect::Launch(launch)],
+            PopupRequest::Export(measure, to) => acts::export(self, measure, to, shared),
         }
     }
 

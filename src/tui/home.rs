@@ -8,7 +8,7 @@ mod view_new;
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 
-use super::action::{Action, Place};
+use super::action::{Action, Screen};
 use super::hits::Target;
 use super::message::{Effect, Job, Launch, Reply, RunRow};
 use super::prompt::Prompt;
@@ -16,18 +16,18 @@ use super::shared::Shared;
 use super::widget::{Answer, Dialog, Field, Form, FormEvent, Input, Selection};
 use crate::run::{Event, Status};
 use launch::NewRun;
-use list::Order;
+use list::SortOrder;
 
 /// State of the run list screen.
 #[derive(Debug, Default)]
 pub struct Home {
-    order: Order,
+    order: SortOrder,
     filter: Input,
     selection: Selection,
     /// Name of the selected run, to find it again when the list changes.
     selected: Option<String>,
     /// The rows as shown; recomputed when list, filter or order change.
-    places: Vec<list::Place>,
+    arranged: Vec<list::ListRow>,
     open: Option<Open>,
 }
 
@@ -113,7 +113,7 @@ impl Home {
     }
 
     /// Why an action is unavailable; `None` if it is available.
-    pub fn refuses(&self, action: Action, shared: &Shared) -> Option<String> {
+    pub fn refusal(&self, action: Action, shared: &Shared) -> Option<String> {
         let run = self.current(shared);
         let status = run.map(|row| row.entry.status);
         let busy = || {
@@ -136,7 +136,7 @@ impl Home {
             | Action::SortRuns
             | Action::ReverseRuns
             | Action::TreeRuns
-                if self.places.is_empty() =>
+                if self.arranged.is_empty() =>
             {
                 Some("the list is empty".into())
             }
@@ -177,7 +177,7 @@ impl Home {
 
     /// Performs an available action.
     pub fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
-        if self.selection.act(action, self.places.len()) {
+        if self.selection.act(action, self.arranged.len()) {
             self.remember(shared);
             return Vec::new();
         }
@@ -185,7 +185,7 @@ impl Home {
             Action::Filter => self.open = Some(Open::Filter),
             Action::Back if !self.filter.text().is_empty() => self.filter.set(""),
             Action::SortRuns => {
-                self.order = Order { key: self.order.key.next(), reverse: false, ..self.order }
+                self.order = SortOrder { key: self.order.key.next(), reverse: false, ..self.order }
             }
             Action::ReverseRuns => self.order.reverse = !self.order.reverse,
             Action::TreeRuns => self.order.tree = !self.order.tree,
@@ -207,19 +207,19 @@ impl Home {
         match action {
             Action::Accept => {
                 open_run(shared, &name);
-                return vec![Effect::Go(Place::Dashboard)];
+                return vec![Effect::Go(Screen::Dashboard)];
             }
             Action::ResumeRun => {
                 shared.open = None;
                 return vec![
                     Effect::Launch(Box::new(Launch::Resume { run: name })),
-                    Effect::Go(Place::Dashboard),
+                    Effect::Go(Screen::Dashboard),
                 ];
             }
             // The form belongs to the dashboard, which knows the run's current settings.
             Action::BranchRun => {
                 open_run(shared, &name);
-                return vec![Effect::Go(Place::Dashboard), Effect::Do(Action::BranchHere)];
+                return vec![Effect::Go(Screen::Dashboard), Effect::Do(Action::BranchHere)];
             }
             Action::MarkRun => match shared.marked.iter().position(|marked| *marked == name) {
                 Some(place) => drop(shared.marked.remove(place)),
@@ -228,7 +228,7 @@ impl Home {
             Action::CompareRuns => {
                 if let Some(first) = shared.marked.first().cloned() {
                     open_run(shared, &first);
-                    return vec![Effect::Go(Place::Dashboard)];
+                    return vec![Effect::Go(Screen::Dashboard)];
                 }
             }
             Action::TagRun => {
@@ -278,7 +278,7 @@ impl Home {
                 let again = self.selection.at == row;
                 self.selection.at = row;
                 self.remember(shared);
-                match again && self.refuses(Action::Accept, shared).is_none() {
+                match again && self.refusal(Action::Accept, shared).is_none() {
                     true => self.act(Action::Accept, shared),
                     false => Vec::new(),
                 }
@@ -286,7 +286,7 @@ impl Home {
             (MouseEventKind::Down(MouseButton::Left), Some(Target::Heading(column))) => {
                 if let Some(key) = view::key_of_column(column) {
                     let reverse = self.order.key == key && !self.order.reverse;
-                    self.order = Order { key, reverse, ..self.order };
+                    self.order = SortOrder { key, reverse, ..self.order };
                     self.find_selected(shared);
                 }
                 Vec::new()
@@ -326,7 +326,7 @@ impl Home {
                 let step = new.card(name, set, card);
                 return self.launching(step, shared);
             }
-            (Reply::Timed(trial, found), Some(Open::New(new))) => new.timed(trial, found),
+            (Reply::Timed(network, found), Some(Open::New(new))) => new.timed(network, found),
             _ => {}
         }
         Vec::new()
@@ -391,15 +391,15 @@ impl Home {
             }
             // The input is kept until the run has started, because launching may fail.
             launch::Step::Launch(launch) => {
-                vec![Effect::Launch(launch), Effect::Go(Place::Dashboard)]
+                vec![Effect::Launch(launch), Effect::Go(Screen::Dashboard)]
             }
         }
     }
 
     /// The selected run.
     fn current<'a>(&self, shared: &'a Shared) -> Option<&'a RunRow> {
-        let place = self.places.get(self.selection.at)?;
-        rows(shared).get(place.index)
+        let listed = self.arranged.get(self.selection.at)?;
+        rows(shared).get(listed.index)
     }
 
     /// The name of the selected run.
@@ -413,15 +413,15 @@ impl Home {
 
     /// Recomputes the rows after a change of list, filter or order, and finds the selected run again.
     fn find_selected(&mut self, shared: &Shared) {
-        self.places = list::places(rows(shared), self.filter.text(), self.order);
-        let places = &self.places;
-        let is_selected = |place: &list::Place| {
-            rows(shared).get(place.index).is_some_and(|row| Some(&row.entry.id) == self.selected.as_ref())
+        self.arranged = list::arrange(rows(shared), self.filter.text(), self.order);
+        let arranged = &self.arranged;
+        let is_selected = |listed: &list::ListRow| {
+            rows(shared).get(listed.index).is_some_and(|row| Some(&row.entry.id) == self.selected.as_ref())
         };
-        if let Some(at) = places.iter().position(is_selected) {
+        if let Some(at) = arranged.iter().position(is_selected) {
             self.selection.at = at;
         }
-        self.selection.keep_in(self.places.len());
+        self.selection.keep_in(self.arranged.len());
     }
 }
 

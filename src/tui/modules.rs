@@ -5,8 +5,8 @@
 //! |---|---|
 //! | `subject` | the shown run; `prospect`: preview of a module, from kernel usage alone |
 //! | `classes`, `sets` | the choice of classes, and saved sets of classes |
-//! | `sizes`, `overlap`, `retention`, `kernels` | the views of kernel usage; `moments`: history over epochs |
-//! | `shelf`, `card`, `trial` | extracted modules: list, figures and comparison, image classification |
+//! | `sizes`, `overlap`, `retention`, `kernels` | the views of kernel usage; `retention_history`: over epochs |
+//! | `shelf`, `card`, `image_view` | extracted modules: list, figures and comparison, image classification |
 //! | `extraction`, `forms`, `command` | extracting modules; `figure`: export of charts |
 //! | `act`, `news`, `view` | key and mouse actions, events and replies, drawing |
 
@@ -17,13 +17,14 @@ mod command;
 mod extraction;
 mod figure;
 mod forms;
+mod image_view;
 mod kernels;
-mod moments;
 mod news;
 mod overlap;
 mod paint;
 mod prospect;
 mod retention;
+mod retention_history;
 pub mod sets;
 mod shelf;
 mod sizes;
@@ -32,7 +33,6 @@ mod subject;
 pub(in crate::tui) mod testing;
 #[cfg(test)]
 mod tests;
-mod trial;
 mod view;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseEvent};
@@ -50,14 +50,14 @@ use crate::export::command::{extract, quoted};
 use crate::run::Event;
 use card::Card;
 use extraction::Extraction;
-use forms::Sheet;
+use forms::OpenForm;
+use image_view::ImageView;
 use kernels::Kernels;
 use overlap::Overlap;
 use retention::Retention;
 use sets::Sets;
 use shelf::Shelf;
 use subject::Subject;
-use trial::Trial;
 
 /// State of the modules screen.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ pub struct Modules {
     kernels: Kernels,
     shelf: Shelf,
     card: Card,
-    trial: Trial,
+    image: ImageView,
     extraction: Extraction,
     /// The module extracted last, until the list of modules has been reloaded.
     newest: Option<String>,
@@ -115,13 +115,13 @@ enum View {
     Retention,
     Kernels,
     Card,
-    Trial,
+    Image,
 }
 
 /// What is open over the screen and receives all keys.
 #[derive(Debug)]
 enum Popup {
-    Sheet(Sheet),
+    Form(OpenForm),
     /// The question whether to delete this module.
     Delete(Dialog, String),
     /// The list of saved sets.
@@ -173,7 +173,7 @@ impl Modules {
     /// The open input mode, if any; its keys go to [`Modules::key`].
     pub fn prompt(&self) -> Option<Prompt> {
         match &self.popup {
-            Some(Popup::Sheet(_)) => Some(Prompt::Form),
+            Some(Popup::Form(_)) => Some(Prompt::Form),
             Some(Popup::Delete(..)) => Some(Prompt::Dialog),
             Some(Popup::Sets(_)) => Some(Prompt::Sets),
             None => self.filter.as_ref().map(|_| Prompt::Filter),
@@ -203,9 +203,9 @@ impl Modules {
 
     /// Handles pasted text.
     pub fn paste(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
-        if let Some(Popup::Sheet(sheet)) = &mut self.popup {
-            let event = sheet.form_mut().paste(text);
-            return self.sheet_event(event, shared);
+        if let Some(Popup::Form(open)) = &mut self.popup {
+            let event = open.form_mut().paste(text);
+            return self.form_event(event, shared);
         }
         if let Some(input) = &mut self.filter {
             input.paste(text);
@@ -216,7 +216,7 @@ impl Modules {
     }
 
     /// Why an action is unavailable; `None` if it is available.
-    pub fn refuses(&self, action: Action, shared: &Shared) -> Option<String> {
+    pub fn refusal(&self, action: Action, shared: &Shared) -> Option<String> {
         self.objection(action, shared)
     }
 
@@ -233,9 +233,9 @@ impl Modules {
         shared: &mut Shared,
     ) -> Vec<Effect> {
         match &mut self.popup {
-            Some(Popup::Sheet(sheet)) => {
-                let event = sheet.form_mut().mouse(mouse, at);
-                self.sheet_event(event, shared)
+            Some(Popup::Form(open)) => {
+                let event = open.form_mut().mouse(mouse, at);
+                self.form_event(event, shared)
             }
             Some(Popup::Delete(dialog, _)) => {
                 let answer = dialog.mouse(mouse, at);
@@ -266,16 +266,16 @@ impl Modules {
     pub fn command_line(&self, _shared: &Shared) -> Option<String> {
         let subject = self.subject.as_ref()?;
         match &self.popup {
-            Some(Popup::Sheet(Sheet::Export(form, module))) => {
+            Some(Popup::Form(OpenForm::Export(form, module))) => {
                 return Some(output::command_line(form, &format!("{}/{module}", subject.run)));
             }
-            Some(Popup::Sheet(Sheet::Compose(form, modules))) => {
+            Some(Popup::Form(OpenForm::Compose(form, modules))) => {
                 return Some(command::compose(form, modules));
             }
-            Some(Popup::Sheet(Sheet::Replace(form, _))) => {
+            Some(Popup::Form(OpenForm::Replace(form, _))) => {
                 return Some(command::replace(form, &subject.run, subject.classes.names()));
             }
-            Some(Popup::Sheet(Sheet::SaveSet(_) | Sheet::Picture(_) | Sheet::Chart(_))) => return None,
+            Some(Popup::Form(OpenForm::SaveSet(_) | OpenForm::Image(_) | OpenForm::Chart(_))) => return None,
             _ => {}
         }
         if self.pane == Pane::Shelf && self.popup.is_none() {
@@ -287,7 +287,7 @@ impl Modules {
             return None;
         }
         let request = match &self.popup {
-            Some(Popup::Sheet(Sheet::Extract(form))) => forms::request(form, subject)?,
+            Some(Popup::Form(OpenForm::Extract(form))) => forms::request(form, subject)?,
             _ => forms::plain_request(subject),
         };
         Some(extract(&subject.run, subject.classes.names(), &request))
@@ -304,7 +304,7 @@ impl Modules {
             (Pane::View, View::Retention) => self.retention.value(subject, self.layer),
             (Pane::View, View::Kernels) => self.kernels.value(subject, self.layer),
             (Pane::View, View::Card) => Some(self.shelf.current(subject)?.0.clone()),
-            (Pane::View, View::Trial) => self.trial.value(),
+            (Pane::View, View::Image) => self.image.value(),
         }
     }
 
@@ -321,9 +321,9 @@ impl Modules {
 
     fn popup_key(&mut self, key: KeyEvent, shared: &mut Shared) -> Vec<Effect> {
         match &mut self.popup {
-            Some(Popup::Sheet(sheet)) => {
-                let event = sheet.form_mut().key(key);
-                self.sheet_event(event, shared)
+            Some(Popup::Form(open)) => {
+                let event = open.form_mut().key(key);
+                self.form_event(event, shared)
             }
             Some(Popup::Delete(dialog, _)) => {
                 let answer = dialog.key(key);
@@ -334,18 +334,18 @@ impl Modules {
         }
     }
 
-    fn sheet_event(&mut self, event: FormEvent, shared: &mut Shared) -> Vec<Effect> {
+    fn form_event(&mut self, event: FormEvent, shared: &mut Shared) -> Vec<Effect> {
         match event {
             FormEvent::Open => {}
             FormEvent::Cancelled => self.popup = None,
             FormEvent::Changed(field) => {
-                if let (Some(Popup::Sheet(sheet)), Some(subject)) = (&mut self.popup, &self.subject) {
-                    sheet.changed(field, subject);
+                if let (Some(Popup::Form(open)), Some(subject)) = (&mut self.popup, &self.subject) {
+                    open.changed(field, subject);
                 }
             }
             FormEvent::Submitted => {
-                if let Some(Popup::Sheet(sheet)) = self.popup.take() {
-                    return self.submit(sheet, shared);
+                if let Some(Popup::Form(open)) = self.popup.take() {
+                    return self.submit(open, shared);
                 }
             }
         }

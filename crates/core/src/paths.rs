@@ -24,9 +24,7 @@ pub struct Paths {
 #[derive(Debug, Error)]
 pub enum Error {
     /// The user has no home directory.
-    #[error(
-        "no home directory found; set the environment variable {HOME} to a directory for all files"
-    )]
+    #[error("no home directory found; set the environment variable {HOME} to a directory for all files")]
     NoHome,
     /// [`HOME`] cannot be made absolute.
     #[error("cannot resolve {HOME}={path:?} ({source}); use an absolute path")]

@@ -8,7 +8,7 @@ use crate::run::{EpochRecord, MaskRecord, SplitRecord};
 use crate::spec::Cost;
 
 /// A line of a chart.
-struct Line {
+struct ChartLine {
     name: String,
     /// Lines of the same quantity share a colour.
     colour: usize,
@@ -48,7 +48,7 @@ pub(super) fn curves(history: &History) -> Vec<Figure> {
     // A single point is not drawn as a curve; it is in the table of epochs.
     let charts = charts.into_iter().filter(|(.., lines)| lines.iter().any(|line| line.points.len() > 1));
     let changes = history.changes();
-    let draw = |(name, title, caption, unit, range, lines): (_, _, &str, _, _, Vec<Line>)| {
+    let draw = |(name, title, caption, unit, range, lines): (_, _, &str, _, _, Vec<ChartLine>)| {
         let marks = changes.iter().map(|(step, change)| Mark::new(*step as f64, *change));
         let chart = Chart::new(title).unit(unit).y_range(range).marks(marks);
         let chart = lines.into_iter().filter(|line| !line.points.is_empty()).fold(chart, add);
@@ -58,7 +58,7 @@ pub(super) fn curves(history: &History) -> Vec<Figure> {
     charts.map(draw).collect()
 }
 
-fn add(chart: Chart<'static>, line: Line) -> Chart<'static> {
+fn add(chart: Chart<'static>, line: ChartLine) -> Chart<'static> {
     chart.series(Series::new(line.name, line.points).colour(line.colour).stroke(line.stroke))
 }
 
@@ -67,9 +67,14 @@ fn line(
     name: &str,
     (colour, stroke): (usize, Stroke),
     value: impl Fn(&EpochRecord) -> Option<f64>,
-) -> Line {
+) -> ChartLine {
     let point = |epoch: &EpochRecord| Some((epoch.step as f64, value(epoch)?));
-    Line { name: name.to_owned(), colour, stroke, points: history.epochs.iter().filter_map(point).collect() }
+    ChartLine {
+        name: name.to_owned(),
+        colour,
+        stroke,
+        points: history.epochs.iter().filter_map(point).collect(),
+    }
 }
 
 /// A line for each of the two splits.
@@ -78,7 +83,7 @@ fn split_line(
     name: &str,
     colour: usize,
     value: &dyn Fn(&SplitRecord) -> Option<f64>,
-) -> Vec<Line> {
+) -> Vec<ChartLine> {
     let (valid, train) = (format!("{name}, validation"), format!("{name}, training"));
     vec![
         line(history, &valid, (colour, Stroke::Solid), |epoch| value(&epoch.valid)),
@@ -86,7 +91,7 @@ fn split_line(
     ]
 }
 
-fn losses(history: &History) -> Vec<Line> {
+fn losses(history: &History) -> Vec<ChartLine> {
     let names: Vec<String> =
         history.epochs.last().map_or_else(Vec::new, |e| e.valid.losses.keys().cloned().collect());
     let lines = names.iter().enumerate().map(|(colour, name)| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{App, Overlay};
 use crate::tui::action::Action;
 use crate::tui::message::Effect;
-use crate::tui::say::Tone;
+use crate::tui::notices::Tone;
 use crate::tui::widget::{Answer, Dialog};
 
 /// Two interrupts within this time quit.

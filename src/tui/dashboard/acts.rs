@@ -17,7 +17,7 @@ use crate::tui::shared::Shared;
 const PAGE: f64 = 0.5;
 
 /// Why an action is unavailable; `None` if it is available.
-pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option<String> {
+pub fn refusal(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option<String> {
     use Action::*;
     let state = dashboard.state(shared);
     let no_charts = || match dashboard.shown(shared) {

@@ -9,7 +9,7 @@ use crate::tui::curves::Curves;
 
 /// How to reproduce the shown run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub struct Reproduction {
     /// The command line.
     pub text: String,
     /// A file that it refers to and the preset to write there, if the preset is not built in.
@@ -18,10 +18,15 @@ pub struct Line {
 
 /// The command line that reproduces a run. `parent` is the preset of its parent run, `file` a path for its own
 /// preset. `None` if it is a branch whose parent no longer exists.
-pub fn line(manifest: &Manifest, curves: &Curves, parent: Option<&Preset>, file: PathBuf) -> Option<Line> {
+pub fn line(
+    manifest: &Manifest,
+    curves: &Curves,
+    parent: Option<&Preset>,
+    file: PathBuf,
+) -> Option<Reproduction> {
     let own = &manifest.preset;
     if let Some(of) = &manifest.parent {
-        return Some(Line { text: branch(of, own, Some(parent?)), preset: None });
+        return Some(Reproduction { text: branch(of, own, Some(parent?)), preset: None });
     }
     let (preset, set, written) = match set_of_own(own) {
         Some(set) => (own.name.clone(), set, None),
@@ -36,5 +41,5 @@ pub fn line(manifest: &Manifest, curves: &Curves, parent: Option<&Preset>, file:
         }
         None => format!("cleave train {}{set}", quoted(&preset)),
     };
-    Some(Line { text, preset: written })
+    Some(Reproduction { text, preset: written })
 }

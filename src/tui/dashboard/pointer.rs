@@ -79,7 +79,7 @@ fn press(
 
 fn drag(dashboard: &mut Dashboard, column: u16, shared: &mut Shared) -> Vec<Effect> {
     match dashboard.drag {
-        Some(Drag::Knob(index, track)) => match dashboard.refuses(Action::SliderUp, shared) {
+        Some(Drag::Knob(index, track)) => match dashboard.refusal(Action::SliderUp, shared) {
             Some(why) => {
                 dashboard.drag = None;
                 vec![Effect::Toast(why)]

@@ -41,7 +41,7 @@ pub enum Popup {
 
 /// A request from a dialog or form.
 #[derive(Debug, PartialEq)]
-pub enum Wish {
+pub enum PopupRequest {
     /// Stop training.
     Stop,
     /// Change a setting.
@@ -99,7 +99,7 @@ impl Popup {
     }
 
     /// Handles a key; returns whether the popup closes, and its request.
-    pub fn key(&mut self, key: KeyEvent) -> (bool, Option<Wish>) {
+    pub fn key(&mut self, key: KeyEvent) -> (bool, Option<PopupRequest>) {
         match self {
             Popup::Stop(dialog) => answered(dialog.key(key)),
             Popup::Value(form, _) | Popup::Export(form, _) => {
@@ -127,7 +127,7 @@ impl Popup {
     }
 
     /// As [`Popup::key`] for the mouse.
-    pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> (bool, Option<Wish>) {
+    pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> (bool, Option<PopupRequest>) {
         match self {
             Popup::Stop(dialog) => answered(dialog.mouse(mouse, at)),
             Popup::Value(form, _) | Popup::Export(form, _) => {
@@ -141,18 +141,18 @@ impl Popup {
         }
     }
 
-    fn after(&mut self, event: FormEvent) -> (bool, Option<Wish>) {
+    fn after(&mut self, event: FormEvent) -> (bool, Option<PopupRequest>) {
         match (event, self) {
             (FormEvent::Cancelled, _) => (true, None),
             (FormEvent::Submitted, Popup::Value(form, control)) => {
-                (true, form.number("value").map(|value| Wish::Set(control.setting(value))))
+                (true, form.number("value").map(|value| PopupRequest::Set(control.setting(value))))
             }
             (FormEvent::Submitted, Popup::Export(form, measure)) => {
-                (true, Some(Wish::Export(*measure, PathBuf::from(form.value("file")))))
+                (true, Some(PopupRequest::Export(*measure, PathBuf::from(form.value("file")))))
             }
             (FormEvent::Submitted, Popup::Branch(branch)) => {
-                let wish = branch.wish();
-                (wish.is_some(), wish)
+                let request = branch.request();
+                (request.is_some(), request)
             }
             (FormEvent::Changed(0), Popup::Export(form, _)) => {
                 let file = PathBuf::from(form.value("file")).with_extension(form.value("format"));
@@ -177,10 +177,10 @@ impl Popup {
     }
 }
 
-fn answered(answer: Answer) -> (bool, Option<Wish>) {
+fn answered(answer: Answer) -> (bool, Option<PopupRequest>) {
     match answer {
         Answer::Open => (false, None),
-        Answer::Chosen(0) => (true, Some(Wish::Stop)),
+        Answer::Chosen(0) => (true, Some(PopupRequest::Stop)),
         Answer::Chosen(_) | Answer::Cancelled => (true, None),
     }
 }
@@ -288,7 +288,7 @@ impl BranchForm {
         self.steps_per_epoch > 0 && step >= self.steps_per_epoch.saturating_mul(*epochs as u64)
     }
 
-    fn wish(&mut self) -> Option<Wish> {
+    fn request(&mut self) -> Option<PopupRequest> {
         self.check();
         let (step, values) = (self.step()?, self.values()?);
         if !self.form.is_right() {
@@ -296,7 +296,7 @@ impl BranchForm {
         }
         let name = Some(self.form.value("name")).filter(|name| !name.is_empty());
         if self.form.value("then") == TRAIN_ON {
-            return name.map(Wish::BranchAside);
+            return name.map(PopupRequest::BranchAside);
         }
         let mut preset = self.manifest.preset.clone();
         let names = preset.method.weights();
@@ -306,7 +306,7 @@ impl BranchForm {
         let [.., rate, epochs] = values[..] else { return None };
         (preset.training.learning_rate, preset.training.epochs) = (rate, epochs as usize);
         let run = self.manifest.id.clone();
-        Some(Wish::Branch(Box::new(Launch::Branch { run, step, name, preset: Some(preset) })))
+        Some(PopupRequest::Branch(Box::new(Launch::Branch { run, step, name, preset: Some(preset) })))
     }
 }
 

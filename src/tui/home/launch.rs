@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
 use ratatui::layout::Rect;
 
 use super::super::hits::Target;
-use super::super::message::{Effect, Job, Launch, PresetCard, RunRow, Trial};
+use super::super::message::{Effect, Job, Launch, PresetSummary, RunRow, TimedNetwork};
 use super::super::widget::{Field, Form, FormEvent};
 use crate::export::command::{option, quoted};
 use crate::preset::Preset;
@@ -44,7 +44,7 @@ pub struct NewRun {
     /// Why there is no form.
     pub problem: Option<String>,
     /// Summary of the preset with the values of the form, or the error.
-    pub card: Option<Result<Box<PresetCard>, String>>,
+    pub card: Option<Result<Box<PresetSummary>, String>>,
     /// Whether the preset's TOML is shown instead of the summary.
     pub show_toml: bool,
     /// Scroll position in the TOML.
@@ -53,7 +53,7 @@ pub struct NewRun {
     /// The unchanged preset, once read.
     base: Option<(String, Preset)>,
     /// The last timed network, and its seconds per image.
-    timed: Option<(Trial, Result<f64, String>)>,
+    timed: Option<(TimedNetwork, Result<f64, String>)>,
     /// Whether to start as soon as the summary matches the form.
     submitted: bool,
     /// Whether this form's run is being launched.
@@ -96,7 +96,7 @@ impl NewRun {
     }
 
     /// Handles the worker's reply about a preset. Replies that do not match the current form are ignored.
-    pub fn card(&mut self, name: &str, set: &[String], card: &Result<Box<PresetCard>, String>) -> Step {
+    pub fn card(&mut self, name: &str, set: &[String], card: &Result<Box<PresetSummary>, String>) -> Step {
         if (name, set) != (self.preset().as_str(), &self.set()) {
             return Step::Stay(Vec::new());
         }
@@ -114,17 +114,17 @@ impl NewRun {
     fn time(&mut self) -> Vec<Effect> {
         let Some(Ok(card)) = &self.card else { return Vec::new() };
         let (Some(spec), None) = (&card.spec, card.seconds_per_epoch) else { return Vec::new() };
-        let trial = Trial { spec: spec.clone(), preset: card.preset.clone() };
-        if self.timed.as_ref().is_some_and(|(timed, _)| timed.is_as_fast_as(&trial)) {
+        let network = TimedNetwork { spec: spec.clone(), preset: card.preset.clone() };
+        if self.timed.as_ref().is_some_and(|(timed, _)| timed.is_as_fast_as(&network)) {
             return Vec::new();
         }
         self.timed = None;
-        vec![Effect::Job(Box::new(Job::Time(Box::new(trial))))]
+        vec![Effect::Job(Box::new(Job::Time(Box::new(network))))]
     }
 
     /// Handles the result of timing.
-    pub fn timed(&mut self, trial: &Trial, found: &Result<f64, String>) {
-        self.timed = Some((trial.clone(), found.clone()));
+    pub fn timed(&mut self, network: &TimedNetwork, found: &Result<f64, String>) {
+        self.timed = Some((network.clone(), found.clone()));
     }
 
     /// Expected seconds per epoch and their source; `None` while timing.

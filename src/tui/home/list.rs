@@ -8,7 +8,7 @@ use crate::run::MaskRecord;
 
 /// The sort column of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Key {
+pub enum SortKey {
     /// Creation time.
     #[default]
     Age,
@@ -32,33 +32,33 @@ pub enum Key {
     Krr,
 }
 
-impl Key {
+impl SortKey {
     /// Every key, in column order.
-    pub const ALL: [Key; 10] = [
-        Key::Name,
-        Key::Status,
-        Key::Method,
-        Key::Preset,
-        Key::Data,
-        Key::Accuracy,
-        Key::Cohesion,
-        Key::Coupling,
-        Key::Krr,
-        Key::Age,
+    pub const ALL: [SortKey; 10] = [
+        SortKey::Name,
+        SortKey::Status,
+        SortKey::Method,
+        SortKey::Preset,
+        SortKey::Data,
+        SortKey::Accuracy,
+        SortKey::Cohesion,
+        SortKey::Coupling,
+        SortKey::Krr,
+        SortKey::Age,
     ];
 
     /// The next key.
-    pub fn next(self) -> Key {
-        let place = Key::ALL.iter().position(|key| *key == self).unwrap_or(0);
-        Key::ALL[(place + 1) % Key::ALL.len()]
+    pub fn next(self) -> SortKey {
+        let at = SortKey::ALL.iter().position(|key| *key == self).unwrap_or(0);
+        SortKey::ALL[(at + 1) % SortKey::ALL.len()]
     }
 }
 
 /// The order of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Order {
+pub struct SortOrder {
     /// The sort key.
-    pub key: Key,
+    pub key: SortKey,
     /// Whether reversed. By default text sorts ascending, numbers and dates descending.
     pub reverse: bool,
     /// Whether branches are shown below their parent runs.
@@ -67,7 +67,7 @@ pub struct Order {
 
 /// A row of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ListRow {
     /// Its index among all runs.
     pub index: usize,
     /// Its depth in the tree.
@@ -76,14 +76,14 @@ pub struct Place {
 
 /// The rows that match `filter`, in order. Every word of the filter must occur in the run's name, status, method,
 /// preset, data or tags, ignoring case.
-pub fn places(rows: &[RunRow], filter: &str, order: Order) -> Vec<Place> {
+pub fn arrange(rows: &[RunRow], filter: &str, order: SortOrder) -> Vec<ListRow> {
     let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
     let mut shown: Vec<usize> = (0..rows.len()).filter(|&index| matches(&rows[index], &words)).collect();
     shown.sort_by(|&a, &b| compare(&rows[a], &rows[b], order));
     if order.tree {
         tree(rows, &shown)
     } else {
-        shown.into_iter().map(|index| Place { index, depth: 0 }).collect()
+        shown.into_iter().map(|index| ListRow { index, depth: 0 }).collect()
     }
 }
 
@@ -115,7 +115,7 @@ fn matches(row: &RunRow, wanted: &[String]) -> bool {
     wanted.iter().all(|word| text.contains(word))
 }
 
-fn compare(a: &RunRow, b: &RunRow, order: Order) -> Ordering {
+fn compare(a: &RunRow, b: &RunRow, order: SortOrder) -> Ordering {
     let number = |of: fn(&RunRow) -> Option<f64>| match (of(a), of(b)) {
         (Some(a), Some(b)) if order.reverse => a.total_cmp(&b),
         (Some(a), Some(b)) => b.total_cmp(&a),
@@ -126,22 +126,22 @@ fn compare(a: &RunRow, b: &RunRow, order: Order) -> Ordering {
     let word = |index: usize| text(words(a)[index], words(b)[index]);
     let created = |row: &RunRow| row.entry.manifest.as_ref().map_or(String::new(), |m| m.created.clone());
     let by_key = match order.key {
-        Key::Age => text(&created(b), &created(a)),
-        Key::Name => text(&a.entry.id, &b.entry.id),
-        Key::Status => text(&a.entry.status.to_string(), &b.entry.status.to_string()),
-        Key::Method => word(0),
-        Key::Preset => word(1),
-        Key::Data => word(2),
-        Key::Accuracy => number(accuracy),
-        Key::Cohesion => number(|row| masks(row).map(|masks| masks.cohesion)),
-        Key::Coupling => number(|row| masks(row).map(|masks| masks.coupling)),
-        Key::Krr => number(|row| masks(row).map(|masks| masks.krr)),
+        SortKey::Age => text(&created(b), &created(a)),
+        SortKey::Name => text(&a.entry.id, &b.entry.id),
+        SortKey::Status => text(&a.entry.status.to_string(), &b.entry.status.to_string()),
+        SortKey::Method => word(0),
+        SortKey::Preset => word(1),
+        SortKey::Data => word(2),
+        SortKey::Accuracy => number(accuracy),
+        SortKey::Cohesion => number(|row| masks(row).map(|masks| masks.cohesion)),
+        SortKey::Coupling => number(|row| masks(row).map(|masks| masks.coupling)),
+        SortKey::Krr => number(|row| masks(row).map(|masks| masks.krr)),
     };
     by_key.then_with(|| created(b).cmp(&created(a))).then_with(|| a.entry.id.cmp(&b.entry.id))
 }
 
 /// Orders children after their parents. A run whose parent is not shown is a root.
-fn tree(rows: &[RunRow], shown: &[usize]) -> Vec<Place> {
+fn tree(rows: &[RunRow], shown: &[usize]) -> Vec<ListRow> {
     let by_name: HashMap<&str, usize> =
         shown.iter().map(|&index| (rows[index].entry.id.as_str(), index)).collect();
     let parent = |index: usize| {
@@ -152,22 +152,23 @@ fn tree(rows: &[RunRow], shown: &[usize]) -> Vec<Place> {
     for &index in shown {
         children.entry(parent(index)).or_default().push(index);
     }
-    let (mut places, mut seen) = (Vec::new(), HashSet::new());
-    let mut open: Vec<Place> = Vec::new();
-    let push = |open: &mut Vec<Place>, from: Option<usize>, depth| {
+    let (mut arranged, mut seen) = (Vec::new(), HashSet::new());
+    let mut open: Vec<ListRow> = Vec::new();
+    let push = |open: &mut Vec<ListRow>, from: Option<usize>, depth| {
         let below = children.get(&from).into_iter().flatten().rev();
-        open.extend(below.map(|&index| Place { index, depth }));
+        open.extend(below.map(|&index| ListRow { index, depth }));
     };
     push(&mut open, None, 0);
-    while let Some(place) = open.pop() {
-        if seen.insert(place.index) {
-            places.push(place);
-            push(&mut open, Some(place.index), place.depth + 1);
+    while let Some(listed) = open.pop() {
+        if seen.insert(listed.index) {
+            arranged.push(listed);
+            push(&mut open, Some(listed.index), listed.depth + 1);
         }
     }
     // Renamed directories can create cycles of parents; such runs are shown as well.
-    places.extend(shown.iter().filter(|index| !seen.contains(index)).map(|&index| Place { index, depth: 0 }));
-    places
+    arranged
+        .extend(shown.iter().filter(|index| !seen.contains(index)).map(|&index| ListRow { index, depth: 0 }));
+    arranged
 }
 
 /// A time span in its largest unit.

@@ -18,7 +18,7 @@ use super::super::message::RunRow;
 use super::super::shared::Shared;
 use super::super::theme::{Look, Role};
 use super::super::widget::{Column, Table, frame, text};
-use super::list::{self, Key, age};
+use super::list::{self, SortKey, age};
 use super::{Home, Open, rows};
 use crate::export::figure::share_or_dash;
 use crate::plot::grouped;
@@ -50,14 +50,14 @@ const COLUMNS: [Column; 12] = [
 ];
 
 /// The sort key of a column.
-pub(super) fn key_of_column(column: usize) -> Option<Key> {
-    Key::ALL.get(column.checked_sub(1)?).copied()
+pub(super) fn key_of_column(column: usize) -> Option<SortKey> {
+    SortKey::ALL.get(column.checked_sub(1)?).copied()
 }
 
 impl Home {
     /// Draws the screen.
     pub fn view(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
-        let rows = u16::try_from(self.places.len()).unwrap_or(u16::MAX);
+        let rows = u16::try_from(self.arranged.len()).unwrap_or(u16::MAX);
         let [list, side] = match area.width {
             WIDE.. => Layout::horizontal([Constraint::Fill(1), Constraint::Length(44)]).areas(area),
             // Show the details below the list if the list leaves enough rows empty.
@@ -76,12 +76,12 @@ impl Home {
     fn list(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         let look = shared.look();
         let rows = rows(shared);
-        let places = &self.places;
+        let arranged = &self.arranged;
         let filtering = matches!(self.open, Some(Open::Filter));
         let filter = self.filter.text();
         let mut title = match filter.is_empty() && !filtering {
             true => format!("Runs: {}", rows.len()),
-            false => format!("Runs: {} of {}", places.len(), rows.len()),
+            false => format!("Runs: {} of {}", arranged.len(), rows.len()),
         };
         if !filter.is_empty() && !filtering {
             title += &format!(", filter: {filter}");
@@ -94,21 +94,23 @@ impl Home {
             self.filter.view(look, field, buffer, true);
             inner = rest;
         }
-        if places.is_empty() {
+        if arranged.is_empty() {
             return empty(shared, filter, inner, buffer);
         }
-        let sort = Key::ALL.iter().position(|key| *key == self.order.key).map(|column| {
-            let figures =
-                !matches!(self.order.key, Key::Name | Key::Status | Key::Method | Key::Preset | Key::Data);
+        let sort = SortKey::ALL.iter().position(|key| *key == self.order.key).map(|column| {
+            let figures = !matches!(
+                self.order.key,
+                SortKey::Name | SortKey::Status | SortKey::Method | SortKey::Preset | SortKey::Data
+            );
             (column + 1, figures != self.order.reverse)
         });
         let row =
-            |index: usize| match places.get(index).and_then(|place| Some((place, rows.get(place.index)?))) {
-                Some((place, row)) => cells(shared, look, row, place.depth),
+            |index: usize| match arranged.get(index).and_then(|listed| Some((listed, rows.get(listed.index)?))) {
+                Some((listed, row)) => cells(shared, look, row, listed.depth),
                 None => Vec::new(),
             };
         let table =
-            Table { columns: &COLUMNS, sort, len: places.len(), row: &row, pane: 0, focused: !filtering };
+            Table { columns: &COLUMNS, sort, len: arranged.len(), row: &row, pane: 0, focused: !filtering };
         table.view(look, inner, buffer, hits, &self.selection);
     }
 

@@ -5,7 +5,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::widgets::{Clear, Widget};
 
 use super::super::hits::Hits;
-use super::super::message::PresetCard;
+use super::super::message::PresetSummary;
 use super::super::theme::{Look, Role};
 use super::super::widget::{frame, text};
 use super::launch::NewRun;
@@ -65,7 +65,7 @@ fn figures(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn sizes(new: &NewRun, card: &PresetCard) -> Vec<String> {
+fn sizes(new: &NewRun, card: &PresetSummary) -> Vec<String> {
     let training = &card.preset.training;
     let mut lines = Vec::new();
     if let (Some(spec), Some(images)) = (&card.spec, card.images) {

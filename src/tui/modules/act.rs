@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 
-use super::forms::{self, Sheet};
+use super::forms::{self, OpenForm};
 use super::retention::Retention;
 use super::shelf::{self, Marked};
 use super::sizes;
 use super::subject::no_module;
 use super::{Modules, Pane, Popup, View, WIDE, job};
-use crate::tui::action::{Action, Place};
+use crate::tui::action::{Action, Screen};
 use crate::tui::hits::Target;
-use crate::tui::message::{Effect, Job, Named};
+use crate::tui::message::{Effect, Job, ModuleName};
 use crate::tui::shared::Shared;
 use crate::tui::widget::{Dialog, Input, Selection};
 
@@ -33,7 +33,7 @@ impl Modules {
             ToggleClass, TryImage, VerifyModule,
         };
         let Some(subject) = &self.subject else {
-            let needs_run = action.entry().place == Place::Modules || action.is_of_screens();
+            let needs_run = action.entry().screen == Screen::Modules || action.is_of_screens();
             return needs_run.then(|| {
                 self.trouble.clone().unwrap_or_else(|| {
                     format!("no run is open: press {} to open or start one", shared.key(Action::GoHome))
@@ -82,7 +82,7 @@ impl Modules {
                 }
             }
             ScrubBack | ScrubForward => match self.seen(shared) {
-                View::Retention if subject.moments.len() == 0 => Some("no epoch is complete yet".into()),
+                View::Retention if subject.retention.len() == 0 => Some("no epoch is complete yet".into()),
                 View::Retention | View::Kernels | View::Sizes => None,
                 _ => Some(format!(
                     "this view has neither epochs (retention view) nor layers (kernel view); press {} to switch views",
@@ -98,7 +98,7 @@ impl Modules {
                 Some(format!("this view has no chart; press {} to switch views", key(Action::NextView)))
             }
             Action::Back if !self.can_go_back() => Some("there is nothing to close".into()),
-            Action::Accept if (self.pane, self.view) == (Pane::View, View::Trial) => {
+            Action::Accept if (self.pane, self.view) == (Pane::View, View::Image) => {
                 Some(format!("there is nothing to open here: {} chooses another image", key(TryImage)))
             }
             Action::CopyValue if self.value(shared).is_none() => {
@@ -142,7 +142,7 @@ impl Modules {
             Action::TryImage => return self.try_image(),
             Action::ExportChart => {
                 let form = self.chart_name().map(|name| forms::chart(&name));
-                self.popup = form.map(|form| Popup::Sheet(Sheet::Chart(form)));
+                self.popup = form.map(|form| Popup::Form(OpenForm::Chart(form)));
             }
             Action::CopyValue => return self.value(shared).map(Effect::Copy).into_iter().collect(),
             Action::ToggleClass | Action::AllClasses | Action::InvertClasses => self.choose(action),
@@ -161,7 +161,7 @@ impl Modules {
             self.overlap.detail = false;
         } else if let Some(view) = self.from.pop() {
             self.view = view;
-        } else if matches!(self.view, View::Card | View::Trial) {
+        } else if matches!(self.view, View::Card | View::Image) {
             self.view = View::Sizes;
         } else {
             self.set_filter("");
@@ -171,7 +171,7 @@ impl Modules {
     fn can_go_back(&self) -> bool {
         let filtered = self.subject.as_ref().is_some_and(|subject| !subject.classes.filter().is_empty());
         let drilled = self.overlap.detail && self.view == View::Overlap;
-        filtered || drilled || !self.from.is_empty() || matches!(self.view, View::Card | View::Trial)
+        filtered || drilled || !self.from.is_empty() || matches!(self.view, View::Card | View::Image)
     }
 
     /// Shows another view; [`Action::Back`] returns to the current one.
@@ -211,7 +211,7 @@ impl Modules {
             View::Overlap => self.overlap.sort(),
             View::Retention => self.retention.train = !self.retention.train,
             View::Kernels => self.kernels.kept = !self.kernels.kept,
-            View::Sizes | View::Card | View::Trial => {}
+            View::Sizes | View::Card | View::Image => {}
         }
     }
 
@@ -219,7 +219,7 @@ impl Modules {
         let seen = self.seen(shared);
         let Some(subject) = &mut self.subject else { return };
         match seen {
-            View::Retention => subject.moments.scrub(by),
+            View::Retention => subject.retention.scrub(by),
             _ => {
                 let last = subject.layers.len().saturating_sub(1);
                 self.layer = self.layer.saturating_add_signed(by).min(last);
@@ -250,7 +250,7 @@ impl Modules {
                 self.card.scroll = 0;
                 return self.examine();
             }
-            (Pane::View, View::Trial) => {}
+            (Pane::View, View::Image) => {}
         }
         Vec::new()
     }
@@ -275,7 +275,7 @@ impl Modules {
         let (pane, view) = (self.pane, self.view);
         let compares = view == View::Card && self.shelf.marked.len() >= 2;
         match (pane, view) {
-            (Pane::Classes | Pane::Shelf, _) if right != 0 && view != View::Trial && !compares => {
+            (Pane::Classes | Pane::Shelf, _) if right != 0 && view != View::Image && !compares => {
                 self.move_threshold(FINE * right as f64);
             }
             (Pane::Classes, _) if right == 0 => subject.classes.step(down),
@@ -303,15 +303,15 @@ impl Modules {
                 let by = if right == 0 { down } else { right };
                 self.card.scroll = self.card.scroll.saturating_add_signed(by).min(40);
             }
-            (_, View::Trial) => return self.turn(if right == 0 { down } else { right }),
+            (_, View::Image) => return self.turn(if right == 0 { down } else { right }),
         }
         Vec::new()
     }
 
     fn turn(&mut self, by: isize) -> Vec<Effect> {
         let by = by.clamp(-10, 10);
-        match (self.trial.turn(by), self.run.clone()) {
-            (true, Some(run)) => self.trial.ask(&run).map(job).into_iter().collect(),
+        match (self.image.turn(by), self.run.clone()) {
+            (true, Some(run)) => self.image.ask(&run).map(job).into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -346,17 +346,17 @@ impl Modules {
             return Vec::new();
         };
         let run = subject.run.clone();
-        let same = self.view == View::Trial && self.trial.module.as_ref() == Some(&module);
+        let same = self.view == View::Image && self.image.module.as_ref() == Some(&module);
         if same {
-            let path = self.trial.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-            self.popup = Some(Popup::Sheet(Sheet::Picture(forms::picture(&path))));
+            let path = self.image.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+            self.popup = Some(Popup::Form(OpenForm::Image(forms::image(&path))));
             return Vec::new();
         }
-        self.go_to(View::Trial);
+        self.go_to(View::Image);
         self.pane = Pane::View;
-        self.trial.module = Some(module);
-        self.trial.found = None;
-        self.trial.ask(&run).map(job).into_iter().collect()
+        self.image.module = Some(module);
+        self.image.found = None;
+        self.image.ask(&run).map(job).into_iter().collect()
     }
 
     fn ask_delete(&mut self) {
@@ -374,17 +374,17 @@ impl Modules {
     fn open(&mut self, action: Action) {
         let Some(subject) = &self.subject else { return };
         self.popup = match action {
-            Action::ExtractModule => Some(Popup::Sheet(Sheet::Extract(forms::extract(subject)))),
+            Action::ExtractModule => Some(Popup::Form(OpenForm::Extract(forms::extract(subject)))),
             Action::SaveSet => {
                 let form = forms::save_set(&subject.classes.chosen_names(), &self.sets);
-                Some(Popup::Sheet(Sheet::SaveSet(form)))
+                Some(Popup::Form(OpenForm::SaveSet(form)))
             }
             Action::LoadSet => Some(Popup::Sets(Selection::default())),
             Action::ComposeModules => {
                 let epochs = subject.settings.fine_tune_epochs.max(1);
                 let form = forms::compose(&self.shelf.marked, epochs);
                 let modules = self.shelf.marked.iter().map(Marked::named).collect();
-                Some(Popup::Sheet(Sheet::Compose(form, modules)))
+                Some(Popup::Form(OpenForm::Compose(form, modules)))
             }
             Action::ReplaceClass => {
                 let donors = self.donors();
@@ -392,17 +392,17 @@ impl Modules {
                 let here = self.shelf.current(subject).map(|(name, _)| (subject.run.clone(), name.clone()));
                 let donor = donors.iter().position(|donor| Some(donor) == here.as_ref()).unwrap_or(0);
                 let form = forms::replace(subject, &donors, (class, donor));
-                Some(Popup::Sheet(Sheet::Replace(form, donors)))
+                Some(Popup::Form(OpenForm::Replace(form, donors)))
             }
             _ => self.shelf.manifest(subject).map(|module| {
                 let form = forms::export(&subject.run, &module.name);
-                Popup::Sheet(Sheet::Export(form, module.name.clone()))
+                Popup::Form(OpenForm::Export(form, module.name.clone()))
             }),
         };
     }
 
     /// The modules that can replace a class: marked ones of other runs, and all of this run.
-    fn donors(&self) -> Vec<Named> {
+    fn donors(&self) -> Vec<ModuleName> {
         let Some(subject) = &self.subject else { return Vec::new() };
         let marked = self.shelf.marked.iter().filter(|marked| marked.module.run != subject.run);
         let own = subject.modules.iter().filter(|(_, module)| module.is_ok());
@@ -421,38 +421,38 @@ impl Modules {
     }
 
     /// Carries out a valid form.
-    pub(super) fn submit(&mut self, sheet: Sheet, shared: &mut Shared) -> Vec<Effect> {
+    pub(super) fn submit(&mut self, open: OpenForm, shared: &mut Shared) -> Vec<Effect> {
         let Some(subject) = &self.subject else { return Vec::new() };
-        match sheet {
-            Sheet::Extract(form) => {
+        match open {
+            OpenForm::Extract(form) => {
                 let request = forms::request(&form, subject);
-                let ready = request.and_then(|request| self.extraction.wish(request));
+                let ready = request.and_then(|request| self.extraction.request(request));
                 self.go_to(View::Card);
                 self.card.scroll = 0;
                 ready.map(|request| self.start(request, shared)).unwrap_or_default()
             }
-            Sheet::Export(form, module) => vec![job(forms::export_job(&form, &subject.run, &module))],
-            Sheet::Compose(form, modules) => {
+            OpenForm::Export(form, module) => vec![job(forms::export_job(&form, &subject.run, &module))],
+            OpenForm::Compose(form, modules) => {
                 self.making = Some(form.value("name"));
                 vec![job(forms::compose_job(&form, modules))]
             }
-            Sheet::Replace(form, donors) => {
+            OpenForm::Replace(form, donors) => {
                 let wanted = forms::replace_job(&form, subject, &donors);
                 self.making = wanted.is_some().then(|| form.value("name"));
                 wanted.map(job).into_iter().collect()
             }
-            Sheet::SaveSet(form) => {
+            OpenForm::SaveSet(form) => {
                 vec![job(Job::KeepSet { name: form.value("name"), classes: subject.classes.chosen_names() })]
             }
-            Sheet::Chart(form) => {
+            OpenForm::Chart(form) => {
                 let saved = self.save_chart(PathBuf::from(form.value("path")));
                 saved.map(job).into_iter().collect()
             }
-            Sheet::Picture(form) => {
+            OpenForm::Image(form) => {
                 let path = form.value("path");
-                self.trial.path = (!path.is_empty()).then(|| path.into());
+                self.image.path = (!path.is_empty()).then(|| path.into());
                 let run = subject.run.clone();
-                self.trial.ask(&run).map(job).into_iter().collect()
+                self.image.ask(&run).map(job).into_iter().collect()
             }
         }
     }
@@ -541,7 +541,7 @@ impl Modules {
         let Some(subject) = &mut self.subject else { return };
         match index {
             0 => subject.set_threshold(sizes::THRESHOLD.at(track, column)),
-            _ => subject.moments.show(Retention::range(subject).at(track, column).round() as usize),
+            _ => subject.retention.show(Retention::range(subject).at(track, column).round() as usize),
         }
     }
 
@@ -578,7 +578,7 @@ impl Modules {
                     View::Retention => (self.layer, self.retention.class) = (row, column),
                     View::Kernels => (self.kernels.class, self.kernels.kernel) = (row, column),
                     View::Overlap => self.overlap.pick(subject, row, column),
-                    View::Sizes | View::Card | View::Trial => {}
+                    View::Sizes | View::Card | View::Image => {}
                 }
             }
             Target::Row(0, row) if pressed => {

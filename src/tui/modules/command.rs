@@ -2,11 +2,11 @@
 
 use crate::export::command::{option, quoted};
 use crate::run::class_word;
-use crate::tui::message::Named;
+use crate::tui::message::ModuleName;
 use crate::tui::widget::{Field, Form};
 
 /// `cleave compose` with the values of its form.
-pub(super) fn compose(form: &Form, modules: &[Named]) -> String {
+pub(super) fn compose(form: &Form, modules: &[ModuleName]) -> String {
     let modules: Vec<String> =
         modules.iter().map(|(run, module)| quoted(&format!("{run}/{module}"))).collect();
     let join = form.value("join");

@@ -37,7 +37,7 @@ impl Extraction {
 
     /// Adds a request: returns it if it can start now, else it replaces the waiting one.
     #[must_use]
-    pub fn wish(&mut self, request: Request) -> Option<Request> {
+    pub fn request(&mut self, request: Request) -> Option<Request> {
         self.failure = None;
         match self.running {
             Some(_) => {
@@ -86,10 +86,10 @@ mod tests {
     #[test]
     fn the_latest_of_the_wishes_that_wait_is_the_one_that_runs_next() {
         let mut extraction = Extraction::default();
-        let first = extraction.wish(request("a")).unwrap();
+        let first = extraction.request(request("a")).unwrap();
         extraction.started(first, Some(1), Duration::ZERO);
-        assert!(extraction.wish(request("b")).is_none());
-        assert!(extraction.wish(request("c")).is_none());
+        assert!(extraction.request(request("b")).is_none());
+        assert!(extraction.request(request("c")).is_none());
         assert_eq!(extraction.ended(None).unwrap().name, "c");
         assert!(extraction.running().is_none() && extraction.next().is_none());
     }
@@ -101,7 +101,7 @@ mod tests {
         assert!(extraction.is(1) && !extraction.is(2));
         assert!(extraction.ended(Some("no kernels".into())).is_none());
         assert_eq!(extraction.failure.as_deref(), Some("no kernels"));
-        let _ = extraction.wish(request("b"));
+        let _ = extraction.request(request("b"));
         assert!(extraction.failure.is_none());
     }
 }

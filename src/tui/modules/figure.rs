@@ -30,7 +30,7 @@ impl Modules {
                 ("retention", Figure::Map(map.selected(None)))
             }
             View::Kernels => ("kernels", Figure::Map(self.kernels.map(subject, self.layer)?.selected(None))),
-            View::Card | View::Trial => return None,
+            View::Card | View::Image => return None,
         })
     }
 

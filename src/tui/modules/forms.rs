@@ -8,72 +8,72 @@ use super::shelf::Marked;
 use super::subject::Subject;
 use crate::reuse::{Join, Request};
 use crate::run::{check_name as check, slug};
-use crate::tui::message::{Job, Named};
+use crate::tui::message::{Job, ModuleName};
 use crate::tui::output;
 use crate::tui::widget::{Field, Form};
 
 /// An open form and its purpose.
 #[derive(Clone, Debug)]
-pub(super) enum Sheet {
+pub(super) enum OpenForm {
     /// Extract a module.
     Extract(Form),
     /// Export a module.
     Export(Form, String),
     /// Compose modules.
-    Compose(Form, Vec<Named>),
+    Compose(Form, Vec<ModuleName>),
     /// Replace a class by one of these modules.
-    Replace(Form, Vec<Named>),
+    Replace(Form, Vec<ModuleName>),
     /// Save the chosen classes as a named set.
     SaveSet(Form),
     /// Choose an image to classify.
-    Picture(Form),
+    Image(Form),
     /// Export the shown chart.
     Chart(Form),
 }
 
-impl Sheet {
+impl OpenForm {
     /// The form.
     pub fn form(&self) -> &Form {
         match self {
-            Sheet::Extract(form)
-            | Sheet::Export(form, _)
-            | Sheet::Compose(form, _)
-            | Sheet::Replace(form, _)
-            | Sheet::SaveSet(form)
-            | Sheet::Picture(form)
-            | Sheet::Chart(form) => form,
+            OpenForm::Extract(form)
+            | OpenForm::Export(form, _)
+            | OpenForm::Compose(form, _)
+            | OpenForm::Replace(form, _)
+            | OpenForm::SaveSet(form)
+            | OpenForm::Image(form)
+            | OpenForm::Chart(form) => form,
         }
     }
 
     /// The form, mutable.
     pub fn form_mut(&mut self) -> &mut Form {
         match self {
-            Sheet::Extract(form)
-            | Sheet::Export(form, _)
-            | Sheet::Compose(form, _)
-            | Sheet::Replace(form, _)
-            | Sheet::SaveSet(form)
-            | Sheet::Picture(form)
-            | Sheet::Chart(form) => form,
+            OpenForm::Extract(form)
+            | OpenForm::Export(form, _)
+            | OpenForm::Compose(form, _)
+            | OpenForm::Replace(form, _)
+            | OpenForm::SaveSet(form)
+            | OpenForm::Image(form)
+            | OpenForm::Chart(form) => form,
         }
     }
 
     /// Validates fields that depend on each other, after the field of this index changed.
     pub fn changed(&mut self, field: usize, subject: &Subject) {
         match self {
-            Sheet::Extract(form) => check_extract(form, subject),
-            Sheet::Export(form, module) => {
+            OpenForm::Extract(form) => check_extract(form, subject),
+            OpenForm::Export(form, module) => {
                 let name = format!("{}-{module}", subject.run);
                 output::changed(form, field, &name);
             }
-            Sheet::Compose(form, _) => check_compose(form),
-            Sheet::Replace(form, _) => {
+            OpenForm::Compose(form, _) => check_compose(form),
+            OpenForm::Replace(form, _) => {
                 if form.fields.get(field).is_some_and(|field| field.name == "class") {
                     let name = replaced_name(&form.value("class"));
                     form.set_text("name", &name);
                 }
             }
-            Sheet::SaveSet(_) | Sheet::Picture(_) | Sheet::Chart(_) => {}
+            OpenForm::SaveSet(_) | OpenForm::Image(_) | OpenForm::Chart(_) => {}
         }
     }
 }
@@ -241,7 +241,7 @@ fn check_compose(form: &mut Form) {
 }
 
 /// The job of a form for composing modules.
-pub(super) fn compose_job(form: &Form, modules: Vec<Named>) -> Job {
+pub(super) fn compose_job(form: &Form, modules: Vec<ModuleName>) -> Job {
     let join = join_of(form).0;
     let epochs = form.number("epochs").map(|epochs| epochs as usize);
     Job::Compose {
@@ -254,7 +254,7 @@ pub(super) fn compose_job(form: &Form, modules: Vec<Named>) -> Job {
 }
 
 /// The form for replacing a class. `chosen` is the initial class and index in `donors`.
-pub(super) fn replace(subject: &Subject, donors: &[Named], chosen: (usize, usize)) -> Form {
+pub(super) fn replace(subject: &Subject, donors: &[ModuleName], chosen: (usize, usize)) -> Form {
     let classes = subject.classes.names().to_vec();
     let class = classes.get(chosen.0).cloned().unwrap_or_default();
     let donors = donors.iter().map(|(run, module)| format!("{run}/{module}")).collect();
@@ -280,7 +280,7 @@ fn replaced_name(class: &str) -> String {
 }
 
 /// The job of a form for replacing a class.
-pub(super) fn replace_job(form: &Form, subject: &Subject, donors: &[Named]) -> Option<Job> {
+pub(super) fn replace_job(form: &Form, subject: &Subject, donors: &[ModuleName]) -> Option<Job> {
     let class = form.field("class")?.chosen()?;
     let donor = donors.get(form.field("donor")?.chosen()?)?.clone();
     Some(Job::Replace { run: subject.run.clone(), class, donor, name: form.value("name") })
@@ -313,7 +313,7 @@ pub(super) fn save_set(chosen: &[String], sets: &Sets) -> Form {
 }
 
 /// The form for the path of an image.
-pub(super) fn picture(path: &str) -> Form {
+pub(super) fn image(path: &str) -> Form {
     Form::new(
         "Classify an image",
         "classify",

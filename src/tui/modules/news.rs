@@ -11,7 +11,7 @@ use crate::run::{Event, Manifest, ModuleManifest};
 use crate::session::Command;
 use crate::tui::live::Live;
 use crate::tui::message::{Effect, Job, Reply, Shelf as Read};
-use crate::tui::say::Tone;
+use crate::tui::notices::Tone;
 use crate::tui::shared::Shared;
 
 impl Modules {
@@ -61,7 +61,7 @@ impl Modules {
         match event {
             Event::Epoch(record) => {
                 if let Some(subject) = &mut self.subject {
-                    subject.moments.add(record);
+                    subject.retention.add(record);
                 }
             }
             Event::Usage { .. } => {
@@ -157,7 +157,7 @@ impl Modules {
                 self.shelf.examined.insert(module.clone(), Some(found.clone()));
             }
             Reply::Predicted { run, module, image, index, found } if Some(run) == self.run.as_ref() => {
-                self.trial.answer((module, image.as_deref(), *index), found);
+                self.image.answer((module, image.as_deref(), *index), found);
             }
             Reply::Removed { run, module, done } if Some(run) == self.run.as_ref() => {
                 let said = |()| format!("deleted module {module} of {run}");
@@ -215,7 +215,7 @@ impl Modules {
             }
         }
         let Some(subject) = &mut self.subject else { return effects };
-        found.epochs.iter().for_each(|record| subject.moments.add(record));
+        found.epochs.iter().for_each(|record| subject.retention.add(record));
         subject.modules.clone_from(&found.modules);
         self.shelf.keep_in(subject);
         // Show the module just extracted, unless the user has moved on.

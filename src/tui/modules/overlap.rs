@@ -13,7 +13,7 @@ use crate::tui::widget::text;
 
 /// The order of rows and columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum MatrixOrder {
     /// By name; numeric names by value.
     #[default]
     Name,
@@ -26,7 +26,7 @@ pub(super) enum Order {
 /// State of the view.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Overlap {
-    pub order: Order,
+    pub order: MatrixOrder,
     /// Classes of the cell under the cursor.
     pub pair: (usize, usize),
     /// Whether the shared kernels of a pair are shown instead of the matrix.
@@ -35,21 +35,21 @@ pub(super) struct Overlap {
     pub scroll: usize,
 }
 
-impl Order {
+impl MatrixOrder {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            Order::Name => "by name",
-            Order::Size => "by size",
-            Order::Likeness => "by cluster",
+            MatrixOrder::Name => "by name",
+            MatrixOrder::Size => "by size",
+            MatrixOrder::Likeness => "by cluster",
         }
     }
 
-    fn next(self) -> Order {
+    fn next(self) -> MatrixOrder {
         match self {
-            Order::Name => Order::Size,
-            Order::Size => Order::Likeness,
-            Order::Likeness => Order::Name,
+            MatrixOrder::Name => MatrixOrder::Size,
+            MatrixOrder::Size => MatrixOrder::Likeness,
+            MatrixOrder::Likeness => MatrixOrder::Name,
         }
     }
 
@@ -57,16 +57,16 @@ impl Order {
     pub fn of(self, cuts: &Cuts, names: &[String]) -> Vec<usize> {
         let mut classes: Vec<usize> = (0..names.len()).collect();
         match self {
-            Order::Name => {
+            MatrixOrder::Name => {
                 classes.sort_by_cached_key(|&class| {
                     let name = names[class].to_lowercase();
                     (name.parse::<u64>().unwrap_or(u64::MAX), name)
                 });
             }
-            Order::Size => {
+            MatrixOrder::Size => {
                 classes.sort_by_key(|&class| std::cmp::Reverse(cuts.modules.masks[class].count_ones(..)));
             }
-            Order::Likeness => classes = cuts.likeness().to_vec(),
+            MatrixOrder::Likeness => classes = cuts.likeness().to_vec(),
         }
         classes
     }

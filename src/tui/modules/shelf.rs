@@ -10,7 +10,7 @@ use crate::run::ModuleManifest;
 use crate::spec::Cost;
 use crate::tui::action::Action;
 use crate::tui::hits::Target;
-use crate::tui::message::{Examination, Named};
+use crate::tui::message::{Examination, ModuleName};
 use crate::tui::theme::Role;
 use crate::tui::widget::{Selection, text};
 
@@ -38,7 +38,7 @@ pub(super) struct Marked {
 
 impl Marked {
     /// Its run and name.
-    pub fn named(&self) -> Named {
+    pub fn named(&self) -> ModuleName {
         (self.module.run.clone(), self.module.name.clone())
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::classes::Classes;
-use super::moments::Moments;
 use super::prospect::{Cuts, Prospect, Source};
+use super::retention_history::RetentionHistory;
 use crate::modular::{TrackedLayer, masked_layers};
 use crate::preset;
 use crate::run::{Manifest, ModuleManifest};
@@ -31,7 +31,7 @@ pub(super) struct Subject {
     /// The layers with masks.
     pub layers: Vec<TrackedLayer>,
     /// Retention per epoch.
-    pub moments: Moments,
+    pub retention: RetentionHistory,
     /// Its extracted modules.
     pub modules: Vec<Shelved>,
     threshold: f64,
@@ -72,7 +72,7 @@ impl Subject {
             whole: Cost::of(&manifest.network).map_err(sentence)?,
             counts: if layers.is_empty() { Counts::NoMasks } else { Counts::AfterEpoch },
             layers,
-            moments: Moments::default(),
+            retention: RetentionHistory::default(),
             modules: Vec::new(),
             threshold: manifest.preset.modules.threshold,
             cuts: None,

@@ -40,7 +40,7 @@ pub(super) fn draw(screen: &Modules, shared: &Shared, area: Rect, buffer: &mut B
         None => nothing(screen, &mut paint, area),
     }
     match &screen.popup {
-        Some(Popup::Sheet(sheet)) => sheet.form().view(paint.look, area, paint.buffer, paint.hits),
+        Some(Popup::Form(open)) => open.form().view(paint.look, area, paint.buffer, paint.hits),
         Some(Popup::Delete(dialog, _)) => dialog.view(paint.look, area, paint.buffer, paint.hits),
         Some(Popup::Sets(selection)) => sets(screen, selection, &mut paint, area),
         None => {}
@@ -190,7 +190,7 @@ fn right(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint
         return;
     }
     let below = match screen.view {
-        View::Card | View::Trial => area,
+        View::Card | View::Image => area,
         _ => head(subject, shared, paint, area),
     };
     view(screen, subject, shared, screen.view, paint, below);
@@ -242,7 +242,7 @@ fn view(screen: &Modules, subject: &Subject, shared: &Shared, view: View, paint:
         View::Kernels => format!("firing frequency of kernels in {layer}"),
         View::Card if screen.shelf.marked.len() >= 2 => "comparison".to_owned(),
         View::Card => "extracted module".to_owned(),
-        View::Trial => "classify an image".to_owned(),
+        View::Image => "classify an image".to_owned(),
     };
     let focused = screen.pane == Pane::View && screen.view == view;
     paint.focused = focused;
@@ -257,7 +257,7 @@ fn view(screen: &Modules, subject: &Subject, shared: &Shared, view: View, paint:
         View::Retention => screen.retention.view(subject, screen.layer, paint, inner),
         View::Kernels => screen.kernels.view(subject, screen.layer, paint, inner),
         View::Card => card(screen, subject, shared, paint, inner),
-        View::Trial => screen.trial.view(paint, inner),
+        View::Image => screen.image.view(paint, inner),
     }
 }
 

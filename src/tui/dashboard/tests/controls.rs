@@ -37,7 +37,7 @@ fn the_keys_of_a_session_send_its_commands() {
 #[test]
 fn a_single_step_is_for_a_paused_run() {
     let bench = Bench::training("digits", 40);
-    let why = bench.dashboard.refuses(Action::StepOnce, &bench.shared).unwrap();
+    let why = bench.dashboard.refusal(Action::StepOnce, &bench.shared).unwrap();
     assert!(why.contains("pause it with p"), "{why}");
 }
 
@@ -61,7 +61,7 @@ fn without_a_session_controls_say_why_and_resume_is_offered() {
     assert!(bench.text(80, 24).contains("Reading old"));
     bench.read(history("old", "digits", None, 400));
     for action in [Action::SliderUp, Action::Checkpoint, Action::StopTraining, Action::EditSlider] {
-        let why = bench.dashboard.refuses(action, &bench.shared).unwrap();
+        let why = bench.dashboard.refusal(action, &bench.shared).unwrap();
         assert!(why.contains("p resumes it"), "{why}");
     }
     bench.act(Action::PauseResume);
@@ -167,7 +167,7 @@ fn the_chart_that_has_the_keys_is_exported() {
 #[test]
 fn the_value_under_the_cursor_is_copied() {
     let mut bench = Bench::training("digits", 100);
-    assert!(bench.dashboard.refuses(Action::CopyValue, &bench.shared).is_some());
+    assert!(bench.dashboard.refusal(Action::CopyValue, &bench.shared).is_some());
     bench.act(Action::Bottom);
     bench.act(Action::CopyValue);
     let Some(Effect::Copy(text)) = bench.effects.last() else { panic!("{:?}", bench.effects) };

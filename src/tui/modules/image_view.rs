@@ -13,7 +13,7 @@ use crate::tui::widget::text;
 
 /// State of the view.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trial {
+pub(super) struct ImageView {
     /// The module.
     pub module: Option<String>,
     /// The image file; `None` for the run's test images.
@@ -26,7 +26,7 @@ pub(super) struct Trial {
     pub waiting: bool,
 }
 
-impl Trial {
+impl ImageView {
     /// The job for the current module and image.
     #[must_use]
     pub fn ask(&mut self, run: &str) -> Option<Job> {
