@@ -68,7 +68,7 @@ fn main() {
         let forward = median(rounds, || conv.forward(&x, None, None, &mut y, &mut scratch));
         let wants = cin > 3;
         let backward = median(rounds, || {
-            conv.backward(&x, &dy, None, wants.then_some(&mut dx[..]), &mut dw, &mut scratch)
+            conv.backward(&x, &dy, None, wants.then_some(&mut dx[..]), Some(&mut dw), &mut scratch)
         });
         print!("{name:<20} {prepare:>8.2} {forward:>8.2} {backward:>8.2}  ");
         for density in DENSITIES.into_iter().filter(|_| wants) {
@@ -81,7 +81,7 @@ fn main() {
             }
             let forward = median(rounds, || conv.forward(&x, Some(&active), None, &mut y, &mut scratch));
             let backward = median(rounds, || {
-                conv.backward(&x, &dy, Some(&active), Some(&mut dx), &mut dw, &mut scratch);
+                conv.backward(&x, &dy, Some(&active), Some(&mut dx), Some(&mut dw), &mut scratch);
             });
             print!(" {forward:>7.2} {backward:>7.2}");
         }

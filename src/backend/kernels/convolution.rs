@@ -145,8 +145,8 @@ impl ConvKernel {
         Work::new(&self.plan, batch, sets, purpose, scratch).forward(weights, x, to);
     }
 
-    /// The gradients of x and w from that of y. `dw` `[cout, cin, kernel, kernel]` and `dx`, if wanted, are
-    /// overwritten; `dx` is zero at inactive channels.
+    /// The gradients of x and w from that of y. `dw` `[cout, cin, kernel, kernel]` and `dx` are overwritten, as far as
+    /// they are wanted; `dx` is zero at inactive channels.
     ///
     /// # Panics
     ///
@@ -157,14 +157,15 @@ impl ConvKernel {
         dy: &[f32],
         active: Option<&Active>,
         dx: Option<&mut [f32]>,
-        dw: &mut [f32],
+        dw: Option<&mut [f32]>,
         scratch: &mut Scratch,
     ) {
         let batch = self.batch(x);
         assert_eq!(batch * self.shape().output_len(), dy.len(), "the size of the output's gradient");
         assert!(dx.as_ref().is_none_or(|dx| dx.len() == x.len()), "the size of the input's gradient");
         let s = &self.plan.shape;
-        assert_eq!(dw.len(), s.cout * s.cin * s.kernel * s.kernel, "the size of the weights' gradient");
+        let weights_len = s.cout * s.cin * s.kernel * s.kernel;
+        assert!(dw.as_ref().is_none_or(|dw| dw.len() == weights_len), "the size of the weights' gradient");
         let weights = self.blocks();
         let (x, dy) = (Shared(x.as_ptr().cast_mut()), Shared(dy.as_ptr().cast_mut()));
         let gradients = Gradients { dx: dx.map(|dx| Shared(dx.as_mut_ptr())), dw };

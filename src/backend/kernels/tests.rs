@@ -67,7 +67,7 @@ impl Case {
         let [y, dx, dw] = &mut results;
         kernel.prepare(&self.weight);
         kernel.forward(&self.x, active.as_ref(), None, y, scratch);
-        kernel.backward(&self.x, &self.dy, active.as_ref(), Some(dx), dw, scratch);
+        kernel.backward(&self.x, &self.dy, active.as_ref(), Some(dx), Some(dw), scratch);
         results
     }
 

@@ -15,7 +15,7 @@ use super::{Active, Scratch};
 /// Where gradients go.
 pub(super) struct Gradients<'a> {
     pub dx: Option<Shared>,
-    pub dw: &'a mut [f32],
+    pub dw: Option<&'a mut [f32]>,
 }
 
 /// What a pass is for.
@@ -231,7 +231,8 @@ impl<'a> Work<'a> {
             for index in first..last {
                 // SAFETY: as in `forward`.
                 unsafe {
-                    let dw = (self.dw.at(crew * len), index == first);
+                    let wanted = gradients.dw.is_some();
+                    let dw = wanted.then_some((self.dw.at(crew * len), index == first));
                     self.backward_chunk(
                         worker,
                         self.nth(index),
@@ -244,7 +245,9 @@ impl<'a> Work<'a> {
             }
         });
         let plan = (self.plan, self.crews * self.threads);
-        weights::transform_back(plan, (self.dw, crews), gradients.dw, self.own);
+        if let Some(dw) = gradients.dw {
+            weights::transform_back(plan, (self.dw, crews), dw, self.own);
+        }
     }
 
     unsafe fn backward_chunk(
@@ -254,23 +257,26 @@ impl<'a> Work<'a> {
         weights: Shared,
         [x, dy]: [Shared; 2],
         active: Option<&Active>,
-        (dx, (dw, fresh)): (Option<Shared>, (*mut f32, bool)),
+        (dx, dw): (Option<Shared>, Option<(*mut f32, bool)>),
     ) {
         let (images, outs) = (self.images(x, Side::Input), self.images(dy, Side::Output));
         let pass = self.pass(crew, chunk, images, outs);
-        let (all, dw) = ((0, self.plan.grid[0]), Shared(dw));
+        let (all, weighs) = ((0, self.plan.grid[0]), dw.is_some());
         // SAFETY: the caller's promise; the two products read the same planes and write to different ones.
         unsafe {
             parallel(self.threads, chunk.samples, |worker, index| {
                 let position = chunk.first + index;
-                if !self.direct.input {
+                if !self.direct.input && weighs {
                     pass.to_points(worker, (images, Side::Input, pass.input), chunk, position, all);
                 }
                 if !self.direct.output {
                     pass.to_points(worker, (outs, Side::Output, pass.output), chunk, position, all);
                 }
             });
-            each(self.threads, pass.correlate_jobs(), |_, at| pass.correlate((dw, fresh), chunk, at));
+            if let Some((dw, fresh)) = dw {
+                let dw = Shared(dw);
+                each(self.threads, pass.correlate_jobs(), |_, at| pass.correlate((dw, fresh), chunk, at));
+            }
             let Some(dx) = dx else { return };
             let images = self.images(dx, Side::Input);
             let planes = match self.direct.gradient {
