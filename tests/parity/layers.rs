@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::tensor::Tensor;
 use cleave::backend::Training;
-use cleave::network::{Network, weights::MaskGenerator};
+use cleave::network::{Network, PassMasks, weights::MaskGenerator};
 use cleave::random::{Draws, Stream};
 use cleave::spec::{Array, Conv, Init, Spec, Stage, State};
 
@@ -49,17 +49,19 @@ pub fn masked_conv_bn<B: Training>(fixture: &Fixture, device: &B::Device, report
         let network = Network::<B>::new(spec, &state, device).unwrap();
         let mut network = network.with_arithmetic(arithmetic::<B>(device));
         let x = fixture.tensor::<B, 4>(&key("x"), device).require_grad();
-        let output = network.forward_train(x.clone(), &Draws::new(0, Stream::Dropout, 0));
+        let draws = Draws::new(0, Stream::Dropout, 0);
+        let pass = network.forward_train(x.clone(), &PassMasks::default(), &draws);
+        let output = pass.output().clone();
         let flat = |tensor: &Tensor<B, 2>| Array::from_tensor(tensor.clone()).values;
         report.close(&key("out"), &flat(&output.logits), fixture.values(&key("out")), 1e-4);
-        report.close(&key("mask"), &flat(&output.masks[0]), fixture.values(&key("mask")), 1e-4);
+        report.close(&key("mask"), &flat(&output.observed[0]), fixture.values(&key("mask")), 1e-4);
 
         let upstream = fixture.tensor::<B, 4>(&key("upstream"), device).flatten(1, 3);
         let upstream_mask = fixture.tensor(&key("upstream_mask"), device);
-        let loss = (output.logits * upstream).sum() + (output.masks[0].clone() * upstream_mask).sum();
+        let loss = (output.logits * upstream).sum() + (output.observed[0].clone() * upstream_mask).sum();
         let gradients = loss.backward();
         let grad_x = Array::from_tensor(x.grad(&gradients).unwrap()).values;
-        let gradients = network.gradients(gradients);
+        let gradients = network.gradients(vec![pass], gradients);
         let parameters = network.named_gradients(&gradients).0;
         let mut pairs = vec![(key("grad_x"), grad_x, fixture.values(&key("grad_x")))];
         for (name, ours) in parameters {
@@ -75,7 +77,7 @@ pub fn masked_conv_bn<B: Training>(fixture: &Fixture, device: &B::Device, report
         }
         let output = network.forward(x);
         report.close(&key("eval_out"), &flat(&output.logits), fixture.values(&key("eval_out")), 1e-4);
-        report.close(&key("eval_mask"), &flat(&output.masks[0]), fixture.values(&key("eval_mask")), 1e-4);
+        report.close(&key("eval_mask"), &flat(&output.observed[0]), fixture.values(&key("eval_mask")), 1e-4);
     }
 }
 
