@@ -1,15 +1,15 @@
-//! What takes the keys in place of a screen, and which keys it takes: what the key bar says meanwhile.
+//! Input modes that receive all keys instead of the screen, and the keys that the key bar lists for each.
 
-/// Something that takes all keys.
+/// An input mode that receives all keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prompt {
-    /// Fields to fill in.
+    /// A form.
     Form,
     /// A question with buttons.
     Dialog,
-    /// A text that says what is shown.
+    /// A filter being typed.
     Filter,
-    /// Something to choose, or to delete.
+    /// The list of saved sets of classes.
     Sets,
     /// The help page.
     Help,
@@ -18,17 +18,17 @@ pub enum Prompt {
 }
 
 impl Prompt {
-    /// Its keys, and what they do in a word or two.
+    /// Its keys, each with a short label.
     pub fn keys(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Prompt::Form => {
-                &[("ctrl-s", "done"), ("tab", "next field"), ("left right", "choose"), ("esc", "cancel")]
+                &[("ctrl-s", "submit"), ("tab", "next field"), ("left right", "choose"), ("esc", "cancel")]
             }
-            Prompt::Dialog => &[("enter", "do it"), ("left right", "another button"), ("esc", "cancel")],
-            Prompt::Filter => &[("enter", "keep the filter"), ("esc", "show all")],
-            Prompt::Sets => &[("enter", "take"), ("d", "delete"), ("esc", "close")],
+            Prompt::Dialog => &[("enter", "accept"), ("left right", "select button"), ("esc", "cancel")],
+            Prompt::Filter => &[("enter", "apply filter"), ("esc", "clear filter")],
+            Prompt::Sets => &[("enter", "load"), ("d", "delete"), ("esc", "close")],
             Prompt::Help => &[("up down", "scroll"), ("esc", "close")],
-            Prompt::Palette => &[("enter", "do it"), ("up down", "choose"), ("esc", "close")],
+            Prompt::Palette => &[("enter", "run"), ("up down", "select"), ("esc", "close")],
         }
     }
 }

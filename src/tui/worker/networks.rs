@@ -53,7 +53,7 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
             });
             Reply::Timed(trial, timed)
         }
-        other => Reply::Done(Err(format!("no work for networks: {other:?}"))),
+        other => Reply::Done(Err(format!("not a network job: {other:?}"))),
     }
 }
 
@@ -98,14 +98,14 @@ fn examine(context: &Context, run: &str, name: &str) -> Result<Examination, Stri
     let module = module(&run, name)?;
     let whole = match run.load(module.manifest.step) {
         Ok(checkpoint) => checkpoint,
-        // The checkpoint that it was taken from may be gone; latency does not depend on weights.
+        // The module's own checkpoint may have been deleted; latency does not depend on weights.
         Err(_) => run.newest_whole().map_err(text)?.checkpoint,
     };
     let images = images(context, &module.manifest)?;
     reuse::examine(&run.manifest, &whole, &module, &images, context.device()?).map_err(text)
 }
 
-/// The test pictures of a module.
+/// The test images of a module's classes.
 fn images(context: &Context, module: &ModuleManifest) -> Result<Images, String> {
     let archives = context.paths.archives();
     reuse::test_images(module, &context.store, |run| context.data.of(run, &archives)).map_err(text)
@@ -135,18 +135,18 @@ fn predict(
     Ok(Prediction { name, truth, shape: manifest.input, pixels, probabilities })
 }
 
-/// The `index`-th test picture of the module, counted round and round.
+/// The module's test image at `index`, modulo their number.
 fn test_picture(
     images: &Images,
     manifest: &ModuleManifest,
     index: usize,
 ) -> Result<(String, Option<String>, Vec<u8>), String> {
     if images.is_empty() {
-        return Err("the test split has no picture of the module's classes".into());
+        return Err("the test split has no image of the module's classes".into());
     }
     let picture = index % images.len();
     let truth = images.labels.get(picture).and_then(|label| manifest.classes.get(*label as usize)).cloned();
-    let name = format!("test picture {} of {}", picture + 1, images.len());
+    let name = format!("test image {} of {}", picture + 1, images.len());
     Ok((name, truth, images.select(&[picture]).pixels))
 }
 
@@ -186,7 +186,7 @@ fn write(
         "tensorboard" => return records(&run, Records::Tensorboard, to),
         "csv" => return records(&run, Records::Csv, to),
         "json" => return records(&run, Records::Json, to),
-        other => return Err(format!("there is no format {other}")),
+        other => return Err(format!("unknown format {other}")),
     };
     let package = match name {
         Some(name) => Package::of_module(module(&run, name)?),
@@ -196,15 +196,15 @@ fn write(
     let package = if export.fold_norm { package.fold_batch_norm().map_err(text)? } else { package };
     let encoded = form.encode::<Cpu>(&package, &cpu_device()).map_err(text)?;
     encoded.write(to, false).map_err(text)?;
-    Ok(format!("{} is in {}", package.name(), to.display()))
+    Ok(format!("wrote {} to {}", package.name(), to.display()))
 }
 
-/// Writes what was recorded of a run.
+/// Writes the records of a run.
 fn records(run: &Run, records: Records, to: &Path) -> Result<String, String> {
     let history = History::read(run).map_err(text)?;
     let written = records.write(&history, to, false).map_err(text)?;
     let (run, files) = (&run.manifest.id, written.files.len());
-    let mut said = format!("the records of {run} are in {}: {files} files", written.directory.display());
+    let mut said = format!("wrote the records of {run} to {}: {files} files", written.directory.display());
     history.problems.iter().for_each(|problem| said.push_str(&format!("; {problem}")));
     Ok(said)
 }

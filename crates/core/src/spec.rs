@@ -1,0 +1,29 @@
+//! Networks as data: what a network is, what it costs, and its weights on the host. No tensor, no device.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `stages` | the stages of a [`Spec`] |
+//! | `walk` | shapes, names of layers and checks, found on the way through a spec |
+//! | `sites` | places whose units can be observed, kept or cut |
+//! | `error` | why no network can be built from a spec |
+//! | `bounds` | how large a spec may be |
+//! | `architecture` | the published networks as specs |
+//! | `cost` | parameters, kernels and multiply-accumulates of a spec |
+//! | `state` | weights on the host, their initial values, safetensors |
+
+pub mod architecture;
+mod bounds;
+mod cost;
+mod error;
+mod sites;
+mod stages;
+mod state;
+mod walk;
+
+pub use architecture::Architecture;
+pub use cost::Cost;
+pub use error::SpecError;
+pub use sites::{Site, SiteKind};
+pub use stages::{Conv, Init, Join, NORM_EPSILON, Residual, Spec, Stage};
+pub use state::{Array, Role, Slot, State, StateError};
+pub use walk::{Layer, LayerKind, Shape, branch_shapes};
