@@ -21,7 +21,6 @@ use crate::tui::widget::{Input, Selection};
 const NOTCH: f64 = 0.05;
 /// Threshold step of the arrow keys.
 const FINE: f64 = 0.01;
-
 /// Pane number of the list of saved sets.
 pub(super) const SETS: usize = 9;
 
