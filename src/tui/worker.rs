@@ -117,7 +117,7 @@ impl Job {
             Job::Runs => Reply::Runs(Err(why)),
             Job::History { run, until, .. } => Reply::History { run, until, found: Err(why) },
             Job::Checkpoints(run) => Reply::Checkpoints(run, Err(why)),
-            Job::Shelf(run) => Reply::Shelf(run, Err(why)),
+            Job::RunModules(run) => Reply::RunModules(run, Err(why)),
             Job::Usage { run, .. } => Reply::Usage { run, found: Err(why) },
             Job::Presets => Reply::Presets(Err(why)),
             Job::Preset { name, set } => Reply::Preset { name, set, card: Err(why) },

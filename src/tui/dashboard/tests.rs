@@ -19,7 +19,7 @@ use crate::tui::curves::Logs;
 use crate::tui::curves::tests::{epoch, manifest, steps};
 use crate::tui::keymap::Keymap;
 use crate::tui::live::Live;
-use crate::tui::message::{Job, Load, Past, RunRow};
+use crate::tui::message::{Job, Load, LoadedCurves, RunRow};
 use crate::tui::theme::{Charset, Depth, Theme};
 
 /// Steps of an epoch, and of a run.
@@ -123,7 +123,7 @@ impl Bench {
         let run = logs.manifest.id.clone();
         let smoothing = self.dashboard.axes.smoothing();
         let until = self.dashboard.runs.goes_on_from(&run).unwrap_or(u64::MAX);
-        let found = Ok(Arc::new(Past::of(logs, until, smoothing)));
+        let found = Ok(Arc::new(LoadedCurves::of(logs, until, smoothing)));
         let reply = Reply::History { run, until, found };
         let effects = self.dashboard.reply(&reply, &mut self.shared);
         self.effects.extend(effects);

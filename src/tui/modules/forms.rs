@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::module_list::Marked;
 use super::paint::percent;
 use super::sets::Sets;
-use super::shelf::Marked;
 use super::subject::Subject;
 use crate::reuse::{Join, Request};
 use crate::run::{check_name as check, slug};
@@ -171,7 +171,7 @@ fn base_name(subject: &Subject) -> String {
     })
 }
 
-fn free_name(modules: &[super::subject::Shelved], base: &str) -> String {
+fn free_name(modules: &[super::subject::ListedModule], base: &str) -> String {
     let numbered = (2..).map(|number: u64| format!("{base}-{number}"));
     let mut names = std::iter::once(base.to_owned()).chain(numbered);
     names.find(|name| modules.iter().all(|(other, _)| other != name)).unwrap_or_default()

@@ -13,7 +13,7 @@ use crate::tui::action::Action;
 use crate::tui::keymap::Keymap;
 
 /// Name and manifest of a module, or why it cannot be read.
-pub(super) type Shelved = (String, Result<ModuleManifest, String>);
+pub(super) type ListedModule = (String, Result<ModuleManifest, String>);
 
 /// The shown run.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) struct Subject {
     /// Retention per epoch.
     pub retention: RetentionHistory,
     /// Its extracted modules.
-    pub modules: Vec<Shelved>,
+    pub modules: Vec<ListedModule>,
     threshold: f64,
     counts: Counts,
     cuts: Option<(f64, Result<Cuts, String>)>,

@@ -19,7 +19,7 @@ use crate::tui::action::Action;
 use crate::tui::hits::{Hits, Target};
 use crate::tui::keymap::Keymap;
 use crate::tui::live::Live;
-use crate::tui::message::{Effect, Job, Load, Reply, Shelf};
+use crate::tui::message::{Effect, Job, Load, Reply, RunModules};
 use crate::tui::shared::Shared;
 use crate::tui::theme::{Charset, Depth, Theme};
 
@@ -118,17 +118,17 @@ pub(in crate::tui) fn module(manifest: &Manifest, name: &str, classes: &[usize])
     }
 }
 
-pub(super) fn shelved(manifest: &Manifest, modules: &[ModuleManifest]) -> Shelf {
-    let mut shelved: Vec<_> =
+pub(super) fn run_modules(manifest: &Manifest, modules: &[ModuleManifest]) -> RunModules {
+    let mut run_modules: Vec<_> =
         modules.iter().map(|module| (module.name.clone(), Ok(module.clone()))).collect();
-    shelved.push(("broken".into(), Err("module.toml is damaged: it was changed".into())));
-    Shelf {
+    run_modules.push(("broken".into(), Err("module.toml is damaged: it was changed".into())));
+    RunModules {
         manifest: manifest.clone(),
         epochs: (1..=3)
             .map(|n| epoch(n, &usage(manifest)))
             .filter(|_| manifest.network.convs().any(|conv| conv.masked))
             .collect(),
-        modules: shelved,
+        modules: run_modules,
     }
 }
 
@@ -171,7 +171,10 @@ impl Stage {
             stage.event(Event::Usage { step: 100 * n, usage: usage.clone() });
         }
         let modules = [module(&stage.manifest, "cat-dog", &[0, 1]), module(&stage.manifest, "rest", &[2, 3])];
-        stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&stage.manifest, &modules)))));
+        stage.reply(Reply::RunModules(
+            "digits-1".into(),
+            Ok(Arc::new(run_modules(&stage.manifest, &modules))),
+        ));
         stage.effects.clear();
         stage
     }

@@ -1,13 +1,13 @@
 //! What a person may rely on at the modules screen.
 
-mod shelf;
+mod module_list;
 
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 
-use super::testing::{Stage, epoch, manifest, module, shelved, usage};
+use super::testing::{Stage, epoch, manifest, module, run_modules, usage};
 use super::*;
 use crate::modular::{jaccard, module_cost};
 use crate::reuse::Request;
@@ -45,9 +45,9 @@ fn the_module_in_sight_has_the_numbers_that_the_counts_give() {
 fn a_finished_run_is_read_then_counted() {
     let manifest = manifest(Architecture::Tiny, 4, true);
     let mut stage = Stage::opened(manifest.clone());
-    assert!(stage.wants(Job::Shelf("digits-1".into())));
+    assert!(stage.wants(Job::RunModules("digits-1".into())));
     assert!(stage.text(80, 24).contains("Reading digits-1"));
-    stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&manifest, &[])))));
+    stage.reply(Reply::RunModules("digits-1".into(), Ok(Arc::new(run_modules(&manifest, &[])))));
     assert!(stage.wants(Job::Usage { run: "digits-1".into(), step: None }));
     assert!(stage.text(80, 24).contains("Counting the kernel usage"));
     let found = (300, Arc::new(usage(&manifest)), Arc::new(manifest.network.clone()));
@@ -60,10 +60,10 @@ fn a_finished_run_is_read_then_counted() {
 fn what_another_run_answers_is_passed_over() {
     let manifest = manifest(Architecture::Tiny, 4, true);
     let mut stage = Stage::opened(manifest.clone());
-    stage.reply(Reply::Shelf("other".into(), Ok(Arc::new(shelved(&manifest, &[])))));
+    stage.reply(Reply::RunModules("other".into(), Ok(Arc::new(run_modules(&manifest, &[])))));
     assert!(stage.screen.subject.is_none());
     let modules = [module(&manifest, "cat-sea-lion", &[0, 1])];
-    stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&manifest, &modules)))));
+    stage.reply(Reply::RunModules("digits-1".into(), Ok(Arc::new(run_modules(&manifest, &modules)))));
     stage.act(&[Action::NextPane, Action::NextPane, Action::Accept]);
     let found = Examination {
         confusion: vec![vec![9, 1], vec![0, 10]],
@@ -108,7 +108,7 @@ fn of_two_views_side_by_side_the_one_with_the_keys_is_exported() {
 fn a_run_without_masks_says_so_and_what_to_do() {
     let manifest = manifest(Architecture::Tiny, 4, false);
     let mut stage = Stage::opened(manifest.clone());
-    stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&manifest, &[])))));
+    stage.reply(Reply::RunModules("digits-1".into(), Ok(Arc::new(run_modules(&manifest, &[])))));
     assert!(!stage.jobs().iter().any(|job| matches!(job, Job::Usage { .. })));
     let text = stage.text(120, 40);
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -209,9 +209,9 @@ fn an_extraction_goes_to_the_session_and_its_result_is_shown() {
     assert_eq!(stage.shared.live.as_ref().unwrap().pending.len(), 1);
     assert!(stage.text(80, 24).contains("extracting cat-sea-lion"));
     stage.event(Event::Extracted { step: 250, revision: 1, module: "cat-sea-lion".into() });
-    assert!(stage.wants(Job::Shelf("digits-1".into())));
+    assert!(stage.wants(Job::RunModules("digits-1".into())));
     let modules = [module(&stage.manifest, "cat-sea-lion", &[0, 1])];
-    stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&stage.manifest, &modules)))));
+    stage.reply(Reply::RunModules("digits-1".into(), Ok(Arc::new(run_modules(&stage.manifest, &modules)))));
     assert!(stage.wants(Job::Examine { run: "digits-1".into(), module: "cat-sea-lion".into() }));
     let found = Examination {
         confusion: vec![vec![9, 1], vec![0, 10]],
@@ -301,7 +301,7 @@ fn deleting_asks_and_keeping_is_what_enter_chooses() {
     assert!(stage.jobs().is_empty(), "what else was done is no answer to it");
     let (run, module) = ("digits-1".into(), "cat-dog".into());
     stage.reply(Reply::Removed { run, module, done: Ok(()) });
-    assert!(stage.wants(Job::Shelf("digits-1".into())));
+    assert!(stage.wants(Job::RunModules("digits-1".into())));
 }
 
 #[test]
@@ -517,7 +517,9 @@ fn news(stage: &mut Stage, which: u8) {
         2 => stage.event(Event::Extracted { step: 1, revision: 1, module: "cat-dog".into() }),
         3 => stage.event(Event::Refused { step: 1, revision: 1, why: "no".into() }),
         4 => stage.event(Event::Stopped { step: 901 }),
-        5 => stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&stage.manifest, &[]))))),
+        5 => {
+            stage.reply(Reply::RunModules("digits-1".into(), Ok(Arc::new(run_modules(&stage.manifest, &[])))))
+        }
         6 => stage.reply(Reply::Sets(Ok([("a".to_owned(), vec!["cat".to_owned()])].into()))),
         7 => stage.reply(Reply::Predicted {
             run: "digits-1".into(),

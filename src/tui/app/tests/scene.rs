@@ -18,7 +18,7 @@ use crate::tui::curves::Logs;
 use crate::tui::curves::tests::{self as curves, manifest as run_of};
 use crate::tui::keymap::Keymap;
 use crate::tui::message::{
-    Effect, Job, Launch, Load, Msg, Past, Prediction, PresetSummary, Reply, RunRow, Shelf,
+    Effect, Job, Launch, Load, LoadedCurves, Msg, Prediction, PresetSummary, Reply, RunModules, RunRow,
 };
 use crate::tui::modules::testing as modules;
 use crate::tui::settings::Settings;
@@ -229,17 +229,19 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
         Job::Runs if lucky => Reply::Runs(Ok(rows())),
         Job::Runs => Reply::Runs(Err(no())),
         Job::History { run, until, smoothing } => {
-            let past = || Arc::new(Past::of(logs(run), *until, *smoothing));
+            let loaded = || Arc::new(LoadedCurves::of(logs(run), *until, *smoothing));
             Reply::History {
                 run: run.clone(),
                 until: *until,
-                found: if lucky { Ok(past()) } else { Err(no()) },
+                found: if lucky { Ok(loaded()) } else { Err(no()) },
             }
         }
         Job::Checkpoints(run) => {
             Reply::Checkpoints(run.clone(), if lucky { Ok(logs(run).checkpoints) } else { Err(no()) })
         }
-        Job::Shelf(run) => Reply::Shelf(run.clone(), if lucky { Ok(shelf(run)) } else { Err(no()) }),
+        Job::RunModules(run) => {
+            Reply::RunModules(run.clone(), if lucky { Ok(run_modules(run)) } else { Err(no()) })
+        }
         Job::RemoveModule { run, module } => {
             let done = if lucky { Ok(()) } else { Err(no()) };
             Reply::Removed { run: run.clone(), module: module.clone(), done }
@@ -334,11 +336,11 @@ fn logs(run: &str) -> Logs {
     }
 }
 
-fn shelf(run: &str) -> Arc<Shelf> {
+fn run_modules(run: &str) -> Arc<RunModules> {
     let Logs { manifest, epochs, .. } = logs(run);
     let module = modules::module(&manifest, "pair", &[0, 1]);
     let modules = vec![("pair".into(), Ok(module)), ("broken".into(), Err("module.toml is damaged".into()))];
-    Arc::new(Shelf { manifest, epochs, modules })
+    Arc::new(RunModules { manifest, epochs, modules })
 }
 
 /// Runs of every kind.
