@@ -15,7 +15,7 @@ use cleave::method::{Average, host_losses};
 use cleave::modular::{Selection, slice};
 use cleave::network::Network;
 use cleave::random::{Stream, generator};
-use cleave::run::{Best, CheckpointInfo, Event};
+use cleave::run::{Best, CheckpointInfo, EpochSums, Event};
 use cleave::session::{Change, Command, Schedule, Session, Setting};
 use cleave::spec::{Array, Conv, Cost, Init, LayerKind, Residual, Role, Spec, Stage, State};
 use common::{Home, begin, outcome, play, reopen, train};
@@ -161,12 +161,13 @@ fn a_checkpoint_is_read_as_it_was_written_to_the_last_bit() {
         values.zip(odd.iter().cycle()).for_each(|(value, odd)| *value += odd * rng.random::<f32>());
         checkpoint.velocity = checkpoint.weights.clone();
         checkpoint.velocity.0.pop_last();
+        checkpoint.method = checkpoint.velocity.clone();
         checkpoint.step = seed;
         checkpoint.info = CheckpointInfo {
             loss_weights: [("alpha".to_owned(), rng.random()), ("beta".to_owned(), 1e-300)].into(),
             learning_rate: Some(rng.random()),
             best: Some(Best { step: 3, accuracy: rng.random() }),
-            epoch_sums: odd.iter().map(|odd| odd * rng.random::<f32>()).collect(),
+            epoch_sums: EpochSums::Named(odd.iter().map(|odd| (odd.to_string(), f64::from(*odd) / 3.0)).collect()),
             seconds: rng.random(),
         };
         job.writer.save_checkpoint(&checkpoint, None).unwrap();

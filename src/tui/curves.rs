@@ -189,7 +189,7 @@ impl Curves {
             run: manifest.id.clone(),
             parent: manifest.parent.clone(),
             imported: None,
-            modular: method.wants_masks(),
+            modular: method.is_modular(),
             parts: std::iter::once(cross_entropy).chain(weighted).collect(),
             seconds: History::new(),
             changes: Vec::new(),
