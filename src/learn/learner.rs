@@ -1,7 +1,6 @@
 //! The training step, shared by modular training and the fine-tuning of modules.
 
 use burn::tensor::Tensor;
-use rand_chacha::ChaCha8Rng;
 
 use super::optimiser::Sgd;
 use super::pass::{Passed, Work};
@@ -9,6 +8,7 @@ use super::sums::{Sums, sum_names};
 use crate::backend::Training;
 use crate::method::{MethodConfig, MethodState, Progress, StepInfo};
 use crate::network::{Gradients, Network};
+use crate::random::Draws;
 
 /// A network with what it takes to improve it: on one device, or on several that share each batch.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl<B: Training> Learner<B> {
         batch: Vec<Share<B>>,
         (method, state): (&MethodConfig, &mut MethodState),
         rate: f64,
-        dropout: &mut ChaCha8Rng,
+        draws: &Draws,
     ) -> Sums<B::InnerBackend> {
         let labels: Vec<u32> = batch.iter().flat_map(|share| &share.labels).copied().collect();
         let spec = self.first.network.spec().clone();
@@ -96,7 +96,7 @@ impl<B: Training> Learner<B> {
         let mut passed: Vec<Passed<B>> = Vec::new();
         for (replica, share) in replicas.zip(batch) {
             let samples = share.labels.len();
-            passed.push(replica.pass(share, from, &work, dropout));
+            passed.push(replica.pass(share, from, &work, draws));
             from += samples;
         }
         for seen in passed.iter().flat_map(|passed| &passed.seen) {
@@ -122,10 +122,10 @@ impl<B: Training> Learner<B> {
         batch: Vec<Share<B>>,
         method: &MethodConfig,
         rate: f64,
-        dropout: &mut ChaCha8Rng,
+        draws: &Draws,
     ) -> Sums<B::InnerBackend> {
         let state = &mut MethodState::default();
-        self.step_of(Progress::default(), batch, (method, state), rate, dropout)
+        self.step_of(Progress::default(), batch, (method, state), rate, draws)
     }
 
     /// Averages gradients on the host and makes the same step everywhere.
@@ -178,12 +178,15 @@ mod tests {
     use crate::data::{Augmentation, Images};
     use crate::learn::{Feed, Normaliser};
     use crate::method::{Average, Mwt};
-    use crate::random::{Stream, generator};
+    use crate::random::Stream;
     use crate::spec::{Architecture, Spec, Stage, State};
 
-    /// Nothing in it compares samples.
+    /// Nothing in it compares samples; it drops activations of maps and of features.
     fn plain_network() -> Spec {
         let mut spec = Architecture::Tiny.spec([3, 8, 8], 4, 1.0, false);
+        let dropout = Stage::Dropout { probability: 0.4 };
+        spec.stages.insert(2, dropout.clone());
+        spec.stages.insert(spec.stages.len() - 1, dropout);
         for stage in &mut spec.stages {
             if let Stage::Conv(conv) = stage {
                 (conv.batch_norm, conv.bias) = (false, true);
@@ -218,8 +221,8 @@ mod tests {
                 Share { images: feed.batch(&images, indices, step, from), labels: images.labels_of(indices) }
             };
             let batch = shares(indices.len(), devices).map(share).collect();
-            let mut dropout = generator(7, Stream::Dropout, step);
-            let step = learner.step(batch, &MethodConfig::PLAIN, 0.1, &mut dropout);
+            let draws = Draws::new(7, Stream::Dropout, step);
+            let step = learner.step(batch, &MethodConfig::PLAIN, 0.1, &draws);
             sums = step.read().into_iter().map(|(_, sum)| sum as f32).collect();
         }
         for other in &learner.others {
@@ -261,7 +264,7 @@ mod tests {
         let share = Share { images, labels: (0..12).map(|i| i % 3).collect() };
         let mut learner = Learner::new(network, Sgd::new(0.9), cpu_device());
         let method = MethodConfig::Mwt(Mwt { average: Average::Classes, ..Mwt::default() });
-        let sums = learner.step(vec![share], &method, 0.05, &mut generator(1, Stream::Dropout, 0));
+        let sums = learner.step(vec![share], &method, 0.05, &Draws::new(1, Stream::Dropout, 0));
         (sums.read().into_iter().map(|(_, sum)| sum as f32).collect(), learner.optimiser().velocity(learner.network()))
     }
 

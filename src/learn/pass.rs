@@ -2,7 +2,6 @@
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use rand_chacha::ChaCha8Rng;
 
 use super::learner::{Replica, Share};
 use super::loss::{cross_entropy, host_cross_entropy, label_tensor};
@@ -12,7 +11,8 @@ use crate::method::{
     HostBatch, HostTerms, LEFT_OUT, MethodConfig, MethodState, PassPlan, Seen, TensorBatch, TermWeights,
 };
 use crate::modular::argmax;
-use crate::network::{Gradients, Output};
+use crate::network::Gradients;
+use crate::random::Draws;
 use crate::spec::Array;
 
 /// What a step is made of, alike on all devices.
@@ -43,6 +43,8 @@ pub(super) struct Passed<B: Training> {
 
 /// A pass over samples of one share.
 struct Part {
+    /// Its number among the passes of the step.
+    number: u16,
     plan: PassPlan,
     labels: Vec<u32>,
     /// Positions in the pass of the samples that terms see, those with masks of their own; `None`: all.
@@ -97,11 +99,11 @@ impl<'a> Work<'a> {
     /// The passes over the samples of a share, which are those from `from` on.
     fn parts(&self, from: usize, labels: &[u32]) -> Vec<Part> {
         let plans = self.plans.iter().map(|plan| plan.part(from, labels.len(), self.batch));
-        let parts = plans.filter(|plan| plan.len(labels.len()) > 0);
-        parts.map(|plan| self.part(plan, labels)).collect()
+        let parts = (0..).zip(plans).filter(|(_, plan)| plan.len(labels.len()) > 0);
+        parts.map(|(number, plan)| self.part(number, plan, labels)).collect()
     }
 
-    fn part(&self, plan: PassPlan, labels: &[u32]) -> Part {
+    fn part(&self, number: u16, plan: PassPlan, labels: &[u32]) -> Part {
         let share = labels.len() as f64 / self.batch as f64;
         let factor = |samples: usize, all: usize| samples as f64 / all.max(1) as f64 / share;
         let own = plan.own(labels.len());
@@ -118,7 +120,7 @@ impl<'a> Work<'a> {
             None => labels.to_vec(),
             Some(samples) => samples.iter().map(|&sample| labels[sample]).collect(),
         };
-        Part { plan, labels, own, counted, factors }
+        Part { number, plan, labels, own, counted, factors }
     }
 
     /// How much each term counts in the loss of a pass.
@@ -129,6 +131,15 @@ impl<'a> Work<'a> {
 }
 
 impl Part {
+    /// What dropout draws in this pass, of what the share draws.
+    fn draws(&self, draws: &Draws) -> Draws {
+        let draws = draws.clone().of_pass(self.number);
+        match &self.plan.samples {
+            None => draws,
+            Some(samples) => draws.of_samples(samples.clone()),
+        }
+    }
+
     /// The labels of some samples of the pass.
     fn labels_of(&self, samples: &Option<Vec<usize>>) -> Vec<u32> {
         match samples {
@@ -145,11 +156,12 @@ impl<B: Training> Replica<B> {
         share: Share<B>,
         from: usize,
         work: &Work<'_>,
-        dropout: &mut ChaCha8Rng,
+        draws: &Draws,
     ) -> Passed<B> {
         let parts = work.parts(from, &share.labels);
-        let on_host = self.pass_on_host(&share, &parts, work, dropout);
-        on_host.unwrap_or_else(|| self.pass_on_tensors(share, &parts, work, dropout))
+        let draws = draws.clone().from_sample(from);
+        let on_host = self.pass_on_host(&share, &parts, work, &draws);
+        on_host.unwrap_or_else(|| self.pass_on_tensors(share, &parts, work, &draws))
     }
 
     /// With the backend's own engine: losses and their gradients are taken on arrays.
@@ -158,7 +170,7 @@ impl<B: Training> Replica<B> {
         share: &Share<B>,
         parts: &[Part],
         work: &Work<'_>,
-        dropout: &mut ChaCha8Rng,
+        draws: &Draws,
     ) -> Option<Passed<B>> {
         if !self.network.is_on_host() {
             return None;
@@ -170,7 +182,7 @@ impl<B: Training> Replica<B> {
         for part in parts {
             let picked = part.plan.samples.as_ref().map(|samples| rows(&images, share.labels.len(), samples));
             let images = picked.as_ref().unwrap_or(&images);
-            let (gradient, observed) = self.part_on_host(images, part, work, &mut means, dropout)?;
+            let (gradient, observed) = self.part_on_host(images, part, work, &mut means, draws)?;
             gradients = Some(match gradients {
                 None => gradient,
                 Some(before) => self.add(before, gradient),
@@ -191,10 +203,10 @@ impl<B: Training> Replica<B> {
         part: &Part,
         work: &Work<'_>,
         means: &mut Means,
-        dropout: &mut ChaCha8Rng,
+        draws: &Draws,
     ) -> Option<(Gradients, Option<Seen>)> {
         let labels = &part.labels;
-        let mut output = self.network.host_train(images, labels.len(), dropout)?;
+        let mut output = self.network.host_train(images, labels.len(), &part.draws(draws))?;
         if let Some(allowed) = &part.plan.classes {
             leave_out(&mut output.logits, allowed);
         }
@@ -254,7 +266,7 @@ impl<B: Training> Replica<B> {
         share: Share<B>,
         parts: &[Part],
         work: &Work<'_>,
-        dropout: &mut ChaCha8Rng,
+        draws: &Draws,
     ) -> Passed<B> {
         let Share { images, labels } = share;
         let names = sum_names(work.method);
@@ -264,7 +276,7 @@ impl<B: Training> Replica<B> {
                 None => images.clone(),
                 Some(samples) => images.clone().select(0, positions(samples, &self.device)),
             };
-            let (gradient, means, observed) = self.part_on_tensors(images, part, work, dropout);
+            let (gradient, means, observed) = self.part_on_tensors(images, part, work, draws);
             gradients = Some(match gradients {
                 None => gradient,
                 Some(before) => self.add(before, gradient),
@@ -289,10 +301,10 @@ impl<B: Training> Replica<B> {
         images: Tensor<B, 4>,
         part: &Part,
         work: &Work<'_>,
-        dropout: &mut ChaCha8Rng,
+        draws: &Draws,
     ) -> (Gradients, Tensor<B::InnerBackend, 1>, Option<Seen>) {
         let labels = &part.labels;
-        let mut output = self.network.forward_train(images, dropout);
+        let mut output = self.network.forward_train(images, &part.draws(draws));
         if let Some(allowed) = &part.plan.classes {
             let shape = output.logits.dims();
             let out: Vec<bool> = allowed.iter().map(|allowed| !allowed).collect();

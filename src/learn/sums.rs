@@ -1,5 +1,7 @@
 //! Sums over the samples of training steps, by name.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
@@ -93,12 +95,15 @@ impl<B: Backend> Sums<B> {
         };
         self.names.iter().copied().zip(values).collect()
     }
+
+    /// As [`Sums::read`], to look a name up.
+    pub fn named(&self) -> BTreeMap<String, f64> {
+        self.read().into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::backend::{Cpu, cpu_device};
     use crate::method::Mwt;

@@ -79,7 +79,7 @@ const COHESION: Term = Term {
     name: "cohesion",
     label: "cohesion",
     weight: ALPHA.name,
-    estimate: Some(Estimate { of: Estimated::Cohesion, label: "batch cosine", complement: true }),
+    estimate: Some(Estimate { of: Estimated::Cohesion, label: "cosine (batch)", complement: true }),
 };
 
 /// Mean cosine similarity of the masks of different-class pairs.
@@ -87,7 +87,7 @@ const COUPLING: Term = Term {
     name: "coupling",
     label: "coupling",
     weight: BETA.name,
-    estimate: Some(Estimate { of: Estimated::Coupling, label: "batch cosine", complement: false }),
+    estimate: Some(Estimate { of: Estimated::Coupling, label: "cosine (batch)", complement: false }),
 };
 
 impl Method for Mwt {

@@ -81,6 +81,11 @@ impl TermWeights {
         self.0.iter().find(|(name, _)| *name == term).map_or(0.0, |(_, weight)| *weight)
     }
 
+    /// Whether a term is in the loss.
+    pub fn has(&self, term: &str) -> bool {
+        self.0.iter().any(|(name, _)| *name == term)
+    }
+
     /// The weighted sum of named values.
     pub fn sum<'a>(&self, values: impl IntoIterator<Item = (&'a str, f64)>) -> f64 {
         values.into_iter().map(|(term, value)| self.of(term) * value).sum()

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use burn::tensor::backend::Backend;
-
 use super::error::Error;
 use super::schedule::Setting;
 use crate::backend::Training;
@@ -20,7 +18,7 @@ use crate::method::{MethodConfig, MethodState, Progress};
 use crate::modular::{self, Usage, masked_layers};
 use crate::network::Network;
 use crate::preset::Preset;
-use crate::random::{Stream, generator};
+use crate::random::{Draws, Stream};
 use crate::run::{Best, Checkpoint, CheckpointInfo, EpochRecord, EpochSums, SplitRecord, StepRecord, Summary, Writer};
 use crate::spec::{Spec, State};
 
@@ -112,7 +110,7 @@ impl<B: Training> Trainer<B> {
         method.check_state(&checkpoint.spec, &checkpoint.method).map_err(Error::Refused)?;
         let sums = &checkpoint.info.epoch_sums;
         let sums = if sums.is_empty() { None } else { Some(Sums::of(&method, sums)?) };
-        clock.read_sums = sums.as_ref().map(named).unwrap_or_default();
+        clock.read_sums = sums.as_ref().map(Sums::named).unwrap_or_default();
         let mut trainer = Trainer {
             seed: manifest.seed,
             step: checkpoint.step,
@@ -178,7 +176,7 @@ impl<B: Training> Trainer<B> {
             Share { images: feed.batch(images, indices, self.step, from), labels }
         });
         let batch = batch.collect();
-        let mut dropout = generator(self.seed, Stream::Dropout, self.step);
+        let draws = Draws::new(self.seed, Stream::Dropout, self.step);
         let rate = self.rate();
         let progress = Progress {
             seed: self.seed,
@@ -187,7 +185,7 @@ impl<B: Training> Trainer<B> {
             epochs: self.preset.training.epochs as u64,
         };
         let method = (&self.method, &mut self.method_state);
-        let sums = self.learner.step_of(progress, batch, method, rate, &mut dropout);
+        let sums = self.learner.step_of(progress, batch, method, rate, &draws);
         self.sums = Some(match self.sums.take() {
             Some(before) => before.plus(sums),
             None => sums,
@@ -465,11 +463,6 @@ fn replica<B: Training>(
     let network = network.with_arithmetic(arithmetic);
     let optimiser = Sgd::with_velocity(training.momentum, &checkpoint.velocity, &network, &device)?;
     Ok(Replica { network, optimiser, device })
-}
-
-/// Sums read from where they are, by name.
-fn named<B: Backend>(sums: &Sums<B>) -> BTreeMap<String, f64> {
-    sums.read().into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect()
 }
 
 /// The epoch counter has already moved on when an epoch is recorded.

@@ -1,4 +1,4 @@
-//! The series of a run, as its session tells them or its logs hold them: bounded, however long it trains.
+//! The time series of a run, from its session's events or its logs. Their size is bounded, however long it trains.
 
 mod load;
 #[cfg(test)]
@@ -8,40 +8,42 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 pub use self::load::Logs;
+use crate::learn::{CROSS_ENTROPY, TOTAL, UNIT_RATE};
+use crate::method::{Estimate, Estimated};
 use crate::plot::{Curve, History, XAxis};
 use crate::run::{EpochRecord, Event, Imported, Manifest, Parent, SplitRecord, StepRecord};
 use crate::session::{Change, Setting};
 
-/// What the learning rate's slider and its changes are called.
+/// The name of the learning-rate slider and its changes.
 pub const LEARNING_RATE: &str = "learning rate";
 
-/// How many of the newest step records the speed is taken from.
+/// Number of recent step records used to compute the speed.
 const RECENT: usize = 33;
 
-/// How many of the newest checkpoints are known.
+/// Number of recent checkpoints kept.
 const CHECKPOINTS: usize = 256;
 
-/// What a chart of the dashboard shows.
+/// The quantity that a dashboard chart shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measure {
-    /// Fraction predicted right.
+    /// Fraction of correct predictions.
     Accuracy,
     /// Cross-entropy and the method's weighted terms.
     Loss,
-    /// Likeness of kernels within a class.
+    /// Similarity of kernel sets within a class.
     Cohesion,
-    /// Likeness of kernels across classes.
+    /// Similarity of kernel sets across classes.
     Coupling,
     /// Fraction of kernels in use.
     Retention,
 }
 
 impl Measure {
-    /// All, in the order of the dashboard.
+    /// All measures, in the order of the dashboard.
     pub const ALL: [Measure; 5] =
         [Measure::Accuracy, Measure::Loss, Measure::Cohesion, Measure::Coupling, Measure::Retention];
 
-    /// What a person calls it.
+    /// Its display name.
     pub fn title(self) -> &'static str {
         match self {
             Measure::Accuracy => "accuracy",
@@ -53,14 +55,14 @@ impl Measure {
     }
 }
 
-/// One measure of a run.
+/// The series of one measure of a run.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Of the training batches, a few steps together.
+    /// On training batches, averaged over a few steps.
     pub steps: Curve,
-    /// Of the training split, by epoch.
+    /// On the training split, by epoch.
     pub train: History,
-    /// Of the validation split, by epoch.
+    /// On the validation split, by epoch.
     pub valid: History,
 }
 
@@ -71,7 +73,7 @@ pub struct Part {
     pub name: String,
     term: String,
     weight: Option<String>,
-    /// Of the training batches, a few steps together.
+    /// On training batches, averaged over a few steps.
     pub steps: Curve,
 }
 
@@ -85,17 +87,17 @@ impl Part {
     }
 }
 
-/// A change of a setting that took effect.
+/// A setting change that took effect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
-    /// Where, and what it is now.
+    /// The step and the new value.
     pub change: Change,
-    /// What it was.
+    /// The previous value.
     pub before: f64,
 }
 
 impl Applied {
-    /// What it changed, in short.
+    /// Short name of the changed setting.
     pub fn slider(&self) -> &str {
         match &self.change.set {
             Setting::Weight { name, .. } => name,
@@ -103,12 +105,12 @@ impl Applied {
         }
     }
 
-    /// `beta 1.5→3`, with this arrow.
+    /// A label such as `beta 1.5→3`, with the given arrow.
     pub fn label(&self, arrow: &str) -> String {
         self.label_to(self, arrow)
     }
 
-    /// As [`Applied::label`] for this and later changes of the same setting together.
+    /// As [`Applied::label`], combining this change with later ones of the same setting.
     pub fn label_to(&self, last: &Applied, arrow: &str) -> String {
         let now = match &last.change.set {
             Setting::Weight { value, .. } | Setting::LearningRate(Some(value)) => short(*value),
@@ -118,34 +120,34 @@ impl Applied {
     }
 }
 
-/// All that is charted of a run, by step.
+/// All charted series of a run, by step.
 #[derive(Clone, Debug)]
 pub struct Curves {
     /// The run's name.
     pub run: String,
-    /// Where it branched off.
+    /// The run and step it branched from.
     pub parent: Option<Parent>,
-    /// The file that its weights were imported from, if they were.
+    /// The file its weights were imported from, if any.
     pub imported: Option<Imported>,
-    /// Whether its method makes masks.
+    /// Whether its method trains masks.
     pub modular: bool,
     /// Summands of the loss, cross-entropy first.
     pub parts: Vec<Part>,
-    /// Seconds of training by step, waiting between sessions left out.
+    /// Training seconds by step, excluding time between sessions.
     pub seconds: History,
-    /// Changes in force, in the order in which they were made.
+    /// Changes in force, in order.
     pub changes: Vec<Applied>,
     /// Steps of its checkpoints, ascending.
     pub checkpoints: Vec<u64>,
     /// Loss weights in force.
     pub weights: BTreeMap<String, f64>,
-    /// Learning rate set by hand; the schedule's without.
+    /// Learning rate set by the user; `None` for the schedule's.
     pub learning_rate: Option<f64>,
-    /// Where it trains; empty until known.
+    /// Device; empty until known.
     pub device: String,
-    /// Steps of an epoch; 0 until known.
+    /// Steps per epoch; 0 until known.
     pub steps_per_epoch: u64,
-    /// Steps of the whole run; 0 until known.
+    /// Total steps of the run; 0 until known.
     pub steps: u64,
     /// The newest step record.
     pub last_steps: Option<StepRecord>,
@@ -156,16 +158,18 @@ pub struct Curves {
     /// Steps taken.
     pub step: u64,
     lines: [Line; 5],
+    /// Terms whose values on batches are charted as estimates of a measure.
+    estimates: Vec<(&'static str, Estimate)>,
     initial: BTreeMap<String, f64>,
     base_rate: f64,
     offset: f64,
     recent: VecDeque<(u64, f64)>,
-    /// How many changes a checkpoint holds, by its step.
+    /// Number of changes that each checkpoint includes, by its step.
     held: BTreeMap<u64, usize>,
 }
 
 impl Curves {
-    /// A run that has said nothing, with this weight of smoothing.
+    /// Empty series of a run, with this smoothing weight.
     pub fn new(manifest: &Manifest, smoothing: f64) -> Self {
         let method = &manifest.preset.method;
         let weights = method.weights();
@@ -173,15 +177,14 @@ impl Curves {
             weights.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         let cross_entropy = Part {
             name: "cross-entropy".into(),
-            term: "cross_entropy".into(),
+            term: CROSS_ENTROPY.into(),
             weight: None,
             steps: Curve::new(smoothing),
         };
-        // A method's weights stand in the order of its terms.
-        let weighted = method.term_names().iter().zip(&weights).map(|(term, (weight, _))| Part {
-            name: format!("{weight}*{term}"),
-            term: (*term).to_owned(),
-            weight: Some((*weight).to_owned()),
+        let weighted = method.term_specs().iter().map(|term| Part {
+            name: format!("{}*{}", term.weight, term.label),
+            term: term.name.to_owned(),
+            weight: Some(term.weight.to_owned()),
             steps: Curve::new(smoothing),
         });
         let line = || Line { steps: Curve::new(smoothing), train: History::new(), valid: History::new() };
@@ -204,6 +207,11 @@ impl Curves {
             best: None,
             step: manifest.parent.as_ref().map_or(0, |parent| parent.step),
             lines: std::array::from_fn(|_| line()),
+            estimates: method
+                .term_specs()
+                .iter()
+                .filter_map(|term| Some((term.name, term.estimate?)))
+                .collect(),
             initial,
             base_rate: manifest.preset.training.learning_rate,
             offset: 0.0,
@@ -217,23 +225,35 @@ impl Curves {
         &self.lines[measure as usize]
     }
 
-    /// What is charted of this run.
+    /// What a chart calls a measure of training batches; `None` where batches do not give it.
+    pub fn batch_name(&self, measure: Measure) -> Option<&'static str> {
+        match measure {
+            Measure::Accuracy | Measure::Loss => Some("train"),
+            Measure::Retention => Some("batch"),
+            Measure::Cohesion | Measure::Coupling => {
+                let estimates = self.estimates.iter().map(|(_, estimate)| estimate);
+                estimates.filter(|e| measure_of(e.of) == measure).map(|estimate| estimate.label).next()
+            }
+        }
+    }
+
+    /// The measures charted for this run.
     pub fn measures(&self) -> &'static [Measure] {
         if self.modular { &Measure::ALL } else { &Measure::ALL[..2] }
     }
 
-    /// Smooths the series of steps with another weight.
+    /// Sets the smoothing weight of the step series.
     pub fn smooth(&mut self, weight: f64) {
         self.lines.iter_mut().for_each(|line| line.steps.set_weight(weight));
         self.parts.iter_mut().for_each(|part| part.steps.set_weight(weight));
     }
 
-    /// The step at which the run began: that of the fork for a branch.
+    /// The first step of the run; for a branch the fork step.
     pub fn first_step(&self) -> u64 {
         self.parent.as_ref().map_or(0, |parent| parent.step)
     }
 
-    /// Takes in what the session says.
+    /// Adds an event of the session.
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Started { step, steps_per_epoch, steps, device } => {
@@ -254,7 +274,7 @@ impl Curves {
                 if let Err(place) = self.checkpoints.binary_search(step) {
                     self.checkpoints.insert(place, *step);
                 }
-                // Far fewer are kept on the disk.
+                // Far fewer are kept on disk.
                 self.checkpoints.drain(..self.checkpoints.len().saturating_sub(CHECKPOINTS));
                 while self.held.len() > CHECKPOINTS {
                     self.held.pop_first();
@@ -275,7 +295,7 @@ impl Curves {
         }
     }
 
-    /// A session goes on from the checkpoint of a step: what was changed after it was saved is not in force.
+    /// A session resumes from the checkpoint of a step: later changes are no longer in force.
     fn begin_session(&mut self, step: u64) {
         self.offset = self.seconds.last().map_or(0.0, |(_, seconds)| seconds);
         self.recent.clear();
@@ -303,7 +323,7 @@ impl Curves {
         self.changes.push(Applied { change: Change { step, set }, before });
     }
 
-    /// The learning rate in force, as far as it is known.
+    /// The current learning rate, as far as known.
     pub fn rate(&self) -> f64 {
         let last = self.last_steps.as_ref().map(|record| record.learning_rate);
         self.learning_rate.or(last).unwrap_or(self.base_rate)
@@ -324,13 +344,13 @@ impl Curves {
         let value = |name: &str| record.train.get(name).copied();
         let measured = [
             (Measure::Accuracy, value("accuracy")),
-            (Measure::Loss, value("total")),
-            // The cohesion loss is 1 - mean cosine similarity of same-class pairs; the other is that mean.
-            (Measure::Cohesion, value("cohesion").map(|loss| 1.0 - loss)),
-            (Measure::Coupling, value("coupling")),
-            (Measure::Retention, value("kernel_rate")),
+            (Measure::Loss, value(TOTAL)),
+            (Measure::Retention, value(UNIT_RATE)),
         ];
-        for (measure, value) in measured {
+        let estimates = self.estimates.iter().map(|(term, estimate)| {
+            (measure_of(estimate.of), value(term).map(|value| estimate.from_term(value)))
+        });
+        for (measure, value) in measured.into_iter().chain(estimates) {
             if let Some(value) = value {
                 self.lines[measure as usize].steps.push(x, value);
             }
@@ -368,7 +388,7 @@ impl Curves {
         self.last_epoch = Some(record.clone());
     }
 
-    /// Seconds of training until a step, straight between records.
+    /// Training seconds until a step, interpolated linearly between records.
     pub fn seconds_at(&self, step: u64) -> f64 {
         let x = step as f64;
         let mut around = self.seconds.points(x, x);
@@ -383,7 +403,7 @@ impl Curves {
         before.1
     }
 
-    /// Seconds of a step, evaluation between epochs included: the median over the newest records.
+    /// Seconds per step including evaluation between epochs: the median over recent records.
     pub fn seconds_per_step(&self) -> Option<f64> {
         let pairs = self.recent.iter().zip(self.recent.iter().skip(1));
         let mut rates: Vec<f64> = pairs
@@ -394,8 +414,8 @@ impl Curves {
         rates.get(rates.len() / 2).copied()
     }
 
-    /// Where the steps of this run stand on an axis, moved to the left by `shift` in the axis's unit; `None`
-    /// where a step stands at its own number.
+    /// The x positions of this run's steps, shifted left by `shift` in the axis's unit; `None` if positions are the step
+    /// numbers themselves.
     pub fn clock(&self, axis: XAxis, shift: f64) -> Option<Cow<'_, History>> {
         let ends = || [self.first_step(), self.step.max(self.first_step() + 1)].map(|step| step as f64);
         match axis {
@@ -415,7 +435,7 @@ impl Curves {
         }
     }
 
-    /// Where one step stands on an axis.
+    /// The x position of one step.
     pub fn place(&self, step: u64, axis: XAxis, shift: f64) -> f64 {
         let unmoved = match axis {
             XAxis::Step | XAxis::Number => step as f64,
@@ -426,7 +446,14 @@ impl Curves {
     }
 }
 
-/// A number in few characters: `0.05`, `3`, `1e-5`.
+fn measure_of(estimated: Estimated) -> Measure {
+    match estimated {
+        Estimated::Cohesion => Measure::Cohesion,
+        Estimated::Coupling => Measure::Coupling,
+    }
+}
+
+/// A short form of a number: `0.05`, `3`, `1e-5`.
 pub fn short(value: f64) -> String {
     if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) {
         let text = format!("{value:.2e}");
@@ -445,12 +472,12 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// A measure of a split.
+/// The value of a measure on a split.
 pub fn value(split: &SplitRecord, measure: Measure) -> Option<f64> {
     let masks = split.masks.as_ref();
     match measure {
         Measure::Accuracy => Some(split.accuracy),
-        Measure::Loss => split.losses.get("total").copied(),
+        Measure::Loss => split.losses.get(TOTAL).copied(),
         Measure::Cohesion => masks.map(|masks| masks.cohesion),
         Measure::Coupling => masks.map(|masks| masks.coupling),
         Measure::Retention => masks.map(|masks| masks.krr),
