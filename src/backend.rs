@@ -11,6 +11,8 @@
 //! | `update` | its optimiser step |
 //! | `product`, `precision` | products, and in what arithmetic they are computed |
 //! | `fault` | what went wrong on a device |
+//! | `listed` | what is known of a device, and why it cannot be used |
+//! | `threads` | how many threads of the CPU compute |
 //! | `ordinals` | numbers of devices |
 //! | `cuda` | NVIDIA GPUs |
 //! | `machine` | what a computation ran on |
@@ -22,32 +24,33 @@ mod cuda;
 pub mod fault;
 #[cfg(all(feature = "cuda", not(test)))]
 mod gauge;
+mod listed;
 mod machine;
 mod ordinals;
 mod precision;
 mod product;
 pub mod stack;
+mod threads;
 mod update;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::backend::Autodiff;
-use serde::Serialize;
-use thiserror::Error;
 
 use fault::Watch;
 
 pub use cleave_kernels as kernels;
 pub use compute::{Compute, Training};
 pub use fault::Fault;
+pub use listed::{DeviceError, Gauge, GpuLoad, Listed, Memory};
 pub use machine::Machine;
 pub use ordinals::Ordinals;
 pub use precision::{Arithmetic, Precision};
 pub use product::Product;
+pub use threads::{limit_threads, threads};
 pub use update::nesterov;
 
 /// Training on the CPU.
@@ -56,25 +59,6 @@ pub type Cpu = Autodiff<burn_flex::Flex>;
 /// The CPU as Burn's device.
 pub fn cpu_device() -> burn_flex::FlexDevice {
     burn_flex::FlexDevice
-}
-
-/// 0: as many as the machine has.
-static THREADS: AtomicUsize = AtomicUsize::new(0);
-
-/// Threads that work on the CPU.
-pub fn threads() -> usize {
-    match THREADS.load(Ordering::Relaxed) {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        limit => limit,
-    }
-}
-
-/// Limits the threads of what is computed on the CPU from now on. Burn's own operations keep the limit that
-/// they had when the first of them ran.
-pub fn limit_threads(limit: usize) {
-    THREADS.store(limit, Ordering::Relaxed);
-    // Too late only when the pool is already there.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(limit).build_global();
 }
 
 /// What a user asks for with `--device`.
@@ -97,68 +81,6 @@ pub enum Device {
     /// The CUDA devices of these numbers: training goes on on all of them, everything else on the first.
     #[cfg(all(feature = "cuda", not(test)))]
     Cuda(Ordinals),
-}
-
-/// A device in the list that `cleave devices` prints.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Listed {
-    /// What `--device` takes.
-    pub device: String,
-    /// The name its maker gave it.
-    pub name: String,
-    /// Bytes of memory, where known.
-    pub memory: Option<u64>,
-    /// CUDA's compute capability, as `9.0`.
-    pub compute_capability: Option<String>,
-    /// Version of the driver, and the CUDA that it knows.
-    pub driver: Option<String>,
-    /// Version of NVRTC, which compiles the kernels.
-    pub nvrtc: Option<String>,
-    /// Why it cannot be used, if it cannot.
-    pub problem: Option<String>,
-}
-
-/// How busy a GPU is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GpuLoad {
-    /// Share of the last moments in which it computed, 0..1.
-    pub busy: f32,
-    /// Bytes of its memory in use, by any program.
-    pub memory: u64,
-    /// Bytes of its memory.
-    pub total: u64,
-}
-
-/// Tells how busy a GPU is; `None` where the driver does not answer.
-pub type Gauge = Box<dyn Fn() -> Option<GpuLoad>>;
-
-/// A device that was asked for and cannot be used.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum DeviceError {
-    /// Not a device's name.
-    #[error("`{0}` is no device; use auto, cpu, cuda, cuda:N or cuda:N,M")]
-    Unknown(String),
-    /// No CUDA.
-    #[error("CUDA cannot be used: {0}")]
-    NoCuda(String),
-    /// Fewer devices than the number asked for.
-    #[error("there is no cuda:{asked}: {found} CUDA device(s) were found; `cleave devices` lists them")]
-    NoSuchDevice {
-        /// The number asked for.
-        asked: usize,
-        /// How many there are.
-        found: usize,
-    },
-    /// An arithmetic that the device does not have.
-    #[error("{device} does not compute in {precision}: {why}")]
-    Precision {
-        /// The device.
-        device: String,
-        /// What was asked for.
-        precision: Precision,
-        /// What would be needed.
-        why: &'static str,
-    },
 }
 
 /// Work that runs on whatever backend a [`Device`] has.
@@ -258,15 +180,6 @@ impl Device {
     }
 }
 
-/// Memory of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Memory {
-    /// Bytes that are free.
-    pub free: u64,
-    /// Bytes in all.
-    pub total: u64,
-}
-
 /// Where what is learnt about a device (which of its kernels are the fastest) is kept from now on. Takes
 /// effect once, before a device is first used.
 pub fn keep_tuning(directory: &Path) {
@@ -313,13 +226,6 @@ pub fn list() -> Vec<Listed> {
     #[cfg(any(not(feature = "cuda"), test))]
     let cuda = cuda_device(Ordinals::FIRST).err().map(|why| Listed::absent(why.to_string()));
     std::iter::once(cpu).chain(cuda).collect()
-}
-
-impl Listed {
-    /// No CUDA device, because of this.
-    fn absent(problem: String) -> Listed {
-        Listed { device: "cuda".into(), problem: Some(problem), ..Listed::default() }
-    }
 }
 
 impl FromStr for Choice {

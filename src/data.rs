@@ -26,17 +26,19 @@ mod mat;
 mod resize;
 mod split;
 mod statistics;
+mod survey;
 mod svhn;
 
 use std::path::Path;
 
 pub use augment::{Augmentation, Draw, crop_and_flip, draws, epoch_order, vary};
 pub use catalog::{Archive, Entry, Member, SETS, Set, catalog, find_set};
-pub use config::{DataConfig, Source, Survey};
+pub use config::{DataConfig, Source};
 pub use decode::read_image;
 pub use error::Error;
 pub use fetch::{FileCheck, FileState, Progress, Stage, check, fetch};
 pub use images::Images;
+pub use survey::Survey;
 
 /// A data set in memory.
 #[derive(Clone, Debug)]

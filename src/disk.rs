@@ -4,11 +4,12 @@
 //! brought to the disk, and renamed. What a crash leaves behind is recognised by that name and [`sweep`]t.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tempfile::{Builder, NamedTempFile};
 use thiserror::Error;
 
@@ -41,6 +42,11 @@ impl Error {
         matches!(self.source.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty)
     }
 
+    /// What went wrong, without the action and the path.
+    pub fn reason(&self) -> String {
+        why(&self.source)
+    }
+
     /// Names the action and the path of a system error, for `map_err`.
     pub fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error { action, path: path.into(), source }
@@ -58,36 +64,74 @@ fn why(source: &io::Error) -> String {
     }
 }
 
-/// Opens a file for reading and tells its length in bytes.
+/// Opens a file that Cleave wrote, and returns it with its length in bytes.
 ///
 /// # Errors
 ///
 /// When it is absent or unreadable, or anything but a plain file: a link could lead elsewhere, a pipe would
 /// block.
 pub fn open(path: &Path) -> Result<(File, u64), Error> {
-    let action = || -> io::Result<(File, u64)> {
-        let not_plain = || io::Error::new(ErrorKind::InvalidInput, "it is not a plain file");
-        if !fs::symlink_metadata(path)?.is_file() {
-            return Err(not_plain());
-        }
-        let mut options = File::options();
-        // What was a plain file a moment ago may have been exchanged.
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        let file = options.read(true).open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_file() { Ok((file, metadata.len())) } else { Err(not_plain()) }
-    };
-    action().map_err(Error::at("read", path))
+    plain(path, File::options().read(true), false).map_err(Error::at("read", path))
 }
 
-/// Reads a whole file of at most `limit` bytes.
+/// Opens a file that a user brought, as [`open`] does, but follows links: data sets are often kept elsewhere.
+///
+/// # Errors
+///
+/// When it is absent or unreadable, or does not lead to a plain file: a pipe would block.
+pub fn open_linked(path: &Path) -> Result<(File, u64), Error> {
+    plain(path, File::options().read(true), true).map_err(Error::at("read", path))
+}
+
+/// Opens a file to read it and to append to it, and creates it if it is absent.
+///
+/// # Errors
+///
+/// When the system refuses, or it is anything but a plain file: a link could lead elsewhere.
+pub fn append(path: &Path) -> Result<File, Error> {
+    let opened = plain(path, File::options().read(true).append(true).create(true), false);
+    opened.map(|(file, _)| file).map_err(Error::at("open", path))
+}
+
+/// Opens a plain file with these options; gives its length, too.
+fn plain(path: &Path, options: &mut OpenOptions, follow: bool) -> io::Result<(File, u64)> {
+    let not_plain = || io::Error::new(ErrorKind::InvalidInput, "it is not a plain file");
+    let metadata = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
+    match metadata {
+        Ok(metadata) if !metadata.is_file() => return Err(not_plain()),
+        // Only options that create a file open an absent one.
+        _ => {}
+    }
+    #[cfg(unix)]
+    {
+        // What was a plain file a moment ago may have been exchanged.
+        let links = if follow { 0 } else { libc::O_NOFOLLOW };
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options, links | libc::O_NONBLOCK);
+    }
+    let file = options.open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok((file, metadata.len())) } else { Err(not_plain()) }
+}
+
+/// Reads a whole file that Cleave wrote, of at most `limit` bytes.
 ///
 /// # Errors
 ///
 /// As [`open`], and when the file is longer.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
-    let (file, length) = open(path)?;
+    whole(path, open(path)?, limit)
+}
+
+/// Reads a whole file that a user brought, of at most `limit` bytes.
+///
+/// # Errors
+///
+/// As [`open_linked`], and when the file is longer.
+pub fn read_linked(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    whole(path, open_linked(path)?, limit)
+}
+
+fn whole(path: &Path, (file, length): (File, u64), limit: u64) -> Result<Vec<u8>, Error> {
     if length > limit {
         let text = format!("it has {length} bytes where at most {limit} are expected");
         let source = io::Error::new(ErrorKind::InvalidData, text);
@@ -96,6 +140,32 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::with_capacity(length as usize);
     file.take(limit).read_to_end(&mut bytes).map_err(Error::at("read", path))?;
     Ok(bytes)
+}
+
+/// The SHA-256 of these bytes, in lower-case hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// The SHA-256 of a file that may be too large for memory; links are followed.
+///
+/// # Errors
+///
+/// As [`open_linked`].
+pub fn sha256_of_file(path: &Path) -> Result<String, Error> {
+    let (mut file, _) = open_linked(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer).map_err(Error::at("read", path))? {
+            0 => return Ok(hexadecimal(&hasher.finalize())),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Creates a directory and its parents where they are absent.
@@ -113,12 +183,39 @@ pub fn make_dir(path: &Path) -> Result<(), Error> {
 ///
 /// When its directory is absent or cannot be written, or the disk is full; a file that was there is unharmed.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    replace(path, |file| file.write_all(bytes))
+}
+
+/// As [`write()`], with what `reader` gives.
+///
+/// # Errors
+///
+/// As [`write()`], and when reading fails.
+pub fn write_from(path: &Path, reader: &mut impl Read) -> Result<(), Error> {
+    replace(path, |file| io::copy(reader, file).map(drop))
+}
+
+fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {
     let parent = parent(path);
     let action = || -> io::Result<()> {
-        staged(parent, bytes)?.persist(path).map_err(|error| error.error)?;
+        staged(parent, fill)?.persist(path).map_err(|error| error.error)?;
         sync_dir(parent)
     };
     action().map_err(Error::at("write", path))
+}
+
+/// Gives a file that is complete its final name in the same directory, once its content is on the disk.
+///
+/// # Errors
+///
+/// As [`write()`].
+pub fn publish(from: &Path, to: &Path) -> Result<(), Error> {
+    let action = || -> io::Result<()> {
+        File::options().write(true).open(from)?.sync_all()?;
+        fs::rename(from, to)?;
+        sync_dir(parent(to))
+    };
+    action().map_err(Error::at("write", to))
 }
 
 /// Writes `files` (names and contents) into a directory that is there, or replaces them. None gets its name
@@ -130,7 +227,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 pub fn write_files(directory: &Path, files: &[(&str, &[u8])]) -> Result<(), Error> {
     let at = |name: &str| directory.join(name);
     let stage = |&(name, bytes): &(&str, &[u8])| {
-        Ok((staged(directory, bytes).map_err(Error::at("write", &at(name)))?, at(name)))
+        let file = staged(directory, |file| file.write_all(bytes));
+        Ok((file.map_err(Error::at("write", &at(name)))?, at(name)))
     };
     for (file, path) in files.iter().map(stage).collect::<Result<Vec<_>, Error>>()? {
         file.persist(&path).map_err(|error| Error::at("write", &path)(error.error))?;
@@ -238,10 +336,10 @@ fn sibling(path: &Path, prefix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// A temporary file with these bytes, on the disk.
-fn staged(directory: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+/// A temporary file with what `fill` writes, on the disk.
+fn staged(directory: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<NamedTempFile> {
     let mut file = temporary_file(directory)?;
-    file.write_all(bytes)?;
+    fill(file.as_file_mut())?;
     file.as_file().sync_all()?;
     Ok(file)
 }
@@ -266,9 +364,16 @@ fn temporary_dir(path: &Path, files: &[(&str, &[u8])]) -> io::Result<tempfile::T
     Ok(directory)
 }
 
-/// Brings a directory's entries to the disk, without which a rename may be lost with the power.
+/// Brings a directory's entries to the disk, without which a rename may be lost with the power. File systems that
+/// cannot do this (some of networks, some in user space) are no failure: the rename has happened.
 fn sync_dir(directory: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(directory)?.sync_all() {
+        Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => Ok(()),
+        done => done,
+    }
 }
 
 #[cfg(test)]
@@ -327,11 +432,42 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_is_not_followed() {
+    fn only_files_that_a_user_brought_may_be_links() {
         let home = tempfile::tempdir().unwrap();
-        let link = home.path().join("link");
-        std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
-        assert!(read(&link, u64::MAX).unwrap_err().to_string().contains("not a plain file"));
+        let (link, target) = (home.path().join("link"), home.path().join("target"));
+        fs::write(&target, "text").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        for refused in [read(&link, 9).map(drop), append(&link).map(drop)] {
+            assert!(refused.unwrap_err().to_string().contains("not a plain file"));
+        }
+        assert_eq!(read_linked(&link, 9).unwrap(), b"text");
+        assert_eq!(sha256_of_file(&link).unwrap(), sha256(b"text"));
+        std::os::unix::fs::symlink(home.path(), home.path().join("directory")).unwrap();
+        assert!(read_linked(&home.path().join("directory"), 9).is_err());
+    }
+
+    /// Without a writer, opening a pipe to read it waits for ever.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_refused_and_does_not_block() {
+        let home = tempfile::tempdir().unwrap();
+        let pipe = home.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(read_linked(&pipe, 9).unwrap_err().to_string().contains("not a plain file"));
+        assert!(append(&pipe).unwrap_err().to_string().contains("not a plain file"));
+    }
+
+    /// The file system of `/proc` is one that cannot bring a directory to a disk.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_directory_that_cannot_be_synced_is_no_failure() {
+        assert!(File::open("/proc").unwrap().sync_all().is_err());
+        sync_dir(Path::new("/proc")).unwrap();
+    }
+
+    #[test]
+    fn a_checksum_is_that_of_sha256sum() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Preset {
     ///
     /// Says which key or value is wrong, in which line of which text, and what would be right.
     pub fn parse(text: &str, origin: &str, overrides: &[Override]) -> Result<Preset, Error> {
-        layers::read(library::Found::text(text, origin), None, overrides)
+        Preset::layered(library::Found::text(text, origin), None, overrides)
     }
 
     /// The preset of this name in `user_dir` (as `NAME.toml`), else in the program. What ends in `.toml` or
@@ -90,7 +90,16 @@ impl Preset {
     ///
     /// When there is no such preset (naming the nearest), or as [`Preset::parse`].
     pub fn find(name: &str, user_dir: &Path, overrides: &[Override]) -> Result<Preset, Error> {
-        layers::read(library::find(name, user_dir)?, Some(user_dir), overrides)
+        Preset::layered(library::find(name, user_dir)?, Some(user_dir), overrides)
+    }
+
+    fn layered(
+        first: library::Found,
+        user_dir: Option<&Path>,
+        overrides: &[Override],
+    ) -> Result<Preset, Error> {
+        let changes: Vec<(String, &str)> = overrides.iter().map(Override::layer).collect();
+        layers::read(first, user_dir, &changes)
     }
 
     /// The network for `[channels, height, width]` images of `classes` classes, with mask generators exactly

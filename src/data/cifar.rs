@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{self, REPLACE};
 use super::{Error, Images, Splits};
+use crate::disk;
 
 const SHAPE: [usize; 3] = [3, 32, 32];
 const PIXELS: usize = 3 * 32 * 32;
@@ -109,7 +110,7 @@ fn read_names(layout: &Layout, path: &Path) -> Result<Vec<String>, Error> {
 
 /// The images of one file, which has exactly `records` of them.
 fn read_records(path: &Path, records: usize, labels: &[u8]) -> Result<Images, Error> {
-    let (file, length) = file::open(path)?;
+    let (file, length) = disk::open_linked(path)?;
     let record_len = labels.len() + PIXELS;
     if length != (records * record_len) as u64 {
         let what = format!("{length} bytes instead of {records} records of {record_len}");

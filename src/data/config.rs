@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::survey::Survey;
 use super::{Augmentation, Error, folder};
 
 /// Where a data set comes from.
@@ -91,19 +92,6 @@ pub struct DataConfig {
     /// Image folder: 3 for RGB (the default), 1 for grey.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
-}
-
-/// What is known of a data set before its images are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Survey {
-    /// `[channels, height, width]` of its images.
-    pub shape: [usize; 3],
-    /// How many classes it has.
-    pub classes: usize,
-    /// Training images, those for validation among them if they are taken out.
-    pub train: usize,
-    /// Whether validation has images of its own.
-    pub has_valid: bool,
 }
 
 fn default_valid_fraction() -> f64 {

@@ -1,6 +1,5 @@
 //! Image files of any size and colour type, as planar bytes.
 
-use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -9,6 +8,10 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 
 use super::Error;
 use super::resize::resize_planes;
+use crate::disk;
+
+/// Bytes of an image file at most: what is decoded of it may take no more.
+const LONGEST: u64 = 1 << 30;
 
 /// A decoded image, `[channels, height, width]` = `shape`.
 pub(super) struct Picture {
@@ -31,7 +34,8 @@ pub fn read_image(path: &Path, shape: [usize; 3]) -> Result<Vec<u8>, Error> {
 
 /// Decodes an image file into one (grey) or three (RGB) channels, or says why not.
 pub(super) fn decode(path: &Path, channels: usize) -> Result<Picture, String> {
-    let image = decode_any(path).map_err(|error| error.to_string())?;
+    let bytes = disk::read_linked(path, LONGEST).map_err(|error| error.reason())?;
+    let image = decode_any(bytes).map_err(|error| error.to_string())?;
     let (width, height) = (image.width() as usize, image.height() as usize);
     if width == 0 || height == 0 {
         return Err("the image has no pixels".to_string());
@@ -44,8 +48,7 @@ pub(super) fn decode(path: &Path, channels: usize) -> Result<Picture, String> {
     Ok(Picture { shape: [channels, height, width], pixels })
 }
 
-fn decode_any(path: &Path) -> image::ImageResult<DynamicImage> {
-    let bytes = fs::read(path)?;
+fn decode_any(bytes: Vec<u8>) -> image::ImageResult<DynamicImage> {
     let mut limits = limits(bytes.len() as u64);
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     reader.limits(limits.clone());

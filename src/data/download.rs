@@ -1,15 +1,15 @@
 //! One file from a web server, in as many attempts as it takes.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use ureq::http::{Response, Uri, header};
 use ureq::{Agent, Body};
 
 use super::Error;
+use crate::disk;
 
 /// How often a transfer that broke off after making progress is taken up again.
 const RETRIES: usize = 4;
@@ -44,7 +44,7 @@ impl Download<'_> {
 
     /// Compares the checksum of what arrived; removes it if it is the wrong one.
     pub(super) fn verify(&self) -> Result<(), Error> {
-        let actual = hash(self.part)?;
+        let actual = disk::sha256_of_file(self.part)?;
         if actual == self.sha256 {
             return Ok(());
         }
@@ -88,11 +88,8 @@ impl Download<'_> {
     }
 
     fn append(&self, mut reader: impl Read, kept: u64, progress: &mut dyn FnMut(u64)) -> Result<(), Broken> {
-        let mut options = OpenOptions::new();
-        let mut file =
-            options.create(true).write(true).open(self.part).map_err(Error::io("write", self.part))?;
+        let mut file = disk::append(self.part).map_err(Error::from)?;
         file.set_len(kept).map_err(Error::io("write", self.part))?;
-        io::Seek::seek(&mut file, io::SeekFrom::End(0)).map_err(Error::io("write", self.part))?;
         let mut total = kept;
         let mut buffer = vec![0; 1 << 16];
         progress(total);
@@ -138,19 +135,6 @@ struct Broken {
 impl From<Error> for Broken {
     fn from(error: Error) -> Broken {
         Broken { error, progress: 0 }
-    }
-}
-
-/// The SHA-256 of a file, in lower-case hexadecimal.
-pub(super) fn hash(path: &Path) -> Result<String, Error> {
-    let mut hasher = Sha256::new();
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer).map_err(Error::io("read", path))? {
-            0 => return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
-            n => hasher.update(&buffer[..n]),
-        }
     }
 }
 

@@ -4,19 +4,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
+use crate::disk;
+
 /// Why data could not be read, fetched or checked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// A verb: "read", "write".
-        action: &'static str,
-        /// What it was done to.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
     /// A file is not what its format says.
     #[error("{}: {at}: {what}; {hint}", path.display())]
     Malformed {
@@ -155,8 +150,8 @@ pub enum Error {
 impl Error {
     /// For `map_err`: what was being done to which path.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-        let path = path.to_path_buf();
-        move |source| Error::Io { action, path, source }
+        let at = disk::Error::at(action, path);
+        move |source| at(source).into()
     }
 
     /// A [`Error::Malformed`] from its parts.

@@ -1,23 +1,28 @@
 //! Bringing published data sets into the cache, and checking what lies there.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use serde::Serialize;
 
 use super::Error;
 use super::catalog::{Archive, Member, Set};
-use super::download::{Download, hash};
+use super::download::Download;
 use super::file::REPLACE;
+use crate::disk;
 
 /// The checksums of unpacked files, in the format of `sha256sum`.
 const SUMS: &str = "SHA256SUMS";
 
 /// The longest that an archive's member of unpublished length may be.
 const LONGEST_UNKNOWN: u64 = 1 << 20;
+
+/// How old what a crash left must be, to be no other process's work.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// How far a download has come.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,7 +103,7 @@ pub fn fetch(
 ) -> Result<PathBuf, Error> {
     let directory = cache.join(set.directory);
     for archive in set.archives {
-        fs::create_dir_all(&directory).map_err(Error::io("create", &directory))?;
+        disk::make_dir(&directory)?;
         let mut report =
             |stage, done| progress(Progress { file: archive.file, stage, done, total: archive.bytes });
         if check_archive(archive, &directory)?.iter().all(|check| check.state == FileState::Good) {
@@ -115,7 +120,7 @@ pub fn fetch(
         report(Stage::Verifying, archive.bytes);
         download.verify()?;
         if archive.members.is_empty() {
-            put_in_place(&part, &directory.join(archive.file))?;
+            disk::publish(&part, &directory.join(archive.file))?;
         } else {
             report(Stage::Unpacking, archive.bytes);
             unpack(&part, archive.members, &directory)?;
@@ -163,14 +168,14 @@ fn check_file(path: &Path, bytes: Option<u64>, sha256: Option<&str>) -> Result<F
     let Some(expected) = sha256.map(str::to_string) else {
         return Ok(FileState::Unverified);
     };
-    let actual = hash(path)?;
+    let actual = disk::sha256_of_file(path)?;
     Ok(if actual == expected { FileState::Good } else { FileState::WrongChecksum { expected, actual } })
 }
 
 /// Writes the wanted members of a verified `.tar.gz` below `directory` and notes their checksums. Nothing
 /// else of the archive is written, so no path in it can lead elsewhere.
 fn unpack(archive: &Path, members: &[Member<'_>], directory: &Path) -> Result<(), Error> {
-    let file = File::open(archive).map_err(Error::io("read", archive))?;
+    let (file, _) = disk::open_linked(archive)?;
     let wanted: u64 = members.iter().map(|member| member.bytes.unwrap_or(LONGEST_UNKNOWN)).sum();
     // Room for headers and for the small files beside the wanted ones.
     let content = GzDecoder::new(BufReader::new(file)).take(wanted + (16 << 20));
@@ -189,7 +194,7 @@ fn unpack(archive: &Path, members: &[Member<'_>], directory: &Path) -> Result<()
         }
         let target = directory.join(member.path);
         write_member(&mut entry, &target)?;
-        sums.insert(member.path.to_string(), hash(&target)?);
+        sums.insert(member.path.to_string(), disk::sha256_of_file(&target)?);
     }
     if let Some(member) = left.first() {
         return Err(Error::malformed(
@@ -204,14 +209,10 @@ fn unpack(archive: &Path, members: &[Member<'_>], directory: &Path) -> Result<()
 
 fn write_member(reader: &mut impl Read, target: &Path) -> Result<(), Error> {
     if let Some(parent) = target.parent() {
-        fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+        disk::make_dir(parent)?;
+        disk::sweep(parent, ABANDONED)?;
     }
-    let mut part = target.as_os_str().to_os_string();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let mut file = File::create(&part).map_err(Error::io("write", &part))?;
-    io::copy(reader, &mut file).map_err(Error::io("write", &part))?;
-    put_in_place(&part, target)
+    Ok(disk::write_from(target, reader)?)
 }
 
 fn read_sums(directory: &Path) -> Result<BTreeMap<String, String>, Error> {
@@ -226,17 +227,5 @@ fn read_sums(directory: &Path) -> Result<BTreeMap<String, String>, Error> {
 
 fn write_sums(directory: &Path, sums: &BTreeMap<String, String>) -> Result<(), Error> {
     let text: String = sums.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
-    write_member(&mut text.as_bytes(), &directory.join(SUMS))
-}
-
-/// Renames a whole file to its name, once its content is on disk, and makes the rename last.
-fn put_in_place(from: &Path, to: &Path) -> Result<(), Error> {
-    let file = File::options().write(true).open(from).map_err(Error::io("write", from))?;
-    file.sync_all().map_err(Error::io("write", from))?;
-    fs::rename(from, to).map_err(Error::io("write", to))?;
-    // Not every platform lets a folder be opened; the rename itself has happened.
-    if let Some(folder) = to.parent().and_then(|parent| File::open(parent).ok()) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
+    Ok(disk::write(&directory.join(SUMS), text.as_bytes())?)
 }

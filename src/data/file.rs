@@ -1,12 +1,12 @@
 //! Reading of files whose headers may lie: nothing is allocated that the file's length does not justify.
 
-use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
 use super::Error;
+use crate::disk;
 
 /// Deflate cannot make more than 1,032 bytes out of one.
 pub(super) const DEFLATE_RATIO: u64 = 1032;
@@ -14,26 +14,10 @@ pub(super) const DEFLATE_RATIO: u64 = 1032;
 /// What to do about a file that is not as published.
 pub(super) const REPLACE: &str = "the file is damaged or of another kind: fetch or copy it again";
 
-/// Opens a file and gives its length in bytes.
-pub(super) fn open(path: &Path) -> Result<(File, u64), Error> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    let metadata = file.metadata().map_err(Error::io("read", path))?;
-    if !metadata.is_file() {
-        return Err(Error::malformed(path, "byte 0", "not a regular file", "give the path of a file"));
-    }
-    Ok((file, metadata.len()))
-}
-
 /// The lines of a small text file.
 pub(super) fn read_lines(path: &Path) -> Result<Vec<String>, Error> {
     const LONGEST: u64 = 1 << 20;
-    let (_, length) = open(path)?;
-    if length > LONGEST {
-        let what = format!("{length} bytes are too long for a list of names");
-        return Err(Error::malformed(path, "byte 0", what, REPLACE));
-    }
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
-    match String::from_utf8(bytes) {
+    match String::from_utf8(disk::read_linked(path, LONGEST)?) {
         Ok(text) => Ok(text.lines().map(str::to_string).collect()),
         Err(error) => {
             let at = format!("byte {}", error.utf8_error().valid_up_to());
@@ -55,7 +39,7 @@ pub(super) struct Stream<'a, R> {
 impl<'a> Stream<'a, Box<dyn Read>> {
     /// A file that may be gzip-compressed, whatever its name says.
     pub(super) fn open(path: &'a Path) -> Result<Self, Error> {
-        let (file, length) = open(path)?;
+        let (file, length) = disk::open_linked(path)?;
         let mut magic = [0; 2];
         let is_gzip =
             (&file).take(2).read(&mut magic).map_err(Error::io("read", path))? == 2 && magic == [0x1f, 0x8b];
@@ -129,7 +113,7 @@ impl<'a, R: Read> Stream<'a, R> {
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
                 self.wrong(format!("the compressed data is damaged ({error})"))
             }
-            _ => Error::Io { action: "read", path: self.path.to_path_buf(), source: error },
+            _ => Error::io("read", self.path)(error),
         }
     }
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::decode::{Picture, decode};
 use super::resize::resize_planes;
-use super::{Error, Images, Splits, Survey};
+use super::survey::Survey;
+use super::{Error, Images, Splits};
 
 const EXTENSIONS: [&str; 13] =
     ["png", "jpg", "jpeg", "jpe", "jfif", "bmp", "gif", "webp", "tif", "tiff", "pnm", "pgm", "ppm"];

@@ -12,7 +12,8 @@ use std::path::Path;
 use flate2::read::ZlibDecoder;
 
 use super::Error;
-use super::file::{self, REPLACE, Stream};
+use super::file::{REPLACE, Stream};
+use crate::disk;
 
 const HEADER: u64 = 128;
 const MATRIX: u32 = 14;
@@ -35,7 +36,7 @@ pub(super) enum Values {
 
 /// The arrays called `names`, in that order.
 pub(super) fn read<const N: usize>(path: &Path, names: [&str; N]) -> Result<[Array; N], Error> {
-    let (mut file, length) = file::open(path)?;
+    let (mut file, length) = disk::open_linked(path)?;
     let little = read_header(path, &mut file, length)?;
     let mut found = names.map(|_| None);
     let mut offset = HEADER;

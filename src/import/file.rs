@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{Error, Format, Mapping, assign, read};
 use crate::disk;
@@ -39,10 +38,9 @@ impl File {
         let bytes = disk::read(path, LONGEST)?;
         let is_safetensors = path.extension().is_some_and(|extension| extension == "safetensors");
         let by_name = if is_safetensors { Format::Safetensors } else { Format::Pytorch };
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let format = format.unwrap_or(by_name);
-        Ok(File { name, sha256, format, arrays: read(&bytes, format)? })
+        Ok(File { name, sha256: disk::sha256(&bytes), format, arrays: read(&bytes, format)? })
     }
 
     /// Its arrays as the weights of a network, under the names of a table where one is given.

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::Preset;
 use super::error::{Error, Mistake};
 use super::explain::{Explained, explain};
 use super::library::{BaseError, Found, find_base};
-use super::{Override, Preset};
 
 /// Texts, each with its name and its first offset.
 #[derive(Default)]
@@ -65,14 +65,17 @@ impl<'i> Sources<'i> {
     }
 }
 
-/// Reads `first`, its bases and the overrides into a checked preset.
-pub(super) fn read(first: Found, user_dir: Option<&Path>, overrides: &[Override]) -> Result<Preset, Error> {
+/// Reads `first`, its bases and changes (TOML, with what messages call it) into a checked preset.
+pub(super) fn read(
+    first: Found,
+    user_dir: Option<&Path>,
+    changes: &[(String, &str)],
+) -> Result<Preset, Error> {
     let name = first.stem();
     let mut chain = vec![first];
     while let Some(base) = base(&chain, user_dir)? {
         chain.push(base);
     }
-    let origins: Vec<String> = overrides.iter().map(Override::origin).collect();
     let mut sources = Sources::default();
     let mut tree = DeTable::new();
     for (depth, found) in chain.iter().enumerate().rev() {
@@ -85,11 +88,11 @@ pub(super) fn read(first: Found, user_dir: Option<&Path>, overrides: &[Override]
         merge(&mut tree, layer);
     }
     let top = sources.0.last().map_or(0, |(_, _, start)| *start);
-    let mut changes = DeTable::new();
-    for (change, origin) in overrides.iter().zip(&origins) {
-        merge(&mut changes, sources.add(origin, change.toml())?);
+    let mut layer = DeTable::new();
+    for (origin, change) in changes {
+        merge(&mut layer, sources.add(origin, change)?);
     }
-    merge(&mut tree, changes);
+    merge(&mut tree, layer);
     let whole = Spanned::new(top..top, DeValue::Table(tree.clone()));
     let mut preset = Preset::deserialize(ValueDeserializer::from(whole))
         .map_err(|error| sources.explained(explain(error, &tree, top)))?;

@@ -17,14 +17,9 @@ pub struct Override {
 }
 
 impl Override {
-    /// The setting as a TOML document.
-    pub(super) fn toml(&self) -> &str {
-        &self.toml
-    }
-
-    /// What messages call it.
-    pub(super) fn origin(&self) -> String {
-        format!("--set {}", self.given)
+    /// What messages call it, and the setting as a TOML document.
+    pub(super) fn layer(&self) -> (String, &str) {
+        (format!("--set {}", self.given), &self.toml)
     }
 }
 
@@ -41,7 +36,8 @@ impl FromStr for Override {
         let bare = DeTable::parse(given).is_err() && !value.starts_with(['[', '{', '"', '\'']);
         let toml = if bare { format!("{key}={}", toml::Value::from(value)) } else { given.to_owned() };
         let found = Override { given: given.into(), toml };
-        Sources::default().add(&found.origin(), &found.toml)?;
+        let (origin, text) = found.layer();
+        Sources::default().add(&origin, text)?;
         Ok(found)
     }
 }

@@ -4,12 +4,11 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use toml::de::{DeTable, Deserializer};
 
 use super::error::Error;
 use super::layout::SCHEMA;
-use crate::disk;
+use crate::disk::{self, sha256};
 
 /// Far above any real document: a network of 1,000 classes takes some hundred kilobytes.
 const LIMIT: u64 = 16 << 20;
@@ -100,8 +99,4 @@ fn problem(text: &str, error: &toml::de::Error) -> String {
         Some(before) => format!("{message} (line {})", before.matches('\n').count() + 1),
         None => message.into(),
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,6 @@
 //! One writer a run: a lock that goes with the process that holds it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::Path;
 use std::thread::sleep;
@@ -19,9 +19,7 @@ impl Lock {
     /// Takes the lock of the run in `directory`.
     pub(super) fn take(directory: &Path) -> Result<Lock, Error> {
         let path = directory.join(LOCK);
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = file.map_err(disk::Error::at("open", &path))?;
+        let mut file = disk::append(&path)?;
         if !try_lock(&file, &path)? {
             return Err(Error::Locked { path: directory.into(), holder: Holder::read(&path) });
         }

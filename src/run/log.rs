@@ -2,7 +2,7 @@
 //!
 //! A crash can leave the last line torn. Readers drop it, and only it; whoever appends next cuts it off.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -72,8 +72,7 @@ impl Log {
     ///
     /// When the file cannot be read or written.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let options = || OpenOptions::new().read(true).append(true).create(true).open(path);
-        let mut file = options().map_err(disk::Error::at("open", path))?;
+        let mut file = disk::append(path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(disk::Error::at("read", path))?;
         let whole = bytes.len() - split(&bytes).1.map_or(0, |torn| torn.bytes);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::action::{Action, Place};
-use super::curves::Curves;
+use super::curves::{Curves, Logs};
 use super::modules::sets::Sets;
 use super::say::Tone;
 use super::settings::Settings;
@@ -396,6 +396,19 @@ pub struct Past {
     pub last: Option<Event>,
     /// What could not be read, in a line.
     pub problem: Option<String>,
+}
+
+impl Past {
+    /// What is charted of logs up to a step. The logs themselves are let go.
+    pub fn of(logs: Logs, until: u64, smoothing: f64) -> Self {
+        Past {
+            curves: Arc::new(Curves::load(&logs, until, smoothing)),
+            smoothing,
+            last: logs.events.last().cloned(),
+            problem: None,
+            manifest: logs.manifest,
+        }
+    }
 }
 
 /// What the modules screen reads of a run.

@@ -19,7 +19,7 @@ use super::settings::{self, Settings};
 use super::terminal::{self, Tty};
 use super::theme::{Charset, Depth, Theme};
 use super::worker::{Context, Data, Workers};
-use super::{input, monitor, signals, view};
+use super::{input, job, monitor, signals, view};
 use crate::backend::Choice;
 use crate::paths::Paths;
 use crate::run::{Manifest, Store};
@@ -142,7 +142,7 @@ fn start(options: &Options) -> Result<Start, Error> {
         keymap,
         detected: Charset::detect(variable),
         depth: Depth::detect(variable),
-        can_sleep: signals::can_sleep(),
+        can_sleep: job::can_sleep(),
         log: options.paths.data.join("workbench.log"),
         size: (0, 0),
     })
@@ -206,7 +206,7 @@ impl Desk {
             if Instant::now() >= tick {
                 tick = Instant::now() + TICK;
                 self.take(Msg::Tick(self.begun.elapsed()));
-                if self.asleep && signals::in_foreground() {
+                if self.asleep && job::in_foreground() {
                     self.take(Msg::Woken);
                 }
             }
@@ -244,7 +244,7 @@ impl Desk {
             matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(..) | Msg::Reply(_));
         if let Msg::Woken = msg {
             // It goes on in the background, or was woken only to be told to end.
-            if !signals::in_foreground() {
+            if !job::in_foreground() {
                 self.asleep = true;
                 return;
             }
@@ -318,10 +318,10 @@ impl Desk {
     /// Leaves the terminal and sleeps. Training sleeps too: it is the same process. Being woken is a signal,
     /// and so a message; until it comes the terminal is left alone.
     fn suspend(&mut self) -> io::Result<()> {
-        if signals::can_sleep() {
+        if job::can_sleep() {
             self.asleep = true;
             self.tty.leave();
-            signals::sleep();
+            job::sleep();
         }
         Ok(())
     }

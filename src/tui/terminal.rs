@@ -18,7 +18,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 
-use super::signals::in_foreground;
+use super::job::in_foreground;
 use crate::backend::fault;
 
 /// Whether the terminal is taken, for the panic hook.

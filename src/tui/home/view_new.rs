@@ -9,7 +9,7 @@ use super::super::message::PresetCard;
 use super::super::theme::{Look, Role};
 use super::super::widget::{frame, text};
 use super::launch::NewRun;
-use super::view::age;
+use super::list::age;
 use crate::export::figure::count;
 use crate::plot::grouped;
 use crate::spec::Cost;
