@@ -40,7 +40,7 @@ pub(super) struct Args {
     #[arg(long)]
     name: Option<String>,
     /// Licence to state on the module's card, such as an SPDX expression
-        #[arg(long, alias = "license", value_name = "TEXT")]
+    #[arg(long, alias = "license", value_name = "TEXT")]
     licence: Option<String>,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]

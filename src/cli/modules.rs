@@ -189,9 +189,7 @@ impl Report {
         }
         output::line("")?;
         table.print()?;
-        Ok(output::line(
-            "* threshold lowered until a kernel is kept; ! dead: no kernel fires",
-        )?)
+        Ok(output::line("* threshold lowered until a kernel is kept; ! dead: no kernel fires")?)
     }
 
     fn print_matrix(&self) -> Result<(), Failure> {

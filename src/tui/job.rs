@@ -1,21 +1,21 @@
-//! Job control: whether the terminal is this process's to change, and being put to sleep and woken by a shell.
+//! Job control: whether this process owns the terminal, and suspending it as a shell does.
 
-/// Whether there is a shell that could wake the process again; a process that leads its session has none.
+/// Whether there is a shell that could resume the process; a session leader has none.
 pub fn can_sleep() -> bool {
     rustix::process::getsid(None).is_ok_and(|session| session != rustix::process::getpid())
 }
 
-/// Whether the terminal is this process's to change: it is not after `bg`, nor while a shell that put it to
-/// sleep has it. Changing it all the same would put the process to sleep at once.
+/// Whether this process is in the terminal's foreground group: not after `bg`, nor while a shell has suspended it.
+/// Changing terminal modes in the background would stop the process with SIGTTOU.
 pub fn in_foreground() -> bool {
-    // Without an answer there is no shell that could have it.
+    // If the group is unknown there is no job-control shell.
     rustix::termios::tcgetpgrp(rustix::stdio::stdin())
         .map_or(true, |group| group == rustix::process::getpgrp())
 }
 
-/// Puts the process to sleep as Ctrl-Z in a shell does, with all that belong to its job. It is woken by
-/// SIGCONT, which comes as [`Msg::Woken`](super::message::Msg::Woken).
+/// Suspends the process group as ctrl-z in a shell does. SIGCONT resumes it and arrives as
+/// [`Msg::Woken`](super::message::Msg::Woken).
 pub fn sleep() {
-    // The group is the process's own, so it may be stopped.
+    // The group is the process's own, so stopping it is permitted.
     let _ = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
 }

@@ -83,8 +83,9 @@ fn sizes(new: &NewRun, card: &PresetCard) -> Vec<String> {
                 count(cost.macs())
             ));
         }
-        None => lines
-            .push("Network: its size depends on the images, which are read when training starts.".into()),
+        None => {
+            lines.push("Network: its size depends on the images, which are read when training starts.".into())
+        }
     }
     let span = |seconds: f64| match seconds {
         seconds if seconds < 1.0 => "under 1 s".to_owned(),

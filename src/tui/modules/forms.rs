@@ -86,9 +86,7 @@ pub(super) fn extract(subject: &Subject) -> Form {
         "Extract module",
         "extract",
         vec![
-            Field::text("name", "Name", &name)
-                .check(check_name)
-                .help("letters A to Z, digits and . _ -"),
+            Field::text("name", "Name", &name).check(check_name).help("letters A to Z, digits and . _ -"),
             Field::tick("head", "New head", true).help(
                 "a new linear layer for these classes, to be fine-tuned; off: keep the network's logits",
             ),
@@ -96,9 +94,8 @@ pub(super) fn extract(subject: &Subject) -> Form {
                 .help("fold the mean masks into batch norm (not in the paper)"),
             Field::count("epochs", "Fine-tune epochs", settings.fine_tune_epochs as u64, (0, 10_000))
                 .help("keeps the epoch with the best validation accuracy; 0: no fine-tuning"),
-            Field::count("controls", "Random controls", settings.controls as u64, (0, 100)).help(
-                "modules of as many random kernels for comparison; each takes as long as the module",
-            ),
+            Field::count("controls", "Random controls", settings.controls as u64, (0, 100))
+                .help("modules of as many random kernels for comparison; each takes as long as the module"),
         ],
     );
     let chosen = subject.classes.chosen_names();

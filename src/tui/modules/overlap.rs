@@ -149,7 +149,8 @@ impl Overlap {
         match self.detail {
             true => paint.hint(below, 1, "", &format!("{enter}: back to the matrix")),
             false => {
-                let order = format!("{}: change order ({})", paint.key(Action::SortMatrix), self.order.name());
+                let order =
+                    format!("{}: change order ({})", paint.key(Action::SortMatrix), self.order.name());
                 paint.hint(below, 1, &order, &format!("{enter}: shared kernels"));
             }
         }

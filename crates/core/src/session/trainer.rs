@@ -162,7 +162,6 @@ impl<B: Training> Trainer<B> {
 
     /// Makes the next step.
     pub fn train_step(&mut self) {
-        #[cfg(test)]
         super::fault::strike(self.step);
         let begun = Instant::now();
         let size = self.preset.training.batch;

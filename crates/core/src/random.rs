@@ -77,7 +77,8 @@ impl Draws {
     /// in which an image meets them.
     pub fn dropout(&self, stage: usize, sample: usize) -> ChaCha8Rng {
         let position = self.first + self.chosen.as_ref().map_or(sample, |chosen| chosen[sample]);
-        let detail = u64::from(self.pass) << 48 | (stage as u64 & 0xffff) << 32 | (position as u64 & 0xffff_ffff);
+        let detail =
+            u64::from(self.pass) << 48 | (stage as u64 & 0xffff) << 32 | (position as u64 & 0xffff_ffff);
         keyed([self.seed, self.stream as u64, self.step, detail])
     }
 }

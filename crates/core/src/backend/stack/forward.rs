@@ -43,13 +43,7 @@ pub(super) struct Under<'a> {
 impl Engine {
     /// A training pass over `[batch, channels, height, width]` images: batch norm uses the batch's statistics,
     /// dropout draws what it keeps, `[channels, height, width]` in order, from each sample's generator.
-    pub fn train(
-        &mut self,
-        images: &[f32],
-        batch: usize,
-        parameters: &[&[f32]],
-        draws: &Draws,
-    ) -> Outcome {
+    pub fn train(&mut self, images: &[f32], batch: usize, parameters: &[&[f32]], draws: &Draws) -> Outcome {
         self.forget_weights();
         let pass = self.run(images, batch, parameters, Mode::Train(draws));
         self.tape = Some(pass.tape);

@@ -6,7 +6,7 @@
 
 use super::{Images, Splits};
 
-static RECORDS: &[u8] = include_bytes!("../../assets/digits/digits.bin");
+static RECORDS: &[u8] = include_bytes!("../../../../assets/digits/digits.bin");
 
 /// A label byte and 64 pixels of 5 bits.
 const RECORD: usize = 1 + 40;

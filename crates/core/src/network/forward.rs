@@ -196,9 +196,11 @@ impl<'a, B: Compute> Pass<'a, B> {
         let mut keep = Vec::with_capacity(dims[0] * dims[1]);
         for sample in 0..dims[0] {
             let mut rng = draws.dropout(number, sample);
-            keep.extend((0..dims[1]).map(|_| {
-                if rng.random::<f32>() < probability as f32 { 0.0 } else { scale }
-            }));
+            keep.extend((0..dims[1]).map(
+                |_| {
+                    if rng.random::<f32>() < probability as f32 { 0.0 } else { scale }
+                },
+            ));
         }
         let keep = Tensor::from_data(TensorData::new(keep, dims), &x.device());
         x * keep

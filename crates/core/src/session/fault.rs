@@ -1,10 +1,11 @@
-//! A fault at a step, for tests of what becomes of a trainer that panics.
+//! A panic at a chosen step, for tests of how the workbench handles a trainer that panics. Only code of this process can
+//! ask for one; it costs a step one atomic read.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 static AT: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// Has every trainer of this process panic at a step.
+/// Makes every trainer of this process panic at a step.
 pub fn plan(step: u64) {
     AT.store(step, Ordering::SeqCst);
 }

@@ -89,13 +89,22 @@ pub(super) struct Step {
 pub(super) enum Kind {
     Block(Block),
     Pool(usize),
-    Add { shortcut: usize, join: Option<Join>, relu: bool },
+    Add {
+        shortcut: usize,
+        join: Option<Join>,
+        relu: bool,
+    },
     Average,
     Flatten,
     Relu,
     /// `number`: among the dropout stages.
-    Dropout { number: usize, probability: f64 },
-    Linear { weight: usize },
+    Dropout {
+        number: usize,
+        probability: f64,
+    },
+    Linear {
+        weight: usize,
+    },
 }
 
 #[derive(Clone, Debug)]

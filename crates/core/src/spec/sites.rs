@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn a_linear_layer_that_no_relu_follows_directly_is_no_site() {
         let dropout = Stage::Dropout { probability: 0.5 };
-        let stages = vec![Stage::Flatten, Stage::Linear { outputs: 5 }, dropout, Stage::Linear { outputs: 3 }];
+        let stages =
+            vec![Stage::Flatten, Stage::Linear { outputs: 5 }, dropout, Stage::Linear { outputs: 3 }];
         let spec = Spec { input: [1, 4, 4], init: Init::default(), stages };
         assert_eq!(spec.sites().unwrap(), []);
     }

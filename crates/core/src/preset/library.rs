@@ -11,7 +11,7 @@ use super::explain::nearest;
 
 macro_rules! presets {
     ($($name:literal),* $(,)?) => {
-        [$(($name, include_str!(concat!("../../presets/", $name, ".toml")))),*]
+        [$(($name, include_str!(concat!("../../../../presets/", $name, ".toml")))),*]
     };
 }
 

@@ -138,9 +138,7 @@ impl<B: Compute> Network<B> {
     /// draws from `draws`. Images whose own gradient is asked for take the way of Burn's operations.
     pub fn forward_train(&mut self, images: Tensor<B, 4>, draws: &Draws) -> Output<B> {
         let (output, statistics) = match &mut self.runner {
-            Some(runner) if !images.is_require_grad() => {
-                runner.train(&self.weights, images, draws)
-            }
+            Some(runner) if !images.is_require_grad() => runner.train(&self.weights, images, draws),
             _ => self.pass(Mode::Train(draws)).run(&self.spec.stages, images),
         };
         self.record(statistics);
@@ -162,12 +160,7 @@ impl<B: Compute> Network<B> {
 
     /// As [`Network::forward_train`] where [`Network::is_on_host`], without tensors: the loss and its gradients are then
     /// the caller's, who hands them to [`Network::host_gradients`].
-    pub fn host_train(
-        &mut self,
-        images: &[f32],
-        batch: usize,
-        draws: &Draws,
-    ) -> Option<HostOutput> {
+    pub fn host_train(&mut self, images: &[f32], batch: usize, draws: &Draws) -> Option<HostOutput> {
         let runner = self.runner.as_mut()?;
         let outcome = runner.pass(&self.weights, images, batch, draws);
         for (conv, seen) in self.weights.convs.iter_mut().zip(outcome.statistics) {

@@ -62,7 +62,7 @@ fn shows(error: &Error, parts: &[&str]) {
 
 #[test]
 fn every_embedded_preset_is_whole_and_there_is_no_other() {
-    let mut files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/presets")).unwrap().count();
+    let mut files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../presets")).unwrap().count();
     for (name, text) in embedded() {
         let preset = Preset::parse(text, &format!("presets/{name}.toml"), &[]).unwrap();
         assert_eq!(preset.name, name);

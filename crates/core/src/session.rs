@@ -13,8 +13,8 @@ mod branch;
 mod command;
 mod error;
 mod evaluator;
-#[cfg(test)]
-pub(crate) mod fault;
+#[doc(hidden)]
+pub mod fault;
 mod launch;
 mod schedule;
 mod thread;
