@@ -10,10 +10,12 @@
 
 mod engine;
 mod forward;
+mod masks;
 mod model;
 mod product;
 pub mod weights;
 
 pub use forward::Output;
 pub use model::{Gradients, HostOutput, Network};
+pub use masks::{GivenMask, PassMasks};
 pub use product::matmul;

@@ -416,3 +416,6 @@ fn unit_rate<B: Backend>(observed: Vec<Tensor<B, 2>>, device: &B::Device) -> Ten
     let rates = observed.into_iter().map(|values| values.greater_elem(0.0).float().mean());
     Tensor::cat(rates.collect(), 0).mean()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,8 @@
 //! What a training step does: passes over the batch or parts of it, each with its masks, classes and terms.
 
+use std::ops::Range;
+
+use crate::network::{GivenMask, PassMasks};
 use crate::spec::{Spec, State};
 
 /// The logit that a class outside a sample's set gets: its probability is then 0.
@@ -97,8 +100,7 @@ impl PassPlan {
         if self.masks.given.is_empty() {
             return None;
         }
-        let is_given = |sample: &usize| self.masks.samples.get(*sample).copied().unwrap_or(false);
-        Some((0..self.len(batch)).filter(|sample| !is_given(sample)).collect())
+        Some((0..self.len(batch)).filter(|&sample| !self.masks.takes(sample)).collect())
     }
 
     /// The part of the plan for the samples of the batch from `from` on, `count` of them: positions then count from
@@ -122,7 +124,7 @@ impl PassPlan {
         });
         PassPlan {
             samples,
-            masks: self.masks.part(rows, all),
+            masks: masks_of(&self.masks, rows, all),
             classes,
             terms: self.terms.clone(),
             watched: self.watched,
@@ -130,31 +132,12 @@ impl PassPlan {
     }
 }
 
-/// Masks of a pass: the generators' own, or for chosen samples given ones.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PassMasks {
-    /// Masks that are given; empty: the generators' own for all.
-    pub given: Vec<GivenMask>,
-    /// Which samples take them, in the order of the pass.
-    pub samples: Vec<bool>,
-}
-
-/// A mask that is given.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GivenMask {
-    /// Index in [`Spec::sites`].
-    pub site: usize,
-    /// `[samples of the pass, units]`.
-    pub values: Vec<f32>,
-}
-
-impl PassMasks {
-    fn part(&self, rows: std::ops::Range<usize>, all: usize) -> PassMasks {
-        let cut = |mask: &GivenMask| {
-            let units = mask.values.len() / all;
-            GivenMask { site: mask.site, values: mask.values[rows.start * units..rows.end * units].to_vec() }
-        };
-        let samples = self.samples.get(rows.clone()).map(<[bool]>::to_vec).unwrap_or_default();
-        PassMasks { given: self.given.iter().map(cut).collect(), samples }
-    }
+/// The rows of masks for some samples of a pass of `all` samples.
+fn masks_of(masks: &PassMasks, rows: Range<usize>, all: usize) -> PassMasks {
+    let cut = |mask: &GivenMask| {
+        let units = mask.values.len() / all;
+        GivenMask { site: mask.site, values: mask.values[rows.start * units..rows.end * units].to_vec() }
+    };
+    let samples = masks.samples.get(rows.clone()).map(<[bool]>::to_vec).unwrap_or_default();
+    PassMasks { given: masks.given.iter().map(cut).collect(), samples, gradient: masks.gradient }
 }

@@ -121,7 +121,7 @@ fn every_other(spec: &Spec, samples: &[bool]) -> PassMasks {
         let values = (0..samples.len() * sites[site].units).map(|at| (at % sites[site].units % 2) as f32);
         GivenMask { site, values: values.collect() }
     });
-    PassMasks { given: given.collect(), samples: samples.to_vec() }
+    PassMasks { given: given.collect(), samples: samples.to_vec(), gradient: false }
 }
 
 /// For each of these samples the classes whose parity is that of its own.

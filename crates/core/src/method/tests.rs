@@ -70,6 +70,7 @@ fn the_parts_of_a_plan_are_the_plan() {
         masks: PassMasks {
             given: vec![GivenMask { site: 2, values: (0..8).map(|n| n as f32).collect() }],
             samples: vec![true, false, true, false],
+            gradient: false,
         },
         classes: Some([[true, false], [false, true], [true, true], [false, false]].concat()),
         terms: Terms::Only(vec!["cohesion"]),
