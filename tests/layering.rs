@@ -31,7 +31,7 @@ const KNOWS: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "backend", "data", "import", "learn", "method", "modular", "network", "preset", "random",
+            "backend", "data", "import", "learn", "method", "modular", "network", "paths", "preset", "random",
             "reuse", "run", "spec",
         ],
     ),

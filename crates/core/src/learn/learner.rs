@@ -1,9 +1,8 @@
 //! The training step, shared by modular training and the fine-tuning of modules.
 
-use burn::tensor::Tensor;
-
 use super::optimiser::Sgd;
 use super::pass::{Passed, Work};
+use super::replica::{Replica, Share, add};
 use super::sums::{Sums, sum_names};
 use crate::backend::Training;
 use crate::method::{MethodConfig, MethodState, Progress, StepInfo};
@@ -15,27 +14,6 @@ use crate::random::Draws;
 pub struct Learner<B: Training> {
     first: Replica<B>,
     others: Vec<Replica<B>>,
-}
-
-/// The network on one device. Weights and velocities are the same on all; running statistics of batch norm
-/// are those of the device's own shares.
-#[derive(Debug)]
-pub struct Replica<B: Training> {
-    /// The network.
-    pub network: Network<B>,
-    /// Its optimiser.
-    pub optimiser: Sgd<B>,
-    /// Where it is.
-    pub device: B::Device,
-}
-
-/// What one device does of a batch.
-#[derive(Debug)]
-pub struct Share<B: Training> {
-    /// Network input, `[images, channels, height, width]`, on that device.
-    pub images: Tensor<B, 4>,
-    /// One label an image.
-    pub labels: Vec<u32>,
 }
 
 /// The parts of a batch of `samples` samples that so many devices take: first sample and number of samples.
@@ -151,23 +129,6 @@ impl<B: Training> Learner<B> {
             self.first.update(rate, Gradients::Host(mean));
         }
         Sums::on_host(names, sums)
-    }
-}
-
-/// Adds arrays, multiplied by a factor, to a sum that may be empty yet.
-pub(super) fn add(sum: &mut Vec<Vec<f32>>, arrays: Vec<Vec<f32>>, factor: f32) {
-    sum.resize(sum.len().max(arrays.len()), Vec::new());
-    for (sum, array) in sum.iter_mut().zip(arrays) {
-        sum.resize(sum.len().max(array.len()), 0.0);
-        for (sum, value) in sum.iter_mut().zip(array) {
-            *sum += factor * value;
-        }
-    }
-}
-
-impl<B: Training> Replica<B> {
-    fn update(&mut self, rate: f64, gradients: Gradients) {
-        self.optimiser.step(rate, &mut self.network, gradients);
     }
 }
 

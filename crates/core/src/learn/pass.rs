@@ -3,7 +3,7 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
-use super::learner::{Replica, Share};
+use super::replica::{Replica, Share, add};
 use super::loss::{cross_entropy, host_cross_entropy, label_tensor};
 use super::sums::{Sums, sum_names};
 use crate::backend::Training;
@@ -358,7 +358,7 @@ impl<B: Training> Replica<B> {
     /// The sum of the gradients of two passes.
     fn add(&self, a: Gradients, b: Gradients) -> Gradients {
         let mut sum = self.network.on_host(a);
-        super::learner::add(&mut sum, self.network.on_host(b), 1.0);
+        add(&mut sum, self.network.on_host(b), 1.0);
         Gradients::Host(sum)
     }
 }

@@ -2,15 +2,18 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `average` | how similarities of pairs become one number |
 //! | `tensor` | both losses by Burn's operations |
 //! | `host` | both losses and their gradients on arrays |
 
+mod average;
 mod host;
 mod tensor;
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+pub use self::average::Average;
 pub use self::host::{HostLosses, host_losses};
 pub use self::tensor::{ModularLosses, modular_losses};
 use super::{
@@ -31,17 +34,6 @@ pub struct Mwt {
     /// How similarities of pairs become one number.
     #[serde(default)]
     pub average: Average,
-}
-
-/// How pair similarities are averaged into a loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Average {
-    /// Over all pairs of the batch alike (micro): the published code.
-    #[default]
-    Pairs,
-    /// Over classes and pairs of classes (macro): the paper's equations 4 and 5.
-    Classes,
 }
 
 impl Default for Mwt {

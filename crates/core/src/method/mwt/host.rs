@@ -4,7 +4,7 @@
 //! the sums s of each class's rows, so that no pair is looked at: over the pairs inside a class
 //! (|s|^2 - sum |z_i|^2) / 2, and over the pairs of two classes (|sum s|^2 - sum |s|^2) / 2.
 
-use super::Average;
+use super::average::Average;
 use super::tensor::MIN_NORM;
 
 /// The losses of a batch and the gradient of their weighted total.

@@ -3,7 +3,7 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
-use super::Average;
+use super::average::Average;
 use crate::backend::{Arithmetic, Compute};
 use crate::network::matmul;
 
