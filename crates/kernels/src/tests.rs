@@ -1,9 +1,9 @@
 //! Every path against a convolution in float64.
 
-use super::*;
+use crate::*;
 
 /// Numbers in -1..1 that look random, the same every time.
-pub(super) fn noise(len: usize, seed: u64) -> Vec<f32> {
+fn noise(len: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..len)
         .map(|_| {
@@ -57,17 +57,17 @@ impl Case {
 
     /// y, dx and dw.
     fn run(&self, isa: Isa, threads: usize) -> [Vec<f32>; 3] {
-        self.run_with(&mut ConvKernel::new(self.shape, isa, threads), &mut Scratch::new())
+        self.run_with(&mut ConvKernel::new(self.shape, isa, threads), &mut Workspace::new())
     }
 
-    fn run_with(&self, kernel: &mut ConvKernel, scratch: &mut Scratch) -> [Vec<f32>; 3] {
+    fn run_with(&self, kernel: &mut ConvKernel, workspace: &mut Workspace) -> [Vec<f32>; 3] {
         let active = self.bits.as_ref().map(|bits| Active::new(bits, self.shape.cin));
         let mut results =
             [vec![f32::NAN; self.dy.len()], vec![f32::NAN; self.x.len()], vec![f32::NAN; self.weight.len()]];
         let [y, dx, dw] = &mut results;
         kernel.prepare(&self.weight);
-        kernel.forward(&self.x, active.as_ref(), None, y, scratch);
-        kernel.backward(&self.x, &self.dy, active.as_ref(), Some(dx), dw, scratch);
+        kernel.forward(&self.x, active.as_ref(), None, y, workspace);
+        kernel.backward(&self.x, &self.dy, active.as_ref(), Some(dx), dw, workspace);
         results
     }
 
@@ -152,7 +152,7 @@ impl Case {
         if cfg!(miri) && products * self.shape.batch > 60_000 {
             return;
         }
-        for (of, result) in self.run_with(kernel, &mut Scratch::new()).iter().enumerate() {
+        for (of, result) in self.run_with(kernel, &mut Workspace::new()).iter().enumerate() {
             let error = self.error(of, result);
             let name = ["y", "dx", "dw"][of];
             assert!(error < 1e-4, "{name} of {:?} with {isa:?}: {error:.1e}", self.shape);
@@ -171,11 +171,11 @@ fn square(batch: usize, size: usize, cin: usize, cout: usize) -> ConvShape {
 
 #[test]
 fn a_convolution_of_one_pixel_is_its_centre_weight() {
-    let mut kernel = ConvKernel::new(square(1, 1, 1, 1), Isa::Portable, 1);
+    let mut kernel = ConvKernel::new(square(1, 1, 1, 1), Isa::detect(InstructionSet::Portable).unwrap(), 1);
     let weight: Vec<f32> = (0..9).map(|i| i as f32).collect();
     kernel.prepare(&weight);
     let mut y = [0.0];
-    kernel.forward(&[2.0], None, None, &mut y, &mut Scratch::new());
+    kernel.forward(&[2.0], None, None, &mut y, &mut Workspace::new());
     assert_eq!(y, [8.0]);
 }
 
@@ -283,10 +283,10 @@ fn outputs_that_are_handed_on_are_those_that_are_kept() {
         for density in [None, Some(0.3)] {
             let case = Case::of_kinds(shape, density, 3);
             let active = case.bits.as_ref().map(|bits| Active::new(bits, shape.cin));
-            let (mut kernel, mut scratch) = (ConvKernel::new(shape, isa, 2), Scratch::new());
-            let [expected, ..] = case.run_with(&mut kernel, &mut scratch);
+            let (mut kernel, mut workspace) = (ConvKernel::new(shape, isa, 2), Workspace::new());
+            let [expected, ..] = case.run_with(&mut kernel, &mut workspace);
             let seen = std::sync::Mutex::new(vec![Vec::new(); shape.batch]);
-            kernel.forward_to(&case.x, active.as_ref(), None, &mut scratch, |sample, y| {
+            kernel.forward_to(&case.x, active.as_ref(), None, &mut workspace, |sample, y| {
                 seen.lock().unwrap()[sample].extend_from_slice(y);
             });
             assert!(seen.into_inner().unwrap().concat() == expected, "{isa:?} {shape:?} {density:?}");
@@ -310,8 +310,8 @@ fn what_follows_a_convolution_gives_the_same_bits_at_once_as_behind_it() {
     let mut done = 0;
     for (shape, isa) in on_every_isa(shapes) {
         let case = Case::new(shape, None);
-        let (mut kernel, mut scratch) = (ConvKernel::new(shape, isa, 2), Scratch::new());
-        let [y, ..] = case.run_with(&mut kernel, &mut scratch);
+        let (mut kernel, mut workspace) = (ConvKernel::new(shape, isa, 2), Workspace::new());
+        let [y, ..] = case.run_with(&mut kernel, &mut workspace);
         let (scale, shift) = (noise(shape.cout, 5), noise(shape.cout, 6));
         let (added, floor, outer) = (noise(y.len(), 8), -0.25, 0.5);
         for (pool, adds) in [(1, false), (1, true), (2, false), (3, false)] {
@@ -327,7 +327,7 @@ fn what_follows_a_convolution_gives_the_same_bits_at_once_as_behind_it() {
             let mut out = vec![f32::NAN; shape.batch * height * width * shape.cout];
             let added = adds.then_some((&added[..], outer));
             let epilogue = Epilogue { scale: &scale, shift: &shift, floor, added, pool };
-            kernel.forward_finished(&case.x, &epilogue, &mut out, &mut scratch);
+            kernel.forward_finished(&case.x, &epilogue, &mut out, &mut workspace);
             for (index, found) in out.into_iter().enumerate() {
                 let (pixel, channel) = (index / shape.cout, index % shape.cout);
                 let (row, column) = (pixel / width * pool, pixel % width * pool);
@@ -363,7 +363,7 @@ fn sums_put_each_addends_channels_in_their_places() {
                 Addend { values: &all, width: channels, places: None },
             ];
             let (mut out, mut total) = (vec![f32::NAN; all.len()], vec![f32::NAN; channels]);
-            sum(isa, addends, -0.5, &mut out, &mut total);
+            residual_sum(isa, addends, -0.5, &mut out, &mut total);
             assert_eq!(out, expected, "{isa:?} {channels}");
             for (channel, total) in total.into_iter().enumerate() {
                 let exact: f32 = (0..pixels).map(|pixel| expected[pixel * channels + channel]).sum();
@@ -445,20 +445,20 @@ fn the_same_work_gives_the_same_bits_every_time() {
 #[test]
 fn what_earlier_work_left_behind_is_not_seen() {
     for isa in Isa::available() {
-        let mut scratch = Scratch::new();
+        let mut workspace = Workspace::new();
         for density in [None, Some(0.3)] {
             for shape in
                 [square(9, 4, 40, 20), square(9, 2, 40, 20), square(3, 16, 20, 40), square(3, 3, 20, 20)]
             {
                 let mut case = Case::new(shape, density);
                 let mut kernel = ConvKernel::new(shape, isa, 2);
-                let expected = case.run_with(&mut kernel, &mut Scratch::new());
+                let expected = case.run_with(&mut kernel, &mut Workspace::new());
                 let x = std::mem::replace(&mut case.x, vec![f32::NAN; expected[1].len()]);
                 let dy = std::mem::replace(&mut case.dy, vec![f32::NAN; expected[0].len()]);
-                case.run_with(&mut kernel, &mut scratch);
+                case.run_with(&mut kernel, &mut workspace);
                 (case.x, case.dy) = (x, dy);
                 assert!(
-                    case.run_with(&mut kernel, &mut scratch) == expected,
+                    case.run_with(&mut kernel, &mut workspace) == expected,
                     "{isa:?} {shape:?} {density:?}"
                 );
             }
@@ -471,12 +471,12 @@ fn a_last_batch_may_be_smaller() {
     for size in [2, 4, 16] {
         let mut case = Case::new(square(3, size, 24, 16), Some(0.5));
         let mut kernel = ConvKernel::new(square(32, size, 24, 16), Isa::best(), 2);
-        let results = case.run_with(&mut kernel, &mut Scratch::new());
+        let results = case.run_with(&mut kernel, &mut Workspace::new());
         for (of, result) in results.iter().enumerate() {
             assert!(case.error(of, result) < 1e-4);
         }
         (case.x, case.dy, case.bits) = (vec![], vec![], Some(vec![]));
-        let [_, _, dw] = case.run_with(&mut kernel, &mut Scratch::new());
+        let [_, _, dw] = case.run_with(&mut kernel, &mut Workspace::new());
         assert!(dw.iter().all(|value| *value == 0.0), "no samples give no gradient");
     }
 }
@@ -511,7 +511,7 @@ fn outputs_that_are_wanted_are_right_and_the_others_zero_or_right() {
             let mut kernel = ConvKernel::new(shape, isa, 2);
             kernel.prepare(&case.weight);
             let mut y = vec![f32::NAN; expected.len()];
-            kernel.forward(&case.x, active.as_ref(), Some(&wanted), &mut y, &mut Scratch::new());
+            kernel.forward(&case.x, active.as_ref(), Some(&wanted), &mut y, &mut Workspace::new());
             for (index, (value, expected)) in y.into_iter().zip(expected).enumerate() {
                 let is = wanted.has(index / shape.output_len(), index % shape.cout);
                 let right = (value - expected).abs() < 1e-4 || (!is && value == 0.0);

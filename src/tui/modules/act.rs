@@ -21,7 +21,6 @@ use crate::tui::widget::{Dialog, Input, Selection};
 const NOTCH: f64 = 0.05;
 /// How far an arrow moves it.
 const FINE: f64 = 0.01;
-
 /// The pane's number of the list of kept sets.
 pub(super) const SETS: usize = 9;
 

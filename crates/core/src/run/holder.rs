@@ -22,7 +22,7 @@ pub struct Holder {
 
 impl Holder {
     pub(super) fn this() -> Self {
-        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Holder { pid: std::process::id(), host, started: time::now() }
     }
 

@@ -46,6 +46,19 @@ pub(super) fn run_of(module: &Path) -> Option<&Path> {
     modules.and_then(Path::parent).filter(|run| run.join(MANIFEST).is_file())
 }
 
+/// Creates a directory inside a run where it is absent.
+///
+/// # Errors
+///
+/// When the system refuses, or it is a link: what is written to a run, and removed from it, stays in its directory.
+pub(super) fn make_own(directory: &Path) -> Result<(), Error> {
+    if directory.is_symlink() {
+        let problem = "it is a link, and nothing outside the run's directory is written".into();
+        return Err(Error::Damaged { path: directory.into(), problem });
+    }
+    Ok(disk::make_dir(directory)?)
+}
+
 /// Names of the directories in `directory` that can be typed, sorted; none if it is absent.
 pub(super) fn directories(directory: &Path) -> Result<Vec<String>, Error> {
     let entries = match fs::read_dir(directory).map_err(disk::Error::at("read", directory)) {

@@ -177,6 +177,28 @@ mod tests {
         assert!(entry.reason.as_ref().unwrap().contains("update cleave"), "{:?}", entry.reason);
     }
 
+    /// A run may come from anyone: its shapes and constants reach cost and predictions.
+    #[test]
+    fn a_manifest_that_describes_no_network_is_damage() {
+        let (_home, store) = fixture::store();
+        drop(store.create(Some("a"), fixture::manifest()).unwrap());
+        let path = store.directory().join("a/manifest.toml");
+        let whole = fs::read_to_string(&path).unwrap();
+        for (from, to, says) in [
+            ("mean = [0.1", "mean = [nan, 0.1", "do not normalise 1 channels"),
+            ("\ninput = [1, 4, 4]", "\ninput = [1, 4, 5]", "images and its network"),
+            ("\"one\"]", "\"one\", \"two\"]", "3 classes and its network 2 logits"),
+        ] {
+            assert!(whole.contains(from), "{whole}");
+            fs::write(&path, whole.replacen(from, to, 1)).unwrap();
+            let entry = &store.list().unwrap()[0];
+            let reason = entry.reason.as_deref().unwrap();
+            assert!(entry.status == Status::Damaged && reason.contains(says), "{reason}");
+        }
+        let invalid = Manifest { mean: Vec::new(), ..fixture::manifest() };
+        assert!(matches!(store.create(Some("b"), invalid), Err(Error::Unwritable { .. })));
+    }
+
     #[test]
     fn no_content_of_a_file_stops_the_list() {
         let (_home, store) = fixture::store();

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::document;
+use super::document::{self, damaged};
 use super::error::Error;
+use super::fault;
 use super::layout::MANIFEST;
 use crate::preset::Preset;
 use crate::spec::Spec;
@@ -45,10 +46,29 @@ pub struct Manifest {
 impl Manifest {
     /// Reads the manifest of the run in `directory`.
     pub(super) fn read(directory: &Path) -> Result<Self, Error> {
-        let manifest: Manifest = document::read(&directory.join(MANIFEST))?;
+        let path = directory.join(MANIFEST);
+        let manifest: Manifest = document::read(&path)?;
+        if let Some(fault) = manifest.fault() {
+            return Err(damaged(&path, &fault));
+        }
         // A user may rename or copy the directory of a run; that is then its name.
         let id = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Manifest { id, ..manifest })
+    }
+
+    /// The text of `manifest.toml` in `directory`.
+    pub(super) fn encode(&self, directory: &Path) -> Result<String, Error> {
+        let path = directory.join(MANIFEST);
+        match self.fault() {
+            // What is written must be readable.
+            Some(problem) => Err(Error::Unwritable { path, problem }),
+            None => document::encode(&path, self),
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        let Manifest { network, input, mean, std, classes, .. } = self;
+        fault::of_network(network, *input, [mean, std], classes.len())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Names of runs and modules: readable, safe as a directory name on every system and in every shell.
+//! Names of runs and modules: readable, and safe as the name of a directory and in shells on Unix.
 
 use super::error::Error;
 

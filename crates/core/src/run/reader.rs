@@ -132,7 +132,7 @@ impl Run {
     pub fn save_module(&self, module: &Module) -> Result<PathBuf, Error> {
         name::check(&module.manifest.name)?;
         let path = layout::modules(&self.path).join(&module.manifest.name);
-        disk::make_dir(&layout::modules(&self.path))?;
+        layout::make_own(&layout::modules(&self.path))?;
         module.create(&path)?;
         Ok(path)
     }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::document;
 use super::error::Error;
 use super::layout::{self, EVENTS, MANIFEST, METRICS, STEPS};
 use super::lock::Lock;
@@ -101,7 +100,7 @@ impl Store {
     fn build(&self, id: &str, mut manifest: Manifest) -> Result<Writer, Error> {
         let path = self.directory.join(id);
         manifest.id = id.into();
-        let text = document::encode(&path.join(MANIFEST), &manifest)?;
+        let text = manifest.encode(&path)?;
         let files: [(&str, &[u8]); 4] =
             [(MANIFEST, text.as_bytes()), (METRICS, b""), (STEPS, b""), (EVENTS, b"")];
         match disk::create_dir(&path, &files) {

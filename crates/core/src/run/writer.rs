@@ -36,12 +36,11 @@ impl Writer {
     /// written.
     pub fn open(run: Run) -> Result<Self, Error> {
         let lock = Lock::take(&run.path)?;
-        for (directory, age) in [
-            (run.path.clone(), Duration::ZERO),
-            (layout::checkpoints(&run.path), Duration::ZERO),
-            (layout::modules(&run.path), PATIENCE),
-        ] {
-            disk::make_dir(&directory)?;
+        disk::sweep(&run.path, Duration::ZERO)?;
+        for (directory, age) in
+            [(layout::checkpoints(&run.path), Duration::ZERO), (layout::modules(&run.path), PATIENCE)]
+        {
+            layout::make_own(&directory)?;
             disk::sweep(&directory, age)?;
         }
         let metrics = Log::open(&run.path.join(METRICS))?;
