@@ -167,7 +167,9 @@ fn a_checkpoint_is_read_as_it_was_written_to_the_last_bit() {
             loss_weights: [("alpha".to_owned(), rng.random()), ("beta".to_owned(), 1e-300)].into(),
             learning_rate: Some(rng.random()),
             best: Some(Best { step: 3, accuracy: rng.random() }),
-            epoch_sums: EpochSums::Named(odd.iter().map(|odd| (odd.to_string(), f64::from(*odd) / 3.0)).collect()),
+            epoch_sums: EpochSums::Named(
+                odd.iter().map(|odd| (odd.to_string(), f64::from(*odd) / 3.0)).collect(),
+            ),
             seconds: rng.random(),
         };
         job.writer.save_checkpoint(&checkpoint, None).unwrap();
@@ -522,18 +524,12 @@ fn the_terms_of_a_method_on_the_host_and_their_gradients_are_those_of_tensors() 
         batches.into_iter().flat_map(|labels| all_methods().into_iter().map(move |method| (labels, method)))
     {
         let mut observed: Vec<Vec<f32>> = [5, 33, 16]
-            .map(|units| {
-                (0..labels.len() * units).map(|_| rng.random_range(-0.5f32..1.0).max(0.0)).collect()
-            })
+            .map(|units| (0..labels.len() * units).map(|_| rng.random_range(-0.5f32..1.0).max(0.0)).collect())
             .into();
         observed[1][..33].fill(0.0);
         let (weights, state) = (method.term_weights(), MethodState::default());
-        let ours = method.host_terms(&HostBatch {
-            observed: &observed,
-            labels,
-            weights: &weights,
-            state: &state,
-        });
+        let ours =
+            method.host_terms(&HostBatch { observed: &observed, labels, weights: &weights, state: &state });
         let (terms, gradients) = terms_of_tensors(&method, &observed, labels);
         let names: Vec<&str> = method.term_specs().iter().map(|term| term.name).collect();
         assert_eq!(ours.values.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);

@@ -31,8 +31,8 @@ const KNOWS: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "backend", "data", "import", "learn", "method", "modular", "network", "paths", "preset", "random",
-            "reuse", "run", "spec",
+            "backend", "data", "import", "learn", "method", "modular", "network", "paths", "preset",
+            "random", "reuse", "run", "spec",
         ],
     ),
     (

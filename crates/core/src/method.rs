@@ -25,11 +25,11 @@ mod weight;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+pub use crate::network::{GivenMask, PassMasks};
 pub use config::MethodConfig;
 pub use mwt::{Average, HostLosses, Mwt, host_losses};
 pub use plain::Plain;
 pub use plan::{LEFT_OUT, MethodState, PassPlan, Progress, StepInfo, Terms};
-pub use crate::network::{GivenMask, PassMasks};
 pub use weight::{Estimate, Estimated, Term, TermWeights, Weight};
 
 use crate::backend::{Arithmetic, Compute};

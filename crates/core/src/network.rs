@@ -16,6 +16,6 @@ mod product;
 pub mod weights;
 
 pub use forward::Output;
-pub use model::{Gradients, HostOutput, Network};
 pub use masks::{GivenMask, PassMasks};
+pub use model::{Gradients, HostOutput, Network};
 pub use product::matmul;

@@ -226,7 +226,10 @@ mod tests {
         let mut learner = Learner::new(network, Sgd::new(0.9), cpu_device());
         let method = MethodConfig::Mwt(Mwt { average: Average::Classes, ..Mwt::default() });
         let sums = learner.step(vec![share], &method, 0.05, &Draws::new(1, Stream::Dropout, 0));
-        (sums.read().into_iter().map(|(_, sum)| sum as f32).collect(), learner.optimiser().velocity(learner.network()))
+        (
+            sums.read().into_iter().map(|(_, sum)| sum as f32).collect(),
+            learner.optimiser().velocity(learner.network()),
+        )
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
-use super::replica::{Replica, Share, add};
 use super::loss::{cross_entropy, host_cross_entropy, label_tensor};
+use super::replica::{Replica, Share, add};
 use super::sums::{Sums, sum_names};
 use crate::backend::Training;
 use crate::method::{
@@ -151,13 +151,7 @@ impl Part {
 
 impl<B: Training> Replica<B> {
     /// Forward and backward passes over a share, whose samples are those from `from` on.
-    pub(super) fn pass(
-        &mut self,
-        share: Share<B>,
-        from: usize,
-        work: &Work<'_>,
-        draws: &Draws,
-    ) -> Passed<B> {
+    pub(super) fn pass(&mut self, share: Share<B>, from: usize, work: &Work<'_>, draws: &Draws) -> Passed<B> {
         let parts = work.parts(from, &share.labels);
         let draws = draws.clone().from_sample(from);
         let on_host = self.pass_on_host(&share, &parts, work, &draws);
@@ -192,7 +186,8 @@ impl<B: Training> Replica<B> {
         let count = samples as f64;
         let names = sum_names(work.method);
         let values = [means.cross_entropy].into_iter().chain(means.terms).chain([means.total]);
-        let values = values.map(|mean| mean * count).chain([means.correct, means.unit_rate * count]).collect();
+        let values =
+            values.map(|mean| mean * count).chain([means.correct, means.unit_rate * count]).collect();
         Some(Passed { gradients, sums: Sums::on_host(names, values), samples, seen })
     }
 
@@ -238,17 +233,16 @@ impl<B: Training> Replica<B> {
         let values = values.into_iter().filter(|(name, _)| part.factors.terms.has(name));
         let values: Vec<(&str, f64)> = values.collect();
         let classes = output.logits.len() / labels.len().max(1);
-        let is_right = |sample: usize| {
-            argmax(&output.logits[sample * classes..][..classes]) == labels[sample] as usize
-        };
+        let is_right =
+            |sample: usize| argmax(&output.logits[sample * classes..][..classes]) == labels[sample] as usize;
         let correct = match &part.counted {
             None => (0..labels.len()).filter(|&sample| is_right(sample)).count(),
             Some(counted) => counted.iter().filter(|&&sample| is_right(sample)).count(),
         };
         let rate = host_unit_rate(part.counted.as_deref().map(pick).as_ref().unwrap_or(&output.masks));
-        means.total += values.iter().fold(cross_entropy * factor, |total, (name, value)| {
-            total + weights.of(name) * value
-        });
+        means.total += values
+            .iter()
+            .fold(cross_entropy * factor, |total, (name, value)| total + weights.of(name) * value);
         means.cross_entropy += cross_entropy * factor;
         for ((name, _), mean) in work.seeing.iter().zip(&mut means.terms) {
             let of_term = values.iter().find(|(of, _)| of == name);
@@ -315,8 +309,7 @@ impl<B: Training> Replica<B> {
             None => values.clone(),
             Some(samples) => values.clone().select(0, positions(samples, &self.device)),
         };
-        let observed: Vec<Tensor<B, 2>> =
-            output.masks.iter().map(|values| pick(values, &part.own)).collect();
+        let observed: Vec<Tensor<B, 2>> = output.masks.iter().map(|values| pick(values, &part.own)).collect();
         let own_labels = part.labels_of(&part.own);
         let (method, state, arithmetic) = (work.method, work.state, output.arithmetic);
         let batch =

@@ -124,7 +124,10 @@ mod tests {
         let device = Sums::on_device(sum_names(&method), Tensor::from_data(device.as_slice(), &cpu_device()));
         for more in [step(vec![0.5; 6]), device] {
             let sum = begun.clone().plus(more.clone()).plus(more);
-            assert_eq!(sum.read().iter().map(|(_, v)| *v).collect::<Vec<_>>(), [2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+            assert_eq!(
+                sum.read().iter().map(|(_, v)| *v).collect::<Vec<_>>(),
+                [2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+            );
         }
         named.remove("coupling");
         let refused = |kept| Sums::<Cpu>::of(&method, &kept).unwrap_err().to_string();

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(test)]
 use super::probe::Probe;
 use super::{
-    HostBatch, HostTerms, Method, MethodState, Mwt, Observes, PassPlan, Plain, Seen, StepInfo, Term,
-    TermWeights, TensorBatch, Weight,
+    HostBatch, HostTerms, Method, MethodState, Mwt, Observes, PassPlan, Plain, Seen, StepInfo, TensorBatch,
+    Term, TermWeights, Weight,
 };
 use crate::backend::Compute;
 use crate::spec::{Spec, SpecError};

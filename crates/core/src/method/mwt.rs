@@ -17,7 +17,7 @@ pub use self::average::Average;
 pub use self::host::{HostLosses, host_losses};
 pub use self::tensor::{ModularLosses, modular_losses};
 use super::{
-    Estimate, Estimated, HostBatch, HostTerms, Method, Observes, Term, TensorBatch, Weight, weight_fields,
+    Estimate, Estimated, HostBatch, HostTerms, Method, Observes, TensorBatch, Term, Weight, weight_fields,
 };
 use crate::backend::Compute;
 

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{HostBatch, HostTerms, Method, Observes, Term, TensorBatch, Weight};
+use super::{HostBatch, HostTerms, Method, Observes, TensorBatch, Term, Weight};
 use crate::backend::Compute;
 
 /// Ordinary training: no masks, no modular losses.

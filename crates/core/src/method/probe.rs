@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     GivenMask, HostBatch, HostTerms, Method, MethodState, Observes, PassMasks, PassPlan, Seen, StepInfo,
-    Term, TensorBatch, Terms, Weight, weight_fields,
+    TensorBatch, Term, Terms, Weight, weight_fields,
 };
 use crate::backend::Compute;
 use crate::spec::{Array, Spec};
@@ -24,13 +24,8 @@ fn weight() -> f64 {
     LOAD.default
 }
 
-const LOAD: Weight = Weight {
-    name: "load",
-    label: "load",
-    default: 0.1,
-    range: [0.0, 1.0],
-    help: "weight of the mean mask",
-};
+const LOAD: Weight =
+    Weight { name: "load", label: "load", default: 0.1, range: [0.0, 1.0], help: "weight of the mean mask" };
 
 impl Default for Probe {
     fn default() -> Self {

@@ -176,7 +176,8 @@ fn home(key: &str, path: &str) -> Option<String> {
 
 /// The keys of all methods.
 fn keys_of_methods() -> Vec<String> {
-    let keys = |method: MethodConfig| keys::<MethodConfig>(&format!("{{ name = '{}', '?' = 0 }}", method.name()));
+    let keys =
+        |method: MethodConfig| keys::<MethodConfig>(&format!("{{ name = '{}', '?' = 0 }}", method.name()));
     MethodConfig::all().into_iter().flat_map(keys).collect()
 }
 

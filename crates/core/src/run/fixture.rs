@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{
-    Best, Card, Checkpoint, CheckpointInfo, EpochSums, Manifest, Module, ModuleManifest, PROGRAM, SCHEMA, Store, now,
+    Best, Card, Checkpoint, CheckpointInfo, EpochSums, Manifest, Module, ModuleManifest, PROGRAM, SCHEMA,
+    Store, now,
 };
 use crate::paths::Paths;
 use crate::preset::Preset;

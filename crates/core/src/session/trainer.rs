@@ -19,7 +19,9 @@ use crate::modular::{self, Usage, masked_layers};
 use crate::network::Network;
 use crate::preset::Preset;
 use crate::random::{Draws, Stream};
-use crate::run::{Best, Checkpoint, CheckpointInfo, EpochRecord, EpochSums, SplitRecord, StepRecord, Summary, Writer};
+use crate::run::{
+    Best, Checkpoint, CheckpointInfo, EpochRecord, EpochSums, SplitRecord, StepRecord, Summary, Writer,
+};
 use crate::spec::{Spec, State};
 
 /// Step means are read back from the device no more often than this.
@@ -409,9 +411,7 @@ impl<B: Training> Trainer<B> {
         self.check_device()?;
         match sums.iter().find(|(_, sum)| !sum.is_finite()) {
             None => Ok(sums.into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect()),
-            Some((term, _)) => {
-                Err(learn::Error::Diverged { term: (*term).into(), step: self.step }.into())
-            }
+            Some((term, _)) => Err(learn::Error::Diverged { term: (*term).into(), step: self.step }.into()),
         }
     }
 

@@ -35,7 +35,11 @@ fn share(from: usize, count: usize) -> Share<Cpu> {
 }
 
 /// What four steps of a method come to: weights, its state, and the sums of the last two steps.
-fn trained(spec: &Spec, devices: usize, by_operations: bool) -> (State, MethodState, Vec<(&'static str, f64)>) {
+fn trained(
+    spec: &Spec,
+    devices: usize,
+    by_operations: bool,
+) -> (State, MethodState, Vec<(&'static str, f64)>) {
     let Replica { network, optimiser, device } = replica(spec, by_operations);
     let mut learner = Learner::new(network, optimiser, device);
     (1..devices).for_each(|_| learner.add(replica(spec, by_operations)));
@@ -93,7 +97,11 @@ fn two_devices_make_the_steps_of_several_passes_that_one_makes() {
 }
 
 /// Gradients and means of passes by these plans over eleven samples.
-fn passed(spec: &Spec, plans: Vec<PassPlan>, by_operations: bool) -> (Vec<Vec<f32>>, Vec<(&'static str, f64)>) {
+fn passed(
+    spec: &Spec,
+    plans: Vec<PassPlan>,
+    by_operations: bool,
+) -> (Vec<Vec<f32>>, Vec<(&'static str, f64)>) {
     let (method, state) = (MethodConfig::Probe(Probe { load: 0.7 }), MethodState::default());
     let work = Work::new(&method, &state, plans, 11);
     let mut replica = replica(spec, by_operations);
@@ -151,7 +159,9 @@ fn samples_under_given_masks_train_no_generator_and_take_no_part_in_terms() {
         let named = |name: &str| sums.iter().find(|(of, _)| *of == name).unwrap().1;
         let own = PassPlan { samples: Some(vec![0, 1, 2]), ..PassPlan::default() };
         let alone = passed(&spec, vec![own], by_operations).1;
-        for (name, value) in alone.iter().filter(|(name, _)| ["mean_mask", "kernel_rate", "correct"].contains(name)) {
+        for (name, value) in
+            alone.iter().filter(|(name, _)| ["mean_mask", "kernel_rate", "correct"].contains(name))
+        {
             assert!((named(name) - value).abs() < 1e-4, "{name}: {} {value}", named(name));
         }
     }
