@@ -96,18 +96,10 @@ const WORDS: &[(&[&str], Where, &str)] = &[
 ];
 
 /// Circles between files that are let be, each with its reason.
-const CIRCLES: &[(&[&str], &str)] = &[
-    (
-        &["crates/kernels/src/finish.rs", "crates/kernels/src/tiles.rs", "crates/kernels/src/weights.rs"],
-        "the pointer that threads share lies in the file of the filters",
-    ),
-    (&["crates/kernels/src/pass.rs", "crates/kernels/src/work.rs"], "one helper function that both need"),
-    (&["crates/kernels/src/simd.rs", "crates/kernels/src/x86.rs"], "dispatch to an instruction set"),
-    (
-        &["crates/core/src/backend/stack/block.rs", "crates/core/src/backend/stack/forward.rs"],
-        "the two tapes of a training pass",
-    ),
-];
+const CIRCLES: &[(&[&str], &str)] = &[(
+    &["crates/core/src/backend/stack/block.rs", "crates/core/src/backend/stack/forward.rs"],
+    "the two tapes of a training pass",
+)];
 
 enum Where {
     Only(&'static [&'static str]),

@@ -53,8 +53,8 @@ fn rate(mask: &[f32]) -> f32 {
 
 /// The stages up to the masked convolution number `count`, with its output as logits.
 fn first_masked(spec: &Spec, count: usize) -> Spec {
-    let masked = spec.stages.iter().enumerate().filter(|(_, stage)| is_masked(stage));
-    let (last, _) = masked.skip(count - 1).next().unwrap();
+    let mut masked = spec.stages.iter().enumerate().filter(|(_, stage)| is_masked(stage));
+    let (last, _) = masked.nth(count - 1).unwrap();
     let mut stages = spec.stages[..=last].to_vec();
     stages.push(Stage::Flatten);
     Spec { stages, ..spec.clone() }

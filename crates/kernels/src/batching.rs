@@ -171,11 +171,11 @@ impl<'a> Batching<'a> {
                     }
                     Destination::Stream(done) => done,
                 };
-                let own = SendPtr(self.streamed.at(team * self.chunk * len));
-                let outs = Images { of_chunk: Some(chunk.first), ..self.images(own, Side::Output) };
+                let buffer = SendPtr(self.streamed.at(team * self.chunk * len));
+                let outs = Images { of_chunk: Some(chunk.first), ..self.images(buffer, Side::Output) };
                 self.forward_chunk(team, chunk, inputs, outs, None);
                 parallel(self.threads, chunk.samples, |_, index| {
-                    let y = std::slice::from_raw_parts(own.at(index * len), len);
+                    let y = std::slice::from_raw_parts(buffer.at(index * len), len);
                     done(self.sample(chunk.first + index), y);
                 });
             }
@@ -237,12 +237,14 @@ impl<'a> Batching<'a> {
             unsafe { self.dw.at(0).write_bytes(0, sums * len) }
         }
         parallel(self.teams, sums, |team, index| {
-            let own = Part { index, of: sums }.range(chunks);
-            for chunk in own.clone() {
+            let own_chunks = Part { index, of: sums }.range(chunks);
+            for chunk in own_chunks.clone() {
                 // SAFETY: as in `forward`; a team has one of the sums.
                 unsafe {
-                    let dw =
-                        WeightGradient { at: SendPtr(self.dw.at(index * len)), fresh: chunk == own.start };
+                    let dw = WeightGradient {
+                        at: SendPtr(self.dw.at(index * len)),
+                        fresh: chunk == own_chunks.start,
+                    };
                     self.backward_chunk(team, self.nth(chunk), inputs, dx, dw);
                 }
             }

@@ -5,7 +5,7 @@ use crate::simd::Simd;
 
 /// What becomes of a convolution's output y, channel by channel: `max-pool(above(outer, above(floor, y * scale +
 /// shift) + added))`, where `above(bound, z)` is z, but not below the bound, and keeps NaN. Batch norm, ReLU, a residual
-/// sum and its ReLU, and a max-pool have this form.
+/// sum and its ReLU, and a max-pool have this form. NaN passes through the pool too, as in PyTorch.
 #[derive(Clone, Copy, Debug)]
 pub struct Epilogue<'a> {
     /// `[out_channels]`

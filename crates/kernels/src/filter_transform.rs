@@ -106,9 +106,9 @@ impl Spans<'_> {
                         warm_cache_at(self.packed.at.at(plane + rows * plan.n.width), inputs * plan.n.width);
                     }
                 }
-                let own = self.workers.at(worker * worker_len(plan));
+                let local = self.workers.at(worker * worker_len(plan));
                 for group in groups {
-                    plan.isa.run(Span { of: self, own, group, first, inputs });
+                    plan.isa.run(Span { of: self, local, group, first, inputs });
                 }
             }
         });
@@ -118,8 +118,8 @@ impl Spans<'_> {
 /// The weights from some input channels to one vector of output channels.
 struct Span<'a> {
     of: Spans<'a>,
-    /// The worker's place: `[inputs][taps][LANES]`.
-    own: *mut f32,
+    /// The worker's buffer: `[inputs][taps][LANES]`.
+    local: *mut f32,
     /// The number of the vector of output channels.
     group: usize,
     /// The first input channel, and how many.
@@ -135,18 +135,18 @@ impl Job for Span<'_> {
         let (stride, len) = (s.cin * taps, self.inputs * taps);
         let outputs = S::LANES.min(s.cout - self.group * S::LANES);
         // SAFETY: the weights have `outputs` rows of `stride` values from this vector of output channels on, each with
-        // `len` values from input channel `first` on; the worker's place holds `len` vectors.
+        // `len` values from input channel `first` on; the worker's buffer holds `len` vectors.
         unsafe {
             let weight = self.of.weight.at(self.group * S::LANES * stride + self.first * taps);
-            let (plain, own) = (Matrix { at: weight, stride }, Matrix { at: self.own, stride: S::LANES });
+            let (plain, local) = (Matrix { at: weight, stride }, Matrix { at: self.local, stride: S::LANES });
             if self.of.adjoint {
                 self.from_packed(simd);
-                transpose(simd, own, plain, len, outputs);
+                transpose(simd, local, plain, len, outputs);
             } else {
                 if outputs < S::LANES {
-                    self.own.write_bytes(0, len * S::LANES);
+                    self.local.write_bytes(0, len * S::LANES);
                 }
-                transpose(simd, plain, own, outputs, len);
+                transpose(simd, plain, local, outputs, len);
                 self.to_packed(simd);
             }
         }
@@ -169,17 +169,17 @@ impl Span<'_> {
 
     /// # Safety
     ///
-    /// The worker's place holds the weights `[inputs][taps][LANES]`; the packed weights hold what the plan says.
+    /// The worker's buffer holds the weights `[inputs][taps][LANES]`; the packed weights hold what the plan says.
     #[inline(always)]
     unsafe fn to_packed<S: Simd>(&self, s: S) {
         let plan = self.of.plan;
         let taps = plan.shape.kernel * plan.shape.kernel;
         let plane = plan.weight_plane();
-        // SAFETY: input channel `first + i` exists, and has `taps` vectors in the worker's place and a vector at each
+        // SAFETY: input channel `first + i` exists, and has `taps` vectors in the worker's buffer and a vector at each
         // point, `plane` values apart.
         unsafe {
             for i in 0..self.inputs {
-                let own = self.own.add(i * taps * S::LANES);
+                let local = self.local.add(i * taps * S::LANES);
                 let packed = self.packed::<S>(self.first + i);
                 match plan.scheme {
                     Scheme::F4x4 => {
@@ -188,7 +188,7 @@ impl Span<'_> {
                             3,
                             F4x4::POINTS,
                             F4x4::filter,
-                            |y, x| s.load(own.add((y * 3 + x) * S::LANES)),
+                            |y, x| s.load(local.add((y * 3 + x) * S::LANES)),
                             |v| s.store(packed.add((y * F4x4::POINTS + x) * plane), v)
                         );
                     }
@@ -198,14 +198,14 @@ impl Span<'_> {
                             3,
                             F2x2::POINTS,
                             F2x2::filter,
-                            |y, x| s.load(own.add((y * 3 + x) * S::LANES)),
+                            |y, x| s.load(local.add((y * 3 + x) * S::LANES)),
                             |v| s.store(packed.add((y * F2x2::POINTS + x) * plane), v)
                         );
                     }
                     Scheme::Im2col => {
                         for (index, tap) in plan.taps.iter().enumerate() {
-                            let (own, packed) = self.tap::<S>(own, packed, index, tap);
-                            s.store(packed, s.load(own));
+                            let (local, packed) = self.tap::<S>(local, packed, index, tap);
+                            s.store(packed, s.load(local));
                         }
                     }
                 }
@@ -215,7 +215,7 @@ impl Span<'_> {
 
     /// # Safety
     ///
-    /// The worker's place has room for `[inputs][taps][LANES]`; the packed gradients hold what the plan says.
+    /// The worker's buffer has room for `[inputs][taps][LANES]`; the packed gradients hold what the plan says.
     #[inline(always)]
     unsafe fn from_packed<S: Simd>(&self, s: S) {
         let plan = self.of.plan;
@@ -224,10 +224,10 @@ impl Span<'_> {
         // SAFETY: as in `to_packed`, with the sides exchanged.
         unsafe {
             if plan.scheme == Scheme::Im2col && plan.taps.len() < taps {
-                self.own.write_bytes(0, self.inputs * taps * S::LANES);
+                self.local.write_bytes(0, self.inputs * taps * S::LANES);
             }
             for i in 0..self.inputs {
-                let own = self.own.add(i * taps * S::LANES);
+                let local = self.local.add(i * taps * S::LANES);
                 let packed = self.packed::<S>(self.first + i);
                 match plan.scheme {
                     Scheme::F4x4 => {
@@ -237,7 +237,7 @@ impl Span<'_> {
                             3,
                             F4x4::filter_adjoint,
                             |y, x| self.sum_of_copies(s, packed.add((y * F4x4::POINTS + x) * plane)),
-                            |v| s.store(own.add((y * 3 + x) * S::LANES), v)
+                            |v| s.store(local.add((y * 3 + x) * S::LANES), v)
                         );
                     }
                     Scheme::F2x2 => {
@@ -247,13 +247,13 @@ impl Span<'_> {
                             3,
                             F2x2::filter_adjoint,
                             |y, x| self.sum_of_copies(s, packed.add((y * F2x2::POINTS + x) * plane)),
-                            |v| s.store(own.add((y * 3 + x) * S::LANES), v)
+                            |v| s.store(local.add((y * 3 + x) * S::LANES), v)
                         );
                     }
                     Scheme::Im2col => {
                         for (index, tap) in plan.taps.iter().enumerate() {
-                            let (own, packed) = self.tap::<S>(own, packed, index, tap);
-                            s.store(own, self.sum_of_copies(s, packed));
+                            let (local, packed) = self.tap::<S>(local, packed, index, tap);
+                            s.store(local, self.sum_of_copies(s, packed));
                         }
                     }
                 }
@@ -278,7 +278,7 @@ impl Span<'_> {
         }
     }
 
-    /// The places of a used tap, the `index`-th, in the worker's place and in the packed weights, from those of an input
+    /// The places of a used tap, the `index`-th, in the worker's buffer and in the packed weights, from those of an input
     /// channel's first.
     ///
     /// # Safety
@@ -287,17 +287,17 @@ impl Span<'_> {
     #[inline(always)]
     unsafe fn tap<S: Simd>(
         &self,
-        own: *mut f32,
+        local: *mut f32,
         packed: *mut f32,
         index: usize,
         [y, x]: &[usize; 2],
     ) -> (*mut f32, *mut f32) {
         let s = &self.of.plan.shape;
-        // SAFETY: the worker's place has a vector for each of the kernel's taps, the packed weights `cin` rows for each
+        // SAFETY: the worker's buffer has a vector for each of the kernel's taps, the packed weights `cin` rows for each
         // used one.
         unsafe {
-            let own = own.add((y * s.kernel + x) * S::LANES);
-            (own, packed.add(index * s.cin * self.of.plan.n.width))
+            let local = local.add((y * s.kernel + x) * S::LANES);
+            (local, packed.add(index * s.cin * self.of.plan.n.width))
         }
     }
 }

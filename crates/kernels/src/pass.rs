@@ -213,7 +213,7 @@ impl Pass<'_> {
         if self.threads == 1 { 1 } else { (self.threads * 6).div_ceil(jobs).clamp(1, most.max(1)) }
     }
 
-    /// A worker's place for a block of weights.
+    /// A worker's buffer for a block of weights.
     ///
     /// # Safety
     ///
@@ -248,7 +248,7 @@ impl Pass<'_> {
             false => n.vectors_of(block) * plan.isa.lanes(),
         };
         // SAFETY: the job's block of the packed weights is inside them, its rows and columns are in the planes, and no
-        // other job writes them. Weights of a group's channels are packed to the worker's own place.
+        // other job writes them. Weights of a group's channels are packed to the worker's own buffer.
         unsafe {
             let weights = weights.at(point * plan.weight_plane());
             let whole = weights.add(block * plan.depth * n.width).cast_const();
@@ -336,7 +336,7 @@ impl Pass<'_> {
         let GemmJob { point, block, part } = job;
         let rows = part.range(chunk.samples * plan.tiles());
         // SAFETY: the packed weights hold what the plan says; the job's rows are in both planes, and no other job writes
-        // this part of the gradient. Transposed weights go to the worker's own place.
+        // this part of the gradient. Transposed weights go to the worker's own buffer.
         unsafe {
             let at = DomainRows {
                 weights: weights.at(point * plan.weight_plane()),
@@ -380,7 +380,7 @@ impl Pass<'_> {
         let Listed { list, first: value, count } = values;
         let vectors = count.div_ceil(plan.isa.lanes()).min(plan.k.vectors);
         let width = vectors * plan.isa.lanes();
-        // SAFETY: `count` is at most a block's width, so the worker's place has room for the transposed weights; the
+        // SAFETY: `count` is at most a block's width, so the worker's buffer has room for the transposed weights; the
         // rest is this function's contract.
         unsafe {
             let packed = self.block(worker);

@@ -91,6 +91,9 @@ pub(crate) unsafe trait Simd: Copy {
     /// a where it is larger than b, else b: so b where either is NaN. `above(floor, x)` keeps a NaN of x.
     fn above(self, a: Self::V, b: Self::V) -> Self::V;
 
+    /// The larger of both; NaN where either is NaN.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+
     /// The sum of each vector's values.
     fn sums(self, v: [Self::V; 4]) -> [f32; 4];
 

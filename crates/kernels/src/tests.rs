@@ -115,13 +115,31 @@ impl Case {
         all
     }
 
+    /// Positions in y, x or w: the corners (first and last sample, row, column and channel, of w output and input channel
+    /// and tap), and some 150 spread over the rest.
+    fn positions(&self, of: usize) -> Vec<usize> {
+        let s = &self.shape;
+        let sizes = [
+            [s.batch, s.out_height(), s.out_width(), s.cout],
+            [s.batch, s.height, s.width, s.cin],
+            [s.cout, s.cin, s.kernel, s.kernel],
+        ][of];
+        let corners = (0..16).map(|corner| {
+            let ends = sizes.iter().enumerate();
+            ends.fold(0, |at, (axis, size)| at * size + if corner >> axis & 1 == 1 { size - 1 } else { 0 })
+        });
+        let len = sizes.iter().product::<usize>();
+        let samples = 150.min(len);
+        let spread = (0..samples).map(|sample| (sample * len / samples + sample * 7919) % len);
+        corners.chain(spread).collect()
+    }
+
     /// Compares some of a result's values with float64: the largest difference over the root mean square of
     /// what is to be expected.
     fn error(&self, of: usize, result: &[f32]) -> f64 {
-        let samples = 150.min(result.len());
+        let positions = self.positions(of);
         let (mut square, mut worst) = (0.0f64, 0.0f64);
-        for sample in 0..samples {
-            let position = (sample * result.len() / samples + sample * 7919) % result.len();
+        for &position in &positions {
             let mut exact = 0.0f64;
             for [y, x, w] in self.products(of, position) {
                 exact += match of {
@@ -140,7 +158,7 @@ impl Case {
             let difference = (f64::from(result[position]) - exact).abs();
             worst = if difference.is_nan() { f64::INFINITY } else { worst.max(difference) };
         }
-        worst / (square / samples as f64).sqrt().max(1e-3)
+        worst / (square / positions.len() as f64).sqrt().max(1e-3)
     }
 
     fn check(&self, isa: Isa, threads: usize) {
@@ -271,7 +289,7 @@ fn samples_with_all_channels_are_right_among_samples_with_few() {
 }
 
 #[test]
-fn outputs_that_are_handed_on_are_those_that_are_kept() {
+fn streamed_outputs_have_the_bits_of_stored_ones() {
     let shapes = [
         square(40, 4, 40, 33),
         square(9, 16, 20, 16),
@@ -295,7 +313,7 @@ fn outputs_that_are_handed_on_are_those_that_are_kept() {
 }
 
 #[test]
-fn what_follows_a_convolution_gives_the_same_bits_at_once_as_behind_it() {
+fn an_epilogue_in_registers_gives_the_bits_of_separate_passes() {
     let shapes = [
         square(40, 4, 40, 33),
         square(3, 32, 3, 70),
@@ -342,6 +360,34 @@ fn what_follows_a_convolution_gives_the_same_bits_at_once_as_behind_it() {
     }
     // All shapes without a pool; tiles with something added; tiles of even images with a pool.
     assert_eq!(done, (9 + 5 + 4) * Isa::available().len());
+}
+
+#[test]
+fn a_nan_is_the_maximum_of_its_window_wherever_it_lies() {
+    for (size, isa) in on_every_isa([2, 4, 8]) {
+        let shape = square(1, size, 16, 20);
+        let mut kernel = ConvKernel::new(shape, isa, 1);
+        // A centre weight of 1 gives the input's first channel as every output.
+        let mut weight = vec![0.0; shape.cout * shape.cin * 9];
+        weight.iter_mut().skip(4).step_by(shape.cin * 9).for_each(|w| *w = 1.0);
+        kernel.prepare(&weight);
+        assert!(kernel.finishes(2, false), "{shape:?} is computed with tiles");
+        // Infinity less infinity at the pixel that is large, minus infinity elsewhere.
+        let (scale, shift) = (vec![1e37; shape.cout], vec![f32::NEG_INFINITY; shape.cout]);
+        let epilogue =
+            Epilogue { scale: &scale, shift: &shift, floor: f32::NEG_INFINITY, added: None, pool: 2 };
+        for (y, x) in (0..size).flat_map(|y| (0..size).map(move |x| (y, x))) {
+            let mut input = vec![0.0; shape.input_len()];
+            input[(y * size + x) * shape.cin] = 1e3;
+            let mut out = vec![0.0; shape.output_len() / 4];
+            kernel.forward_finished(&input, &epilogue, &mut out, &mut Workspace::new());
+            let window = y / 2 * (size / 2) + x / 2;
+            for (index, value) in out.into_iter().enumerate() {
+                let right = value.is_nan() == (index / shape.cout == window) && value != f32::INFINITY;
+                assert!(right, "{isa:?} {size}: NaN at {y}, {x}, {value} at {index}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl Pass<'_> {
         let (bits, channels) = self.channels(side, position);
         let lanes = self.isa().lanes();
         // SAFETY: the image has `height * width` pixels of `all` channels, and the planes a row for each tile, with room
-        // for whole vectors; the worker's own place holds a copy of an image. Both are this job's alone.
+        // for whole vectors; the worker's own buffer holds a copy of an image. Both are this job's alone.
         unsafe {
             let (image, plane) = (self.image(of.images, position), self.plane_row(of, position, tiles.start));
             if self.plan.scheme == Scheme::Im2col && side == Side::Output {
@@ -172,14 +172,14 @@ impl Pass<'_> {
             Side::Output => self.covered(of.side, &tiles, height),
         };
         let count = covered.len() * width;
-        // SAFETY: as in `input_transform`; behind the copy in the worker's place is room for values that nobody reads.
+        // SAFETY: as in `input_transform`; behind the copy in the worker's buffer is room for values that nobody reads.
         unsafe {
             let (image, plane) = (self.image(of.images, position), self.plane_row(of, position, tiles.start));
-            let own = self.workers.at(worker * self.worker_layout.len);
+            let buffer = self.workers.at(worker * self.worker_layout.len);
             let image = image.add(covered.start * width * all);
             let mut to = Pixels { at: image, first_row: covered.start, pixel: all };
             if copied {
-                to = Pixels { at: own, pixel: channels.next_multiple_of(lanes), ..to };
+                to = Pixels { at: buffer, pixel: channels.next_multiple_of(lanes), ..to };
             }
             if of.side == Side::Input && self.plan.scheme != Scheme::F2x2 {
                 to.at.write_bytes(0, count * to.pixel);
@@ -187,7 +187,7 @@ impl Pass<'_> {
             if self.plan.scheme == Scheme::Im2col {
                 self.isa().run(Col2im(self.patches(to, &tiles, channels, plane, of.planes.row)));
             } else {
-                let spare = own.add(self.worker_layout.copy);
+                let spare = buffer.add(self.worker_layout.copy);
                 let mut strip = self.strip(of, to, &tiles, plane, spare);
                 strip.epilogue = self.epilogue_of(position, covered.start * width * all);
                 self.isa().run(FromDomain(strip));

@@ -489,9 +489,9 @@ impl Strip<'_> {
                 if POOL == 2 {
                     for i in 0..A::TILE / 2 {
                         for j in 0..A::TILE / 2 {
-                            let first = s.above(y[2 * i][2 * j + 1], y[2 * i][2 * j]);
-                            let third = s.above(y[2 * i + 1][2 * j], first);
-                            y[i][j] = s.above(y[2 * i + 1][2 * j + 1], third);
+                            let first = s.max(y[2 * i][2 * j + 1], y[2 * i][2 * j]);
+                            let third = s.max(y[2 * i + 1][2 * j], first);
+                            y[i][j] = s.max(y[2 * i + 1][2 * j + 1], third);
                         }
                     }
                 }

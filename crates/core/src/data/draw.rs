@@ -1,5 +1,5 @@
-//! Uniform draws and shuffles whose results are part of a run: they must not move when a library changes how
-//! it draws, so they are written out here.
+//! Uniform draws and shuffles. The results of a run depend on them, so they are implemented here: a new version of a
+//! library must not change them.
 
 use rand::Rng;
 

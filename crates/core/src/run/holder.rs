@@ -1,4 +1,4 @@
-//! Who writes to a run, as its lock says.
+//! The process that writes to a run, as the lock file names it.
 
 use std::fmt;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::time;
 use crate::disk;
 
-/// Who writes to a run.
+/// The process that writes to a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Holder {

@@ -114,6 +114,15 @@ unsafe impl Simd for Avx512 {
         unsafe { _mm512_max_ps(a, b) }
     }
     #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` is the proof that the processor has AVX-512F.
+        unsafe {
+            // The instruction gives b where either is NaN.
+            let is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a);
+            _mm512_mask_mov_ps(_mm512_max_ps(a, b), is_nan, a)
+        }
+    }
+    #[inline(always)]
     fn sums(self, v: [Self::V; 4]) -> [f32; 4] {
         // SAFETY: `self` is the proof that the processor has AVX-512F.
         unsafe {
@@ -244,6 +253,15 @@ unsafe impl Simd for Avx2 {
     fn above(self, a: Self::V, b: Self::V) -> Self::V {
         // SAFETY: `self` is the proof that the processor has AVX2 and FMA.
         unsafe { _mm256_max_ps(a, b) }
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: `self` is the proof that the processor has AVX2 and FMA.
+        unsafe {
+            // The instruction gives b where either is NaN.
+            let is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
+            _mm256_blendv_ps(_mm256_max_ps(a, b), a, is_nan)
+        }
     }
     #[inline(always)]
     fn sums(self, v: [Self::V; 4]) -> [f32; 4] {
