@@ -133,7 +133,7 @@ impl<'a, B: Backend> TensorBatch<'a, B> {
         device: &'a B::Device,
         state: &'a MethodState,
     ) -> Self {
-        TensorBatch { observed: &output.masks, labels, arithmetic: output.arithmetic, device, state }
+        TensorBatch { observed: &output.observed, labels, arithmetic: output.arithmetic, device, state }
     }
 }
 

@@ -116,7 +116,7 @@ impl<'a> Batches<'a> {
             }
             count(&mut confusion, labels, &Array::from_tensor(output.logits.clone()));
             match &mut usage {
-                Some(usage) => add_observed(usage, labels, output.masks),
+                Some(usage) => add_observed(usage, labels, output.observed),
                 None => Ok(()),
             }
         })?;

@@ -1,17 +1,17 @@
 //! The passes of a training step on one device: forward, losses, backward.
 
-use burn::tensor::backend::Backend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
 use super::loss::{cross_entropy, host_cross_entropy, label_tensor};
-use super::replica::{Replica, Share, add};
+use super::replica::{Replica, Share};
 use super::sums::{Sums, sum_names};
 use crate::backend::Training;
 use crate::method::{
     HostBatch, HostTerms, LEFT_OUT, MethodConfig, MethodState, PassPlan, Seen, TensorBatch, TermWeights,
 };
 use crate::modular::argmax;
-use crate::network::Gradients;
+use crate::network::{Gradients, Output, TrainPass};
 use crate::random::Draws;
 use crate::spec::Array;
 
@@ -147,6 +147,17 @@ impl Part {
             Some(samples) => samples.iter().map(|&sample| self.labels[sample]).collect(),
         }
     }
+
+    /// How many of the samples that count are predicted right by these logits.
+    fn correct(&self, logits: &[f32]) -> usize {
+        let classes = logits.len() / self.labels.len().max(1);
+        let is_right =
+            |sample: usize| argmax(&logits[sample * classes..][..classes]) == self.labels[sample] as usize;
+        match &self.counted {
+            None => (0..self.labels.len()).filter(|&sample| is_right(sample)).count(),
+            Some(counted) => counted.iter().filter(|&&sample| is_right(sample)).count(),
+        }
+    }
 }
 
 impl<B: Training> Replica<B> {
@@ -179,7 +190,7 @@ impl<B: Training> Replica<B> {
             let (gradient, observed) = self.part_on_host(images, part, work, &mut means, draws)?;
             gradients = Some(match gradients {
                 None => gradient,
-                Some(before) => self.add(before, gradient),
+                Some(before) => Gradients::add(before, gradient),
             });
             seen.extend(observed);
         }
@@ -201,55 +212,42 @@ impl<B: Training> Replica<B> {
         draws: &Draws,
     ) -> Option<(Gradients, Option<Seen>)> {
         let labels = &part.labels;
-        let mut output = self.network.host_train(images, labels.len(), &part.draws(draws))?;
+        let mut pass = self.network.host_train(images, labels.len(), &part.plan.masks, &part.draws(draws))?;
+        let (mut logits, all) = (std::mem::take(&mut pass.logits), std::mem::take(&mut pass.observed));
         if let Some(allowed) = &part.plan.classes {
-            leave_out(&mut output.logits, allowed);
+            leave_out(&mut logits, allowed);
         }
-        let (cross_entropy, mut at_logits) = host_cross_entropy(&output.logits, labels);
+        let (cross_entropy, mut at_logits) = host_cross_entropy(&logits, labels);
         let factor = part.factors.cross_entropy;
         if factor != 1.0 {
             at_logits.iter_mut().for_each(|value| *value *= factor as f32);
         }
-        let own = part.own.as_deref();
-        let pick = |samples: &[usize]| -> Vec<Vec<f32>> {
-            output.masks.iter().map(|values| rows(values, labels.len(), samples)).collect()
-        };
-        let picked = own.map(pick);
-        let observed = picked.as_ref().unwrap_or(&output.masks);
-        let own_labels = part.labels_of(&part.own);
+        let picked = picked(&all, labels.len(), &part.own);
+        let (observed, own_labels) = (picked.as_ref().unwrap_or(&all), part.labels_of(&part.own));
         let weights = work.weights_in(part);
         let batch = HostBatch { observed, labels: &own_labels, weights: &weights, state: work.state };
         let wanted = !weights.0.is_empty();
-        let HostTerms { values, gradients } =
+        let HostTerms { mut values, gradients } =
             if wanted { work.method.host_terms(&batch) } else { HostTerms::default() };
-        let at_observed: Vec<Vec<f32>> = match own {
+        let at_observed: Vec<Vec<f32>> = match &part.own {
             None => gradients,
             Some(own) => gradients.iter().map(|rows| spread(rows, labels.len(), own)).collect(),
         };
         let at_observed: Vec<Option<&[f32]>> =
-            (0..output.masks.len()).map(|site| at_observed.get(site).map(Vec::as_slice)).collect();
-        let gradients = self.network.host_gradients(&at_logits, &at_observed)?;
+            (0..all.len()).map(|site| at_observed.get(site).map(Vec::as_slice)).collect();
+        let gradients = self.network.host_gradients(pass, &at_logits, &at_observed);
 
-        let values = values.into_iter().filter(|(name, _)| part.factors.terms.has(name));
-        let values: Vec<(&str, f64)> = values.collect();
-        let classes = output.logits.len() / labels.len().max(1);
-        let is_right =
-            |sample: usize| argmax(&output.logits[sample * classes..][..classes]) == labels[sample] as usize;
-        let correct = match &part.counted {
-            None => (0..labels.len()).filter(|&sample| is_right(sample)).count(),
-            Some(counted) => counted.iter().filter(|&&sample| is_right(sample)).count(),
-        };
-        let rate = host_unit_rate(part.counted.as_deref().map(pick).as_ref().unwrap_or(&output.masks));
-        means.total += values
-            .iter()
-            .fold(cross_entropy * factor, |total, (name, value)| total + weights.of(name) * value);
+        values.retain(|(name, _)| weights.has(name));
+        let weighted = values.iter().map(|(name, value)| weights.of(name) * value);
+        means.total += weighted.fold(cross_entropy * factor, |total, value| total + value);
         means.cross_entropy += cross_entropy * factor;
         for ((name, _), mean) in work.seeing.iter().zip(&mut means.terms) {
             let of_term = values.iter().find(|(of, _)| of == name);
             *mean += of_term.map_or(0.0, |(_, value)| value * part.factors.terms.of(name));
         }
-        means.correct += correct as f64 * work.batch as f64 / work.counted.max(1) as f64;
-        means.unit_rate += rate * part.factors.counted;
+        means.correct += part.correct(&logits) as f64 * work.batch as f64 / work.counted.max(1) as f64;
+        let counted = self::picked(&all, labels.len(), &part.counted);
+        means.unit_rate += host_unit_rate(counted.as_ref().unwrap_or(&all)) * part.factors.counted;
         let seen = part.plan.watched.then(|| Seen { labels: own_labels, observed: observed.clone() });
         Some((gradients, seen))
     }
@@ -264,31 +262,30 @@ impl<B: Training> Replica<B> {
     ) -> Passed<B> {
         let Share { images, labels } = share;
         let names = sum_names(work.method);
-        let (mut gradients, mut seen, mut sums) = (None, Vec::new(), None);
+        let (mut passes, mut seen, mut losses) = (Vec::new(), Vec::new(), None);
         for part in parts {
             let images = match &part.plan.samples {
                 None => images.clone(),
                 Some(samples) => images.clone().select(0, positions(samples, &self.device)),
             };
-            let (gradient, means, observed) = self.part_on_tensors(images, part, work, draws);
-            gradients = Some(match gradients {
-                None => gradient,
-                Some(before) => self.add(before, gradient),
+            let (pass, (total, means), observed) = self.part_on_tensors(images, part, work, draws);
+            losses = Some(match losses {
+                None => (total, means),
+                Some((all, before)) => (all + total, before + means),
             });
-            sums = Some(match sums {
-                None => means,
-                Some(before) => means + before,
-            });
+            passes.push(pass);
             seen.extend(observed);
         }
-        let sums = match sums {
-            Some(means) => Sums::on_device(names, means.mul_scalar(labels.len() as f64)),
-            None => Sums::on_host(names.clone(), vec![0.0; names.len()]),
+        let samples = labels.len();
+        let Some((total, means)) = losses else {
+            let sums = Sums::on_host(names.clone(), vec![0.0; names.len()]);
+            return Passed { gradients: None, sums, samples, seen };
         };
-        Passed { gradients, sums, samples: labels.len(), seen }
+        let gradients = Some(self.network.gradients(passes, total.backward()));
+        Passed { gradients, sums: Sums::on_device(names, means.mul_scalar(samples as f64)), samples, seen }
     }
 
-    /// One pass on tensors: gradients, the means that count in those of the share, `[sums]`, and what was observed
+    /// One pass on tensors, with its loss, the means that count in those of the share, `[sums]`, and what was observed
     /// where the plan wants that.
     fn part_on_tensors(
         &mut self,
@@ -296,64 +293,67 @@ impl<B: Training> Replica<B> {
         part: &Part,
         work: &Work<'_>,
         draws: &Draws,
-    ) -> (Gradients, Tensor<B::InnerBackend, 1>, Option<Seen>) {
-        let labels = &part.labels;
-        let mut output = self.network.forward_train(images, &part.draws(draws));
+    ) -> (TrainPass<B>, LossAndMeans<B>, Option<Seen>) {
+        let (labels, device) = (&part.labels, &self.device);
+        let pass = self.network.forward_train(images, &part.plan.masks, &part.draws(draws));
+        let Output { mut logits, observed: all, arithmetic } = pass.output().clone();
         if let Some(allowed) = &part.plan.classes {
-            let shape = output.logits.dims();
             let out: Vec<bool> = allowed.iter().map(|allowed| !allowed).collect();
-            let out: Tensor<B, 2, Bool> = Tensor::from_data(TensorData::new(out, shape), &self.device);
-            output.logits = output.logits.mask_fill(out, LEFT_OUT);
+            let out: Tensor<B, 2, Bool> = Tensor::from_data(TensorData::new(out, logits.dims()), device);
+            logits = logits.mask_fill(out, LEFT_OUT);
         }
-        let pick = |values: &Tensor<B, 2>, samples: &Option<Vec<usize>>| match samples {
-            None => values.clone(),
-            Some(samples) => values.clone().select(0, positions(samples, &self.device)),
-        };
-        let observed: Vec<Tensor<B, 2>> = output.masks.iter().map(|values| pick(values, &part.own)).collect();
+        let observed: Vec<Tensor<B, 2>> = all.iter().map(|values| pick(values, &part.own)).collect();
         let own_labels = part.labels_of(&part.own);
-        let (method, state, arithmetic) = (work.method, work.state, output.arithmetic);
         let batch =
-            TensorBatch { observed: &observed, labels: &own_labels, arithmetic, device: &self.device, state };
+            TensorBatch { observed: &observed, labels: &own_labels, arithmetic, device, state: work.state };
         let weights = work.weights_in(part);
-        let mut terms = if weights.0.is_empty() { Vec::new() } else { method.terms(&batch) };
-        terms.retain(|(name, _)| part.factors.terms.has(name));
+        let mut terms = if weights.0.is_empty() { Vec::new() } else { work.method.terms(&batch) };
+        terms.retain(|(name, _)| weights.has(name));
 
-        let cross_entropy = scaled(cross_entropy(output.logits.clone(), labels), part.factors.cross_entropy);
+        let cross_entropy = scaled(cross_entropy(logits.clone(), labels), part.factors.cross_entropy);
         let weighted = terms.iter().map(|(name, value)| value.clone().mul_scalar(weights.of(name)));
         let total = weighted.fold(cross_entropy.clone(), |total, term| total + term);
-        let gradients = self.network.gradients(total.backward());
 
         let values = work.seeing.iter().map(|(name, _)| match terms.iter().find(|(of, _)| of == name) {
             Some((_, value)) => scaled(value.clone(), part.factors.terms.of(name)).inner(),
-            None => Tensor::zeros([1], &self.device),
+            None => Tensor::zeros([1], device),
         });
-        let means = std::iter::once(cross_entropy.inner()).chain(values).chain([total.inner()]);
+        let losses = std::iter::once(cross_entropy.inner()).chain(values).chain([total.clone().inner()]);
         let counted = match part.counted.as_ref().is_some_and(Vec::is_empty) {
-            true => [Tensor::zeros([1], &self.device), Tensor::zeros([1], &self.device)],
+            true => [Tensor::zeros([1], device), Tensor::zeros([1], device)],
             false => {
-                let logits = pick(&output.logits, &part.counted).inner();
-                let counted = output.masks.iter().map(|values| pick(values, &part.counted).inner());
-                [
-                    right_share(logits, &part.labels_of(&part.counted)),
-                    unit_rate(counted.collect(), &self.device),
-                ]
+                let observed = all.iter().map(|values| pick(values, &part.counted).inner());
+                let right =
+                    right_share(pick(&logits, &part.counted).inner(), &part.labels_of(&part.counted));
+                [right, unit_rate(observed.collect(), device)]
             }
         };
-        let means = means.chain(counted.map(|mean| scaled(mean, part.factors.counted)));
+        let means = losses.chain(counted.map(|mean| scaled(mean, part.factors.counted)));
         let means = Tensor::cat(means.collect(), 0);
-        let seen = part.plan.watched.then(|| Seen {
-            labels: own_labels.clone(),
-            observed: observed.iter().map(|values| Array::from_tensor(values.clone()).values).collect(),
-        });
-        (gradients, means, seen)
+        let read = |values: &Tensor<B, 2>| Array::from_tensor(values.clone()).values;
+        let seen = part
+            .plan
+            .watched
+            .then(|| Seen { labels: own_labels.clone(), observed: observed.iter().map(read).collect() });
+        (pass, (total, means), seen)
     }
+}
 
-    /// The sum of the gradients of two passes.
-    fn add(&self, a: Gradients, b: Gradients) -> Gradients {
-        let mut sum = self.network.on_host(a);
-        add(&mut sum, self.network.on_host(b), 1.0);
-        Gradients::Host(sum)
+/// The loss of a pass, `[1]`, and the means that count in those of its share, `[sums]`.
+type LossAndMeans<B> = (Tensor<B, 1>, Tensor<<B as AutodiffBackend>::InnerBackend, 1>);
+
+/// Some rows of `[samples, units]`; `None`: all.
+fn pick<B: Backend>(values: &Tensor<B, 2>, samples: &Option<Vec<usize>>) -> Tensor<B, 2> {
+    match samples {
+        None => values.clone(),
+        Some(samples) => values.clone().select(0, positions(samples, &values.device())),
     }
+}
+
+/// Some rows of what was observed at each site; `None` where all are meant.
+fn picked(observed: &[Vec<f32>], samples: usize, picked: &Option<Vec<usize>>) -> Option<Vec<Vec<f32>>> {
+    let picked = picked.as_ref()?;
+    Some(observed.iter().map(|values| rows(values, samples, picked)).collect())
 }
 
 /// Some rows of `[samples, width]`.

@@ -459,7 +459,9 @@ fn replica<B: Training>(
         Error::Refused(format!("the device does not compute in {}: {why}", training.precision))
     })?;
     let network = Network::<B>::new(checkpoint.spec.clone(), &checkpoint.weights, &device)?;
+    let sites = preset.method.observes(&checkpoint.spec)?;
     let network = network.with_arithmetic(arithmetic);
+    let network = if network.observed_sites() == sites { network } else { network.observing(&sites) };
     let optimiser = Sgd::with_velocity(training.momentum, &checkpoint.velocity, &network, &device)?;
     Ok(Replica { network, optimiser, device })
 }
