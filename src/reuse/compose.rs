@@ -10,10 +10,9 @@ use crate::modular::{
 };
 use crate::network::Network;
 use crate::run::{
-    Aggregation, Ancestor, Card, ClassAccuracy, Manifest, Module, ModuleManifest, Origin, PROGRAM, Taxonomy,
-    Training, now,
+    Aggregation, Ancestor, Card, ClassAccuracy, Manifest, Module, ModuleManifest, Origin, Taxonomy, Training,
 };
-use crate::spec::{Array, Cost, Spec, State};
+use crate::spec::{Array, Spec, State};
 
 /// Images that are measured at a time.
 const BATCH: usize = 256;
@@ -508,7 +507,6 @@ impl Made<'_> {
         whole_accuracy: Option<f64>,
     ) -> Result<Module, Error> {
         let (spec, weights) = self.network;
-        let cost = Cost::of(&spec)?;
         let (kernels, krr) = together(self.kept.iter().map(|kept| kept.masked));
         let (_, krr_all) = together(self.kept.iter().map(|kept| kept.all));
         let mut card = self.card;
@@ -518,32 +516,16 @@ impl Made<'_> {
             .map(|(class, (before, after))| ClassAccuracy { class: class.clone(), before, after })
             .collect();
         let manifest = ModuleManifest {
-            name: self.name.into(),
-            run: self.run.id.clone(),
-            step: self.step,
-            created: now(),
-            program: PROGRAM.into(),
             classes,
             class_indices,
-            threshold: self.run.preset.modules.threshold,
-            head: true,
-            fold_masks: false,
-            one_vs_rest: false,
-            fine_tune_epochs: 0,
-            input: spec.input,
-            mean: self.run.mean.clone(),
-            std: self.run.std.clone(),
             kernels,
             krr,
             krr_all,
-            params: cost.params(),
-            macs: cost.macs(),
             whole_accuracy,
             accuracy_before: Some(before.accuracy()),
             accuracy_after: Some(after.accuracy()),
-            controls: Vec::new(),
             card: Some(card),
-            network: spec,
+            ..ModuleManifest::new(self.name, self.run, self.step, spec)?
         };
         Ok(Module { manifest, weights })
     }

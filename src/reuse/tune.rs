@@ -85,7 +85,7 @@ impl Tuning<'_> {
 ///
 /// # Errors
 ///
-/// When the weights are not the network's.
+/// When the weights are not the network's, or there are no validation samples to choose the epoch by.
 pub fn fine_tune<B: Training>(
     tuning: &Tuning<'_>,
     spec: &Spec,
@@ -94,6 +94,13 @@ pub fn fine_tune<B: Training>(
     epochs: usize,
     device: &B::Device,
 ) -> Result<State, Error> {
+    if task.valid.is_empty() {
+        return Err(Error::Refused(
+            "the run keeps no validation samples of these classes, by which the best epoch of fine-tuning is chosen; \
+             train with data.valid_fraction above 0, or with validation images of these classes"
+                .into(),
+        ));
+    }
     let preset = &tuning.manifest.preset;
     let seed = tuning.manifest.seed;
     let network = Network::<B>::new(spec.clone(), state, device)?;
