@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `compute` | what Cleave asks of a backend beyond Burn's operations |
 //! | `stack` | the CPU's engine: whole networks, forward and back, without Burn |
-//! | `kernels` | its convolutions |
+//! | `kernels` | its convolutions: the crate `cleave-kernels` |
 //! | `update` | its optimiser step |
 //! | `product`, `precision` | products, and in what arithmetic they are computed |
 //! | `fault` | what went wrong on a device |
@@ -22,7 +22,6 @@ mod cuda;
 pub mod fault;
 #[cfg(all(feature = "cuda", not(test)))]
 mod gauge;
-pub mod kernels;
 mod machine;
 mod ordinals;
 mod precision;
@@ -42,6 +41,7 @@ use thiserror::Error;
 
 use fault::Watch;
 
+pub use cleave_kernels as kernels;
 pub use compute::{Compute, Training};
 pub use fault::Fault;
 pub use machine::Machine;

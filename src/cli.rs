@@ -1,8 +1,8 @@
-//! The command line: arguments in, library calls, text or JSON out. One file a subcommand.
+//! The command line: parses arguments, calls the library, prints text or JSON. One file per subcommand.
 //!
-//! Data go to stdout, messages and progress to stderr. With `--json` the last line of stdout is one JSON
-//! object. Exit codes: 0 ok, 1 failure, 2 usage, 3 training diverged, 4 run locked by another process, 130, 143 and
-//! 129 after SIGINT, SIGTERM and a terminal that was closed.
+//! Results go to stdout, messages and progress to stderr. With `--json` the last line of stdout is one JSON
+//! object. Exit codes: 0 ok, 1 failure, 2 usage, 3 training diverged, 4 run locked by another process, 130 after
+//! SIGINT, 143 after SIGTERM, 129 after SIGHUP (terminal closed).
 
 mod bench;
 mod board;
@@ -41,20 +41,20 @@ use error::Failure;
 
 use crate::backend;
 
-/// Train convolutional networks that come apart into modules.
+/// Train convolutional networks that can be decomposed into modules, one per class.
 #[derive(Debug, Parser)]
 #[command(name = "cleave", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 #[command(
-    after_help = "Without a command the workbench opens: train, watch and steer runs, and take modules out, in the terminal.
+    after_help = "Without a command the workbench opens: train, monitor and steer runs and extract modules, in the terminal.
 
 Examples:
   cleave                                       open the workbench
   cleave train digits                          train the embedded example
-  cleave modules latest                        one row a class: kernels, retention, size
-  cleave extract latest --classes 3,8          take out the module of two classes
-  cleave predict latest photo.png              try it on a picture
+  cleave modules latest                        one row per class: kernels, retention, size
+  cleave extract latest --classes 3,8          extract the module of two classes
+  cleave predict latest photo.png              classify an image with it
 
-Files are kept where `cleave paths` says; CLEAVE_HOME moves them all."
+`cleave paths` lists where files are kept; CLEAVE_HOME moves all of them."
 )]
 struct Cli {
     #[command(flatten)]
@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Writing help to a closed pipe is no failure of ours.
+            // Help written to a closed pipe is not an error.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -103,7 +103,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The whole command tree, for the manual and the completions.
+/// The complete command tree, for the manual pages and the shell completions.
 fn command() -> clap::Command {
     Cli::command()
 }

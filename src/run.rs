@@ -16,15 +16,15 @@
 //! holds its lock and may also append, save checkpoints and go back to one. A checkpoint, a module or a run
 //! appears under its name by one rename, when all of it is on the disk.
 
-mod card;
 mod checkpoint;
 mod class;
 mod document;
 mod error;
 mod event;
-mod fault;
 #[cfg(test)]
 mod fixture;
+mod holder;
+mod layout;
 mod list;
 mod lock;
 mod log;
@@ -40,18 +40,19 @@ mod tags;
 mod time;
 mod writer;
 
-pub use card::{
-    Aggregation, Ancestor, Card, ClassAccuracy, Computation, Origin, Routing, Taxonomy, Training,
-};
 pub use checkpoint::{Best, Checkpoint, CheckpointInfo, Newest};
 pub use class::{class_label, class_word};
 pub use error::Error;
 pub use event::{Event, Imported};
+pub use holder::Holder;
+pub use layout::{PROGRAM, SCHEMA};
 pub use list::{Entry, Status};
-pub use lock::Holder;
 pub use log::{Log, Torn};
-pub use manifest::{Manifest, PROGRAM, Parent, SCHEMA};
-pub use module::{Control, FileState, Module, ModuleEntry, ModuleManifest, Verification};
+pub use manifest::{Manifest, Parent};
+pub use module::{
+    Aggregation, Ancestor, Card, ClassAccuracy, Computation, Control, FileState, Module, ModuleEntry,
+    ModuleManifest, Origin, Routing, Taxonomy, Training, Verification,
+};
 pub use name::{check as check_name, slug};
 pub use paper::{Comparison, ComparisonRow};
 pub use reader::Run;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `stages` | the stages of a [`Spec`] |
 //! | `walk` | shapes, names of layers and checks, found on the way through a spec |
+//! | `sites` | places whose units can be observed, kept or cut |
 //! | `bounds` | how large a spec may be |
 //! | `architecture` | the published networks as specs |
 //! | `cost` | parameters, kernels and multiply-accumulates of a spec |
@@ -12,12 +13,14 @@
 pub mod architecture;
 mod bounds;
 mod cost;
+mod sites;
 mod stages;
 mod state;
 mod walk;
 
 pub use architecture::Architecture;
 pub use cost::Cost;
+pub use sites::{Site, SiteKind};
 pub use stages::{Conv, Init, Join, NORM_EPSILON, Residual, Spec, Stage};
 pub use state::{Array, Role, Slot, State, StateError};
 pub use walk::{Layer, LayerKind, Shape, SpecError, branch_shapes};

@@ -1,30 +1,30 @@
-//! The terminal workbench: a client of [`Session`](crate::session::Session) that one can see.
+//! The terminal workbench: an interactive client of [`Session`](crate::session::Session).
 //!
 //! ```text
-//! keys, mouse, signals, session events, answers of workers
+//! keys, mouse, signals, session events, worker replies
 //!        │ Msg                                        ▲ Effect
 //!        ▼                                            │
 //!    runtime ──► App::update (pure: state in, state and effects out)
 //!        │
-//!        └────► view (free functions, one a panel: state in, cells out)
+//!        └────► view (free functions, one per panel: state in, cells out)
 //! ```
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `app` | the state, and what a message does to it |
-//! | `message` | messages, effects, and the work that is done on other threads |
-//! | `action`, `keymap`, `palette`, `help` | the table of actions, and the three ways to find one |
-//! | `say`, `settings` | toasts and log; what is kept for the next start |
-//! | `view` | the frame around the screens: header, key bar, log, what lies over them |
-//! | `shared`, `live` | what all screens know: runs, theme, size; the run that is being trained |
-//! | `curves` | the series of a run, for its charts |
+//! | `app` | the state, and how messages change it |
+//! | `message` | messages, effects, and jobs for other threads |
+//! | `action`, `keymap`, `palette`, `help` | the action table, key bindings, command palette, help page |
+//! | `say`, `settings` | toasts and log; persistent settings |
+//! | `view` | the frame around the screens: header, key bar, log, overlays |
+//! | `shared`, `live` | state shared by all screens: runs, theme, size; the run being trained |
+//! | `curves` | the time series of a run, for its charts |
 //! | `home`, `dashboard`, `modules` | the three screens: state, update and view each |
-//! | `ask`, `output` | forms that belong to no screen: reports, exports of runs, imports |
-//! | `prompt` | what takes the keys in place of a screen |
-//! | `widget`, `theme`, `canvas`, `hits` | what screens are made of |
-//! | `runtime`, `worker` | the loop, and the threads that do what takes time |
-//! | `terminal`, `input`, `signals` | the terminal, entered and always left; what comes from it and the system |
-//! | `monitor` | the load of this computer |
+//! | `ask`, `output` | forms available on every screen: reports, exports of runs, imports |
+//! | `prompt` | key hints of forms, dialogs and lists |
+//! | `widget`, `theme`, `canvas`, `hits` | building blocks of screens |
+//! | `runtime`, `worker` | the main loop, and the threads for slow work |
+//! | `terminal`, `input`, `signals` | terminal set-up and restoration; terminal input; process signals |
+//! | `monitor` | CPU and GPU load |
 
 pub mod action;
 pub mod app;

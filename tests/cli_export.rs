@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use cleave::import::{Format, read};
-use cleave::run::Entry;
+use cleave::run::{Entry, Event};
 use common::{Ended, Home};
 #[cfg(target_os = "linux")]
 use mount::Mount;
-use serde_json::Value;
 
 /// A home with a run `one` of one epoch, made once.
 fn trained() -> &'static Home {
@@ -146,9 +145,12 @@ fn what_was_exported_comes_back_as_a_finished_run_of_the_same_accuracy() {
     assert_eq!(run.load(0).unwrap().weights, trained().run("one").newest_whole().unwrap().checkpoint.weights);
     let shown = trained().cleave(&["evaluate", "one", "--device", "cpu", "--json"]).exits(0).json();
     assert_eq!(report["test_accuracy"], shown["test_accuracy"]);
-    assert_eq!(Entry::<Value>::read(&run.path).status.to_string(), "finished");
-    let (events, _) = run.events::<Value>().unwrap();
-    assert_eq!((&events[0]["kind"], &events[0]["file"]), (&"imported".into(), &"module.safetensors".into()));
+    assert_eq!(Entry::read(&run.path).status.to_string(), "finished");
+    let (events, _) = run.events().unwrap();
+    assert!(
+        matches!(&events[0], Event::Imported { from, .. } if from.file == "module.safetensors"),
+        "{events:?}"
+    );
     trained().cleave(&["extract", "back", "--classes", "3,8", "--device", "cpu", "--head-free"]).exits(0);
     trained().train(&["--branch", "back", "--epochs", "1", "--name", "further"]).exits(0);
 }
@@ -186,6 +188,6 @@ fn a_file_that_is_not_the_networks_makes_no_run() {
 
 /// Names of runs that the failing imports could have made.
 fn runs() -> Vec<String> {
-    let names = trained().store().list::<Value>().unwrap().into_iter().map(|run| run.id);
+    let names = trained().store().list().unwrap().into_iter().map(|run| run.id);
     names.filter(|name| name.starts_with("trial-")).collect()
 }

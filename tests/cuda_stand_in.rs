@@ -236,7 +236,7 @@ fn a_lost_device_ends_the_run_and_its_checkpoint_stays() {
     let Some(machine) = machine(&[("STAND_IN_LOST_AFTER", "500")]) else { return };
     let ended = machine.trains(&["--epochs", "1"]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    ended.says(&["the device was lost", "resume the run", "the checkpoint of step 0 is whole"]);
+    ended.says(&["the device was lost", "resume the run", "the checkpoint of step 0 is intact"]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use cleave::method::mwt::modular_losses;
 use cleave::method::{Average, host_losses};
 use cleave::modular::{Selection, slice};
 use cleave::network::Network;
-use cleave::random::{Stream, generator};
+use cleave::random::{Draws, Stream, generator};
 use cleave::run::{Best, CheckpointInfo, Event};
 use cleave::session::{Change, Command, Schedule, Session, Setting};
 use cleave::spec::{Array, Conv, Cost, Init, LayerKind, Residual, Role, Spec, Stage, State};
@@ -277,7 +277,7 @@ fn logits(spec: &Spec, state: &State, images: &Array) -> Vec<f32> {
 fn trained(mut network: Network<Cpu>, images: &Array) -> Vec<(String, Array)> {
     let device = cpu_device();
     let mut optimiser = Sgd::new(0.9);
-    let output = network.forward_train(images.to_tensor(&device), &mut rng(1));
+    let output = network.forward_train(images.to_tensor(&device), &Draws::new(1, Stream::Dropout, 0));
     let terms = output.masks.iter().map(|mask| mask.clone().square().sum());
     let loss = terms.fold(cross_entropy(output.logits.clone(), &[0, 1, 2, 0, 1, 2]), |sum, term| sum + term);
     let gradients = network.gradients(loss.backward());

@@ -14,11 +14,14 @@ use std::time::{Duration, Instant};
 
 use cleave::paths::Paths;
 use cleave::preset::Preset;
-use cleave::run::{Checkpoint, CheckpointInfo, Error, Manifest, PROGRAM, SCHEMA, Status, Store, Writer, now};
+use cleave::run::{
+    Checkpoint, CheckpointInfo, EpochRecord, Error, Manifest, PROGRAM, SCHEMA, SplitRecord, Status, Store,
+    Writer, now,
+};
 use cleave::spec::{Conv, Init, Spec, Stage, State};
 #[cfg(target_os = "linux")]
 use mount::Mount;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Names the home directory for the process that [`train_until_killed`] starts.
 const VICTIM: &str = "CLEAVE_TEST_VICTIM";
@@ -58,15 +61,29 @@ fn checkpoint(step: u64) -> Checkpoint {
     Checkpoint { step, epoch: step, spec: spec(), weights, velocity, info }
 }
 
+fn epoch(step: u64) -> EpochRecord {
+    EpochRecord {
+        step,
+        epoch: step,
+        learning_rate: 0.05,
+        loss_weights: [("alpha".to_owned(), 0.5)].into(),
+        train: SplitRecord::default(),
+        valid: SplitRecord::default(),
+        best_valid_accuracy: 0.0,
+        seconds: 1.0,
+        images_per_second: 100.0,
+    }
+}
+
 fn train(writer: &mut Writer, step: u64) -> Result<(), Error> {
-    writer.metrics.append(&json!({"step": step, "loss": 0.5}))?;
+    writer.metrics.append(&epoch(step))?;
     writer.save_checkpoint(&checkpoint(step), None)?;
     writer.keep(2, Some(1))
 }
 
 fn steps(writer: &Writer) -> Vec<u64> {
-    let (records, _) = writer.run.metrics::<Value>().unwrap();
-    records.iter().map(|record| record["step"].as_u64().unwrap()).collect()
+    let (records, _) = writer.run.metrics().unwrap();
+    records.iter().map(|record| record.step).collect()
 }
 
 #[test]
@@ -101,7 +118,7 @@ fn names_are_unique_and_two_runs_of_one_second_differ() {
     for _ in 0..3 {
         store.create(None, manifest()).unwrap();
     }
-    assert_eq!(store.list::<Value>().unwrap().len(), 4);
+    assert_eq!(store.list().unwrap().len(), 4);
 }
 
 #[test]
@@ -133,7 +150,7 @@ fn only_runs_of_the_store_that_nobody_writes_to_are_removed() {
     drop(elsewhere.create(Some("far"), manifest()).unwrap());
     let path = elsewhere.directory().join("far");
     assert!(matches!(store.remove(path.to_str().unwrap()), Err(Error::Outside { .. })));
-    assert!(path.exists() && store.list::<Value>().unwrap().is_empty());
+    assert!(path.exists() && store.list().unwrap().is_empty());
 }
 
 /// Not a test of its own: the process that the next one starts and kills.
@@ -171,10 +188,10 @@ fn a_killed_process_lets_go_of_its_lock_and_leaves_a_whole_checkpoint() {
             }
             other => panic!("{other:?}"),
         }
-        assert_eq!(store.list::<Value>().unwrap()[0].status, Status::Running);
+        assert_eq!(store.list().unwrap()[0].status, Status::Running);
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(store.list::<Value>().unwrap()[0].status, Status::Interrupted);
+        assert_eq!(store.list().unwrap()[0].status, Status::Interrupted);
         let writer = store.open_to_write("a").unwrap();
         let newest = writer.run.newest_whole().unwrap();
         assert!(newest.skipped.is_empty() && newest.checkpoint.step >= before, "{newest:?}");
@@ -197,7 +214,7 @@ fn whatever_lies_among_the_runs_is_listed_or_passed_over() {
         use std::os::unix::ffi::OsStrExt;
         fs::create_dir(store.directory().join(std::ffi::OsStr::from_bytes(b"\xff\xfe"))).unwrap();
     }
-    let entries = store.list::<Value>().unwrap();
+    let entries = store.list().unwrap();
     assert_eq!((entries[0].id.as_str(), entries[0].status), ("whole", Status::Interrupted));
     assert!(entries[1..].iter().all(|entry| entry.status == Status::Damaged && entry.reason.is_some()));
     assert_eq!(entries.len(), if cfg!(unix) { 3 } else { 2 });
@@ -209,17 +226,17 @@ fn a_thousand_runs_are_listed_at_once() {
     let (_home, store) = store();
     drop(store.create(Some("r"), manifest()).unwrap());
     let text = fs::read(store.directory().join("r/manifest.toml")).unwrap();
+    let records = (0..500).map(|step| serde_json::to_string(&epoch(step)).unwrap() + "\n");
+    let records: String = records.collect();
     for index in 0..999 {
         let path = store.directory().join(format!("r-{index}"));
         fs::create_dir(&path).unwrap();
         fs::write(path.join("manifest.toml"), &text).unwrap();
-        let records: String =
-            (0..500).map(|step| json!({"step": step, "loss": 0.5}).to_string() + "\n").collect();
-        fs::write(path.join("metrics.jsonl"), records).unwrap();
+        fs::write(path.join("metrics.jsonl"), &records).unwrap();
         fs::write(path.join("events.jsonl"), "{\"kind\":\"finished\",\"step\":499}\n").unwrap();
     }
     let start = Instant::now();
-    let entries = store.list::<Value>().unwrap();
+    let entries = store.list().unwrap();
     println!("{} runs in {:?}", entries.len(), start.elapsed());
     assert_eq!(entries.iter().filter(|entry| entry.status == Status::Finished).count(), 999);
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
@@ -254,7 +271,7 @@ fn a_read_only_directory_can_be_read_and_says_why_it_cannot_be_written() {
     train(&mut store.create(Some("a"), manifest()).unwrap(), 1).unwrap();
     ro.make_read_only();
     assert_eq!(store.open("a").unwrap().newest_whole().unwrap().checkpoint.step, 1);
-    assert_eq!(store.list::<Value>().unwrap()[0].status, Status::Interrupted);
+    assert_eq!(store.list().unwrap()[0].status, Status::Interrupted);
     for error in [store.open_to_write("a").unwrap_err(), store.create(Some("b"), manifest()).unwrap_err()] {
         assert!(error.to_string().contains("read-only"), "{error}");
     }

@@ -298,7 +298,7 @@ fn a_divergence_in_the_very_last_step_is_one_too() {
         let (diverged, message, checkpoint) = failure(Session::start(job).unwrap());
         assert!(diverged, "{message}");
         assert_eq!(checkpoint, Some(0));
-        home.run(method).metrics::<cleave::run::EpochRecord>().unwrap();
+        home.run(method).metrics().unwrap();
     }
 }
 

@@ -75,7 +75,7 @@ fn take_apart(pty: &mut Pty) {
     pty.send("e");
     pty.wait_for("Export pair");
     pty.send("\x13");
-    pty.wait_for("is in whole-pair.safetensors");
+    pty.wait_for("to whole-pair.safetensors");
     let bytes = fs::read(pty.home().join("whole-pair.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let heads = tensors.tensors().into_iter().filter(|(_, tensor)| tensor.shape() == [2]).count();
@@ -148,7 +148,7 @@ fn without_a_terminal_the_same_preset_is_trained_with_plain_lines() {
     assert!(![&stdout, &stderr].iter().any(|text| text.contains(['\x1b', '\r'])), "{stdout}{stderr}");
     assert!(stderr.lines().next().unwrap().contains("no terminal"), "{stderr}");
     assert_eq!(stderr.lines().filter(|line| line.starts_with("epoch ")).count(), 4, "{stderr}");
-    assert!(stderr.trim_end().ends_with("for the workbench, run cleave in a terminal"), "{stderr}");
+    assert!(stderr.trim_end().ends_with("run cleave in a terminal to open the workbench"), "{stderr}");
     let modules = stdout.lines().filter(|line| line.trim_start().starts_with(|c: char| c.is_ascii_digit()));
     assert_eq!(modules.count(), 10, "a row a class: {stdout}");
     assert!(stdout.contains("test accuracy"), "{stdout}");

@@ -112,8 +112,8 @@ fn it_sleeps_and_wakes_as_other_programs_do() {
     pty.send("\n");
     pty.wait_for("3 modules");
     pty.send("?");
-    pty.wait_for("Show all keys of this screen");
-    pty.escape("Show all keys of this screen");
+    pty.wait_for("Show the keys of this screen");
+    pty.escape("Show the keys of this screen");
     pty.send("q");
     pty.wait_for("code 0");
 }

@@ -17,10 +17,10 @@ use crate::learn::{Feed, Learner, Normaliser, Sgd, Share};
 use crate::method::MethodConfig;
 use crate::modular::{self, Selection};
 use crate::network::Network;
-use crate::random::{Stream, generator};
+use crate::random::{Draws, Stream, generator};
 use crate::spec::{Architecture, Array, Cost, Spec, State};
 
-/// Every bench uses this seed.
+/// The seed of every benchmark.
 const SEED: u64 = 0;
 const CLASSES: usize = 10;
 const INPUT: [usize; 3] = [3, 32, 32];
@@ -34,13 +34,13 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Work {
-    /// Time whole training steps: forward pass, losses, backward pass and update
+    /// Time complete training steps: forward pass, losses, backward pass and update
     #[command(after_help = "Examples:
   cleave bench step --model vgg16
   cleave bench step --model vgg16 --density 0.3 --threads 2
   cleave bench step --model resnet18 --plain --device cpu --json")]
     Step(Settings),
-    /// Time forward passes with the weights as they are, without gradients
+    /// Time forward passes without gradients
     #[command(after_help = "Examples:
   cleave bench infer --model vgg16
   cleave bench infer --model vgg16 --module-classes 2
@@ -50,35 +50,36 @@ enum Work {
 
 #[derive(Debug, clap::Args)]
 struct Settings {
-    /// Network, with its published widths
+    /// Network architecture, at its published width
     #[arg(long, value_enum, default_value = "vgg16")]
     model: Model,
-    /// Images a step
+    /// Batch size
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
-    /// Steps that are timed
+    /// Timed steps
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..))]
     steps: u16,
-    /// Steps before them that are not
+    /// Warm-up steps, which are not timed
     #[arg(long, value_name = "N", default_value_t = 3)]
     warmup: u16,
     /// No mask generators and no modular losses: ordinary training
     #[arg(long)]
     plain: bool,
-    /// Fraction of kernels that each image uses: puts made-up masks that images of a class share in place of
-    /// the generators'
+    /// Replace the generated masks by random ones in which each image uses this fraction of the kernels; images of a class
+    /// share most of them
     #[arg(long, value_name = "D", conflicts_with = "plain")]
     density: Option<f64>,
-    /// The module of so many classes in place of the whole network; `--density` says what a class uses (0.2)
+    /// Time the module of this many classes instead of the whole network; --density is the fraction of kernels per class
+    /// (default 0.2)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10), conflicts_with = "plain")]
     module_classes: Option<u8>,
-    /// Threads of the CPU to use at most
+    /// Maximum number of CPU threads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Where to work: auto, cpu, cuda or cuda:N
+    /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
-    /// Arithmetic of products: f32, tf32 or bf16
+    /// Precision of matrix products: f32, tf32 or bf16
     #[arg(long, value_name = "P", default_value = "f32")]
     precision: Precision,
     /// Print a JSON object
@@ -106,12 +107,12 @@ struct Report {
     plain: bool,
     density: Option<f64>,
     module_classes: Option<u8>,
-    /// Multiply-accumulates of the network, those of mask generators left out, for one image.
+    /// Multiply-accumulates per image, excluding mask generators.
     macs: u64,
     steps: u16,
     /// Median time of a step.
     median_s: f64,
-    /// Images a second at that time.
+    /// Images per second at the median time.
     img_per_s: f64,
 }
 
@@ -171,7 +172,7 @@ impl Settings {
     }
 }
 
-/// Times the steps behind the warm-up.
+/// Times the steps after the warm-up.
 struct Bench<'a> {
     settings: &'a Settings,
     spec: Spec,
@@ -189,8 +190,7 @@ impl Bench<'_> {
         Images { shape: INPUT, pixels, labels }
     }
 
-    /// A runtime that profiles sums up at each synchronisation: once before the steps that are timed, once
-    /// behind.
+    /// Synchronises once before and once after the timed steps: a profiling runtime reports at each synchronisation.
     fn time<B: Training>(
         &self,
         device: &B::Device,
@@ -222,7 +222,7 @@ impl Task for Bench<'_> {
         let indices: Vec<usize> = (0..images.len()).collect();
         let arithmetic =
             B::arithmetic(self.settings.precision, &device).map_err(|why| Failure::Usage(why.into()))?;
-        // Freed once the network has it, so that the memory of the process is that of the work.
+        // Freed once the network holds the weights, so that the process's memory reflects the work alone.
         let state = std::mem::take(&mut self.state);
         let normaliser = Normaliser::new(INPUT, &[0.5; 3], &[0.25; 3]);
         let imposed = match (self.settings.density, self.settings.module_classes) {
@@ -249,12 +249,12 @@ impl Task for Bench<'_> {
             true => MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Default::default() },
             false => MethodConfig::Plain {},
         };
-        let mut dropout = generator(SEED, Stream::Dropout, 0);
+        let draws = Draws::new(SEED, Stream::Dropout, 0);
         let feed = Feed::<B>::new(&images, Augmentation::NONE, SEED, &normaliser, &device);
-        // Reading the sums waits for the device.
+        // Reading the losses waits for the device.
         self.time::<B>(&device, || {
             let share = Share { images: feed.batch(&images, &indices, 0, 0), labels: labels.clone() };
-            drop(Array::from_tensor(learner.step(vec![share], &method, 0.05, &mut dropout)));
+            drop(Array::from_tensor(learner.step(vec![share], &method, 0.05, &draws)));
         })
     }
 }
@@ -271,7 +271,7 @@ impl Model {
     }
 }
 
-/// The mean of the middle two of an even number.
+/// The median; for an even number of values the mean of the middle two.
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     let middle = times.len() / 2;

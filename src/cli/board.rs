@@ -1,4 +1,4 @@
-//! What `cleave train --tensorboard` writes while it trains.
+//! The live event file of `cleave train --tensorboard`.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::output;
 use crate::export::tensorboard::Live;
 use crate::run::{Event, Run};
 
-/// An event file that is fed with a session's events; nothing where none was asked for.
+/// A TensorBoard event file fed with a session's events; `None` without `--tensorboard`.
 pub(super) struct Board(Option<Live>);
 
 impl Board {
@@ -15,12 +15,11 @@ impl Board {
         Ok(Board(directory.map(|directory| Live::create(directory, &run.manifest)).transpose()?))
     }
 
-    /// Writes what the event has to show. A file that cannot be written any more stops no training: it is said
-    /// once, and no more is written.
+    /// Writes an event. A write error does not stop training: it is reported once, and writing ends.
     pub(super) fn event(&mut self, event: &Event) {
         let Some(live) = &mut self.0 else { return };
         if let Err(failure) = live.event(event) {
-            output::note(&format!("warning: no more is written for TensorBoard: {failure}"));
+            output::note(&format!("warning: TensorBoard output stopped: {failure}"));
             self.0 = None;
         }
     }

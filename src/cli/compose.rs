@@ -10,33 +10,33 @@ use crate::backend::Choice;
 use crate::reuse;
 use crate::reuse::Composition;
 
-/// Put modules together to one network.
+/// Compose several modules into one network.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave compose digits-1/3-8 digits-1/0-1 --name four
   cleave compose digits-1/3-8 digits-2/0-1 --name mixed
   cleave compose mnist/odd fashion/shoes --name both --licence MIT
 
-Modules of one run and checkpoint become the module of all their classes: the union of their kernels, with a new
-head, fine-tuned like any other (--join union). Modules of different runs stand side by side, and a scale and a
-shift for each, fitted on the validation split, make their logits comparable (--join logits).")]
+Modules of the same run and checkpoint become one module of all their classes: the union of their kernels with a new
+head, fine-tuned (--join union). Modules of different runs run in parallel; a scale and a shift per module, fitted on
+the validation split, make their logits comparable (--join logits).")]
 pub(super) struct Args {
     /// Modules: a name, a unique prefix of it, RUN/MODULE, or a path
     #[arg(required = true, num_args = 2.., value_name = "MODULE")]
     modules: Vec<String>,
-    /// What to call the result, which is kept with the run of the first module
+    /// Name of the result, which is stored in the run of the first module
     #[arg(long)]
     name: String,
-    /// How they are joined
+    /// How the modules are joined
     #[arg(long, value_enum, default_value_t = Join::Auto)]
     join: Join,
-    /// Epochs of fine-tuning of a union, in place of the preset's
+    /// Fine-tuning epochs of a union; default: the preset's
     #[arg(long, value_name = "N")]
     fine_tune: Option<usize>,
-    /// Terms of use to state on the card
-    #[arg(long, value_name = "TEXT")]
+    /// Licence to state on the module's card, such as an SPDX expression
+        #[arg(long, alias = "license", value_name = "TEXT")]
     licence: Option<String>,
-    /// Where to work: auto, cpu, cuda or cuda:N
+    /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
     /// Print a JSON object
@@ -46,11 +46,11 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Join {
-    /// A union where the modules are of one run and checkpoint, logits otherwise
+    /// union for modules of one run and checkpoint, logits otherwise
     Auto,
-    /// The union of their kernels, cut out of their run anew
+    /// Extract the union of their kernels from their run again
     Union,
-    /// Side by side, logits one after the other
+    /// Run the modules in parallel and concatenate their logits
     Logits,
 }
 

@@ -1,4 +1,4 @@
-//! What every command needs to know of its surroundings.
+//! What every command needs: directories and the store of runs.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::paths::Paths;
 use crate::reuse::Place;
 use crate::run::{Module, Store};
 
-/// Directories and runs of the user.
+/// The user's directories and runs.
 pub(super) struct Context {
     pub paths: Paths,
     pub store: Store,
@@ -20,7 +20,7 @@ impl Context {
         Ok(Context { store: Store::new(&paths), paths })
     }
 
-    /// Where fetched data sets are.
+    /// The directory of fetched data sets.
     pub(super) fn archives(&self) -> PathBuf {
         self.paths.archives()
     }
@@ -30,7 +30,7 @@ impl Context {
         Place { store: &self.store, archives, device }
     }
 
-    /// The module that a user means.
+    /// The module that a query names.
     pub(super) fn module(&self, query: &str) -> Result<Module, Failure> {
         Ok(Module::load(&self.store.resolve_module(query)?)?)
     }

@@ -27,7 +27,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the known data sets and whether they are here (what `cleave data` alone does)
+    /// List the known data sets and whether they are present (the default action)
     #[command(after_help = "Examples:
   cleave data list
   cleave data list --json")]

@@ -7,7 +7,7 @@ use super::error::Failure;
 use super::output::{self, Table};
 use crate::backend::{self, Listed};
 
-/// List what can be trained on, and why a GPU cannot be used.
+/// List the devices, and why a GPU cannot be used.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave devices
@@ -18,7 +18,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// What `--json` prints: a device's `problem` is null exactly if it can be used.
+/// What `--json` prints. A device's `problem` is null if and only if it can be used.
 #[derive(Serialize)]
 struct Report {
     devices: Vec<Listed>,

@@ -1,4 +1,4 @@
-//! What a command fails with, and the exit code that it means.
+//! Errors of commands, and the exit code of each.
 
 use std::process::ExitCode;
 
@@ -37,7 +37,7 @@ pub(super) enum Failure {
     Export(#[from] export::Error),
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
-    /// Something that the user asked for and that cannot be.
+    /// A request of the user that is not possible.
     #[error("{0}")]
     Usage(String),
     #[error("{0}")]
@@ -48,11 +48,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Prints the failure and gives the exit code.
+    /// Prints the error and returns the exit code.
     pub(super) fn report(self) -> ExitCode {
         let code = self.code();
         let closed_pipe = matches!(&self, Failure::Output(e) if e.kind() == std::io::ErrorKind::BrokenPipe);
-        // A reader that has seen enough, such as `head`, is no failure.
+        // A reader that closes the pipe early, such as `head`, is not an error.
         if closed_pipe {
             return ExitCode::SUCCESS;
         }
@@ -121,7 +121,7 @@ impl From<session::Error> for Failure {
     }
 }
 
-/// Whether the user chose what cannot be.
+/// Whether the error is the user's choice of arguments.
 fn is_usage(error: &modular::Error) -> bool {
     use modular::Error::{NoClasses, OneLogit, RepeatedClass, Threshold, UnknownClass};
     matches!(error, NoClasses | OneLogit | RepeatedClass(_) | Threshold(_) | UnknownClass { .. })

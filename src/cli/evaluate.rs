@@ -12,7 +12,7 @@ use crate::learn::Evaluation;
 use crate::reuse;
 use crate::run::{Checkpoint, Run};
 
-/// Measure a run, or a module against the whole network and random kernels, on the test split.
+/// Measure the test accuracy of a run, or of a module and its random-kernel controls.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave evaluate digits-1
@@ -21,10 +21,10 @@ pub(super) struct Args {
     /// Run or module: a name, a unique prefix of it, RUN/MODULE, `latest` (the latest module, or else the
     /// latest run), or a path
     target: String,
-    /// Random-mask modules of the same size to compare with
+    /// Random-kernel control modules of the same size to measure as well
     #[arg(long, value_name = "N", default_value_t = 0)]
     controls: usize,
-    /// Where to work: auto, cpu, cuda or cuda:N
+    /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
     /// Print a JSON object

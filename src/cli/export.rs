@@ -15,7 +15,7 @@ use crate::export::onnx::Preprocessing;
 use crate::export::{Form, Package, Records};
 use crate::spec::Cost;
 
-/// Write a module, a whole network or a run's records, for use elsewhere.
+/// Export a module, a whole network or the records of a run to other formats.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave export digits-1/3-8 --to 3-8.safetensors
@@ -28,8 +28,9 @@ use crate::spec::Cost;
   cleave export digits-1 --format csv --to tables/
   cleave export digits-1 --format tensorboard --to boards/
 
-The files of a network say what the classes are and how pixels are normalised; safetensors and ONNX also say in
-their metadata, as JSON, where the network comes from. Whole networks keep their mask generators unless --without-masks is given; modules have none.")]
+The exported files include the class names and the pixel normalisation; safetensors and ONNX also hold the network's
+provenance, as JSON metadata. Whole networks keep their mask generators unless --without-masks is given; modules have
+none.")]
 pub(super) struct Args {
     /// Module or run (for tensorboard, csv and json a run): a name, a unique prefix of it, RUN/MODULE, `latest`
     /// (the latest module, or else the latest run), or a path
@@ -38,19 +39,19 @@ pub(super) struct Args {
     /// The file format
     #[arg(long, value_enum, default_value_t = Format::Safetensors)]
     format: Format,
-    /// The file to write; the directory for pytorch, burn, tensorboard, csv and json
+    /// File to write; a directory for pytorch, burn, tensorboard, csv and json
     #[arg(long, value_name = "PATH")]
     to: PathBuf,
-    /// Leave the mask generators out of a whole network: every kernel then counts fully for every image
+    /// Omit the mask generators of a whole network: every kernel is then active for every image
     #[arg(long)]
     without_masks: bool,
-    /// Multiply batch norm into the convolutions, which then run a little faster
+    /// Fold batch norm into the convolutions, which then run slightly faster
     #[arg(long)]
     fold_bn: bool,
-    /// ONNX: take bytes of pixels in this order (nhwc if none is given), normalise them, and give probabilities
+    /// ONNX: accept pixel bytes in this layout (nhwc by default), normalise them, and output probabilities
     #[arg(long, value_enum, value_name = "ORDER", num_args = 0..=1, require_equals = true, default_missing_value = "nhwc")]
     with_preprocessing: Option<Order>,
-    /// Replace files that are there
+    /// Overwrite existing files
     #[arg(long)]
     force: bool,
     /// Print a JSON object
@@ -61,23 +62,23 @@ pub(super) struct Args {
 #[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Format {
-    /// Weights as named arrays, with a description in the header
+    /// Named weight arrays, with a description in the header
     Safetensors,
-    /// A model for ONNX runtimes, with a batch of any size
+    /// A model for ONNX runtimes, with any batch size
     Onnx,
-    /// A directory for PyTorch: weights, and the network in plain Python
+    /// A directory for PyTorch: weights and the network as Python source
     Pytorch,
-    /// A directory for Burn: a record, and the network in Rust
+    /// A directory for Burn: a record and the network as Rust source
     Burn,
-    /// A run's scalars, overlap and settings as an event file
+    /// A TensorBoard event file with a run's scalars, overlap and settings
     Tensorboard,
-    /// A run's records and kernels as tables (docs/exports.md has the columns)
+    /// A run's records and kernels as CSV tables (columns: docs/exports.md)
     Csv,
-    /// The same tables as arrays of objects
+    /// The same tables as JSON arrays of objects
     Json,
 }
 
-/// How the pixels of an image lie.
+/// Memory layout of an image batch.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Order {
     /// Batch, height, width, channels
@@ -106,7 +107,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Wanted::Records(records) => {
             if args.without_masks || args.fold_bn || args.with_preprocessing.is_some() {
                 let why =
-                    "--without-masks, --fold-bn and --with-preprocessing are for networks, not for records";
+                    "--without-masks, --fold-bn and --with-preprocessing apply to networks, not to records";
                 return Err(Failure::Usage(why.into()));
             }
             return runs::export(&args, records, context);
@@ -127,12 +128,12 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     };
     match args.json {
         true => output::json(&report)?,
-        false => output::note(&format!("{} is in {} ({} bytes)", report.name, report.path, report.bytes)),
+        false => output::note(&format!("wrote {} to {} ({} bytes)", report.name, report.path, report.bytes)),
     }
     Ok(())
 }
 
-/// The package as it is to be written.
+/// The package with the requested transformations applied.
 fn prepared(args: &Args, package: Package) -> Result<Package, Failure> {
     if args.with_preprocessing.is_some() && !matches!(args.format, Format::Onnx) {
         return Err(Failure::Usage("--with-preprocessing is for --format onnx".into()));
@@ -141,7 +142,7 @@ fn prepared(args: &Args, package: Package) -> Result<Package, Failure> {
     Ok(if args.fold_bn { package.fold_batch_norm()? } else { package })
 }
 
-/// What is to be written, and in which form.
+/// What to write, and in which format.
 enum Wanted {
     Network(Form),
     Records(Records),
@@ -163,9 +164,9 @@ fn form(args: &Args) -> Wanted {
     }
 }
 
-/// The module or run that a user means; says which checkpoints were passed over.
+/// The module or run that a query names. Warns about damaged checkpoints that were skipped.
 pub(super) fn find(target: &str, context: &Context) -> Result<Package, Failure> {
     let (package, skipped) = Package::find(target, &context.store)?;
-    skipped.iter().for_each(|problem| output::warn(&format!("passed over a checkpoint: {problem}")));
+    skipped.iter().for_each(|problem| output::warn(&format!("skipped a checkpoint: {problem}")));
     Ok(package)
 }

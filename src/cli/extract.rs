@@ -9,7 +9,7 @@ use crate::backend::Choice;
 use crate::reuse::{Loaded, Request};
 use crate::run::{ClassAccuracy, ModuleManifest, Origin, class_label};
 
-/// Take the module of some classes out of a run.
+/// Extract the module of some classes from a run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave extract latest --classes 3,8
@@ -18,32 +18,31 @@ use crate::run::{ClassAccuracy, ModuleManifest, Origin, class_label};
 pub(super) struct Args {
     /// Run: its name, a unique prefix of it, `latest`, or its path
     run: String,
-    /// Classes, by name or number, separated by commas (`#3` is number 3 whatever classes are called); `all` for
-    /// every class
+    /// Classes by name or number, separated by commas (`#3` always means number 3); `all` for every class
     #[arg(long, value_delimiter = ',', required = true)]
     classes: Vec<String>,
     /// Fraction of a class's samples for which a kernel must fire to be kept, in (0, 1]
     #[arg(long, value_name = "T")]
     threshold: Option<f64>,
-    /// Epochs of fine-tuning on the chosen classes; 0 for none, which needs --head-free
+    /// Fine-tuning epochs on the chosen classes; 0 requires --head-free
     #[arg(long, value_name = "N")]
     fine_tune: Option<usize>,
-    /// Keep the network's own logits of the chosen classes instead of adding a new head
+    /// Keep the network's logits of the chosen classes instead of adding a new head
     #[arg(long)]
     head_free: bool,
-    /// Multiply the classes' mean masks into batch norm (not in the paper)
+    /// Fold the classes' mean masks into batch norm (not in the paper)
     #[arg(long)]
     fold_masks: bool,
-    /// Random-mask modules of the same size to compare with
+    /// Random-kernel control modules of the same size to train as well
     #[arg(long, value_name = "N", default_value_t = 0)]
     controls: usize,
-    /// What to call the module
+    /// Name of the module
     #[arg(long)]
     name: Option<String>,
-    /// Terms of use to state on the module's card, such as an SPDX expression
-    #[arg(long, value_name = "TEXT")]
+    /// Licence to state on the module's card, such as an SPDX expression
+        #[arg(long, alias = "license", value_name = "TEXT")]
     licence: Option<String>,
-    /// Where to work: auto, cpu, cuda or cuda:N
+    /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
     /// Print a JSON object
@@ -65,7 +64,7 @@ pub(super) struct Report<'a> {
     accuracy_before: Option<f64>,
     accuracy_after: Option<f64>,
     controls: &'a [crate::run::Control],
-    /// Class by class, of a composed module or one with a replaced class.
+    /// Accuracy per class of a composed module or of one with a replaced class.
     class_accuracy: &'a [ClassAccuracy],
 }
 
@@ -92,12 +91,12 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     print(&module.manifest, args.json)
 }
 
-/// Says that usage must be counted first.
+/// Prints that kernel usage is being counted first.
 pub(super) fn counting() {
-    output::note("counting which kernels each class uses");
+    output::note("counting the kernel usage of each class");
 }
 
-/// Shows a module's figures.
+/// Prints the figures of a module.
 pub(super) fn print(manifest: &ModuleManifest, json: bool) -> Result<(), Failure> {
     if json {
         return Ok(output::json(&Report::new(manifest))?);
@@ -115,7 +114,7 @@ pub(super) fn print(manifest: &ModuleManifest, json: bool) -> Result<(), Failure
     output::line("")?;
     let origin = manifest.card.as_ref().map_or(Origin::Extracted, |card| card.origin);
     let columns = match (origin, class_accuracy(manifest)) {
-        (Origin::Extracted, _) | (_, []) => ["as cut", "fine-tuned"],
+        (Origin::Extracted, _) | (_, []) => ["extracted", "fine-tuned"],
         _ => ["before", "calibrated"],
     };
     let mut table = Table::new(&["accuracy on these classes", columns[0], columns[1]]);
@@ -158,7 +157,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Labels of classes, each given as [`class_label`] reads it, or all.
+/// The labels of the given classes, each as [`class_label`] parses it, or of all.
 fn parse_classes(given: &[String], names: &[String]) -> Result<Vec<usize>, Failure> {
     if given.iter().any(|class| class == "all") && !names.iter().any(|name| name == "all") {
         return Ok((0..names.len()).collect());
@@ -166,7 +165,7 @@ fn parse_classes(given: &[String], names: &[String]) -> Result<Vec<usize>, Failu
     given.iter().map(|class| parse_class(class, names)).collect()
 }
 
-/// The label of a class given as [`class_label`] reads it.
+/// The label of a class, as [`class_label`] parses it.
 pub(super) fn parse_class(class: &str, names: &[String]) -> Result<usize, Failure> {
     class_label(class, names).ok_or_else(|| unknown_class(class, names))
 }
@@ -175,7 +174,7 @@ fn unknown_class(class: &str, names: &[String]) -> Failure {
     let nearest =
         names.iter().max_by(|a, b| strsim::jaro_winkler(a, class).total_cmp(&strsim::jaro_winkler(b, class)));
     let hint = match names.len() {
-        0..=20 => format!("the run knows {}", names.join(", ")),
+        0..=20 => format!("the run has {}", names.join(", ")),
         _ => format!("did you mean {}?", nearest.map_or("", String::as_str)),
     };
     Failure::Usage(format!("there is no class `{class}`; {hint}"))

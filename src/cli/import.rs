@@ -19,39 +19,39 @@ use crate::run::Summary;
 use crate::session;
 use crate::session::{Prepared, Schedule};
 
-/// Make a run of weights that another program has trained.
+/// Create a run from weights trained by another program.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave import vgg16.pth --preset paper-vgg16-cifar10-standard
   cleave import checkpoint.safetensors --preset paper-resnet18-cifar10 --name theirs
   cleave import odd.pth --preset digits --map names.toml
 
-The file holds weights only: a state_dict, alone or beside other things such as the epoch. Nothing in it is ever
-run. Known are our own names, torchvision's and the usual CIFAR names of VGG and ResNet (features.0, layer1.0.conv1,
-downsample.0, shortcut.0, fc, linear), those of the MwT authors' models, and the prefix `module.`. Other names are
-told by a TOML file whose lines say ours = theirs, for arrays or beginnings of names: \"conv0.conv\" = \"stem.0\".
+Only weights are read: a state_dict, alone or next to other entries such as the epoch. No code in the file is ever
+executed. Recognised names: Cleave's own, torchvision's and the usual CIFAR names of VGG and ResNet (features.0,
+layer1.0.conv1, downsample.0, shortcut.0, fc, linear), those of the MwT authors' models, and the prefix `module.`.
+Map other names with a TOML file of lines ours = theirs, for whole names or prefixes: \"conv0.conv\" = \"stem.0\".
 
-The preset says what network it is and on which data it is measured. The run is finished from the start; go on
-training it with: cleave train --branch RUN --epochs N")]
+The preset defines the network and the data it is measured on. The new run counts as finished; continue training it
+with: cleave train --branch RUN --epochs N")]
 pub(super) struct Args {
     /// The file
     file: PathBuf,
-    /// Its format; by default safetensors if its name ends so, else pytorch
+    /// Format of the file; default: safetensors for a file name with this extension, else pytorch
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// The preset whose network the weights are of: a name (see `cleave presets`) or the path of a TOML file
+    /// Preset that defines the network: a name (see `cleave presets`) or the path of a TOML file
     #[arg(long)]
     preset: String,
-    /// Change a preset's value, such as `data.path=/data/cifar10` (may be repeated)
+    /// Override a preset value, such as `data.path=/data/cifar10` (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<Override>,
-    /// A TOML file of names, ours = theirs
+    /// TOML file that maps array names, ours = theirs
     #[arg(long, value_name = "FILE")]
     map: Option<PathBuf>,
-    /// What to call the run
+    /// Name of the run; default: the preset's name with the date
     #[arg(long)]
     name: Option<String>,
-    /// Where to measure it: auto, cpu, cuda or cuda:N
+    /// Device for the measurement: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
     /// Print a JSON object
@@ -61,7 +61,7 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// What `torch.save` writes
+    /// A PyTorch checkpoint, as written by `torch.save`
     Pytorch,
     /// Safetensors
     Safetensors,
@@ -87,7 +87,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
         Prepared::import(preset, &file, names, name, &device.to_string(), store, &archives)?;
     let run = prepared.writer.run.clone();
     let id = run.manifest.id.clone();
-    output::note(&format!("{count} arrays are in the run {id}; measuring it"));
+    output::note(&format!("imported {count} arrays as run {id}; measuring its accuracy"));
     let board = Board::create(None, &run)?;
     match follow(prepared.job(Schedule::default(), device), &signals, board)? {
         Ending::Stopped(_) => Ok(ExitCode::from(signals.exit_code().unwrap_or(0))),

@@ -9,16 +9,16 @@ use crate::disk;
 use crate::export;
 use crate::tui::keymap::{KEY_FILE, default_key_file};
 
-/// Print the keys of the workbench, as a key file to change.
+/// Print the key bindings of the workbench as a key file to edit.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave keys
   cleave keys --write
 
-An action that a key file names has the keys given there and no others; what it does not name stays as it is. The
-workbench reads the file when it starts, and says which line is wrong if one is.")]
+An action in the key file has exactly the keys given there; all other actions keep their default keys. The
+workbench reads the file on start and reports the line of any error.")]
 pub(super) struct Args {
-    /// Write the file where the workbench reads it, unless there is one
+    /// Write the file to where the workbench reads it, if it does not exist
     #[arg(long)]
     write: bool,
 }
@@ -32,6 +32,6 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     disk::make_dir(&context.paths.config)?;
     export::write(&path, default_key_file().as_bytes(), false)?;
-    output::note(&format!("the keys are in {}; the workbench reads it when it starts", path.display()));
+    output::note(&format!("wrote {}; the workbench reads it on start", path.display()));
     Ok(())
 }

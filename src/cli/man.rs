@@ -9,18 +9,18 @@ use super::error::Failure;
 use super::output;
 use crate::disk;
 
-/// Print the manual, or write it as one page a command.
+/// Print the manual, or write one manual page per command.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave man | man -l -
   cleave man --to ~/.local/share/man/man1")]
 pub(super) struct Args {
-    /// Write a page for each command into this directory instead
+    /// Write one page per command into this directory instead
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
 }
 
-/// A manual page: its file name and its text.
+/// A manual page: file name and text.
 type Page = (String, Vec<u8>);
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
@@ -40,7 +40,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The page of a command, then those of its subcommands.
+/// Adds the page of a command, then those of its subcommands.
 fn add_pages(command: clap::Command, pages: &mut Vec<Page>) -> Result<(), Failure> {
     let subcommands: Vec<clap::Command> = command.get_subcommands().cloned().collect();
     let man = Man::new(command);

@@ -12,7 +12,7 @@ use crate::reuse::{Loaded, kept_usage};
 use crate::run::Run;
 use crate::spec::{Cost, Spec};
 
-/// Show the module of every class of a run: kernels kept, retention, size.
+/// Show the module of each class of a run: kernels kept, retention, size.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave modules latest
@@ -24,13 +24,13 @@ pub(super) struct Args {
     /// Fraction of a class's samples for which a kernel must fire to be kept, in (0, 1]
     #[arg(long, value_name = "T")]
     threshold: Option<f64>,
-    /// Also show the Jaccard index of every two modules
+    /// Also show the Jaccard index of each pair of modules
     #[arg(long)]
     matrix: bool,
-    /// Also show the kernels kept layer by layer
+    /// Also show the kernels kept per layer
     #[arg(long)]
     layers: bool,
-    /// Where to count usage if that was not done yet: auto, cpu, cuda or cuda:N
+    /// Device for counting kernel usage if it was not counted yet: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
     /// Print a JSON object
@@ -38,7 +38,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// All modules of a run at a threshold, as `--json` prints them.
+/// What `--json` prints: the modules of a run at a threshold.
 #[derive(Serialize)]
 struct Report {
     run: String,
@@ -100,7 +100,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// The table of a run's modules, for the end of training.
+/// Prints the modules of a run, after training.
 pub(super) fn print_modules(run: &Run, threshold: f64) -> Result<(), Failure> {
     let checkpoint = run.newest_whole()?.checkpoint;
     let Some(usage) = kept_usage(run, checkpoint.step)? else { return Ok(()) };
@@ -190,7 +190,7 @@ impl Report {
         output::line("")?;
         table.print()?;
         Ok(output::line(
-            "* below the threshold: the nearest lower one that keeps a kernel; ! dead: no kernel fires",
+            "* threshold lowered until a kernel is kept; ! dead: no kernel fires",
         )?)
     }
 

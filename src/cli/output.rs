@@ -6,7 +6,7 @@ use serde::Serialize;
 
 pub(super) use crate::export::figure::{count, percent, percent_or_dash, ratio_or_dash};
 
-/// Prints one JSON object as a line of its own.
+/// Prints one JSON object on its own line.
 pub(super) fn json(value: &impl Serialize) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     serde_json::to_writer(&mut stdout, value)?;
@@ -18,17 +18,18 @@ pub(super) fn line(text: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout().lock(), "{}", harmless(text))
 }
 
-/// Says on stderr what a person should know. Where the terminal is gone, nobody hears it, and nothing else happens.
+/// Prints a message to stderr. Errors are ignored: the terminal may have been closed.
 pub(super) fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", harmless(text));
 }
 
-/// As [`note`], a warning.
+/// Prints a warning to stderr.
 pub(super) fn warn(text: &str) {
     note(&format!("warning: {text}"));
 }
 
-/// Text in which nothing steers the terminal but line breaks and colours: names in it may be a stranger's.
+/// Removes terminal control sequences other than line breaks and colours: names in the text may come from
+/// untrusted files.
 pub(super) fn harmless(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
@@ -44,14 +45,14 @@ pub(super) fn harmless(text: &str) -> String {
     safe
 }
 
-/// Bytes of the escape sequence of a colour that a text begins with.
+/// Length in bytes of the colour escape sequence at the start of a text.
 fn colour(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("\u{1b}[")?;
     let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
     digits.starts_with('m').then(|| text.len() - digits.len() + 1)
 }
 
-/// A table with a header row; columns whose cells are all figures are set flush right.
+/// A table with a header row. Columns that hold only numbers are right-aligned.
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
 }
@@ -62,7 +63,7 @@ impl Table {
     }
 
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        // A cell is one line.
+        // A cell must stay on one line.
         self.rows.push(cells.into_iter().map(|cell| harmless(&cell).replace('\n', "\u{fffd}")).collect());
     }
 

@@ -12,7 +12,7 @@ use super::output;
   cleave paths
   CLEAVE_HOME=/scratch/cleave cleave paths --json
 
-CLEAVE_HOME puts everything below one directory. Directories are made when they are first needed.")]
+With CLEAVE_HOME set, everything is kept below that directory. Directories are created on first use.")]
 pub(super) struct Args {
     /// Print a JSON object
     #[arg(long)]
@@ -22,11 +22,11 @@ pub(super) struct Args {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report {
-    /// What must not be lost.
+    /// Runs and other data of the user.
     data: String,
-    /// What can be had again.
+    /// Downloads and caches, which can be recreated.
     cache: String,
-    /// What the user wrote.
+    /// Settings and presets of the user.
     config: String,
     /// Run directories.
     runs: String,

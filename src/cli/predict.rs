@@ -14,7 +14,7 @@ use crate::export::Package;
 use crate::learn::Normaliser;
 use crate::reuse;
 
-/// Classes shown of each image.
+/// Number of classes shown per image.
 const TOP: usize = 3;
 
 /// Classify image files with a module or a whole network.
@@ -23,8 +23,8 @@ const TOP: usize = 3;
   cleave predict latest photo.png
   cleave predict digits-1/3-8 scans/*.png --json
 
-Images are resized and converted to what the network was trained on. Those that cannot be read are named and
-passed over; the exit code is then 1.")]
+Images are resized and converted to the format that the network was trained on. Unreadable images are reported and
+skipped; the exit code is then 1.")]
 pub(super) struct Args {
     /// Module or run: a name, a unique prefix of it, RUN/MODULE, `latest` (the latest module, or else the
     /// latest run), or a path
@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// Image files: png, jpg, bmp, gif, webp, tiff or pnm
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// Where to work: auto, cpu, cuda or cuda:N
+    /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
     /// Print a JSON object
@@ -46,7 +46,7 @@ pub(super) struct Args {
 struct Report {
     /// `run/module`, or the run of a whole network.
     name: String,
-    /// What the network tells apart.
+    /// The classes of the network.
     classes: Vec<String>,
     images: Vec<Prediction>,
     failed: Vec<Unreadable>,
@@ -56,9 +56,9 @@ struct Report {
 struct Prediction {
     image: String,
     class: String,
-    /// Softmax of the network's logits: how sure it is among its classes.
+    /// Softmax probability of the predicted class.
     probability: f64,
-    /// The most probable classes, the first of them included.
+    /// The most probable classes, including the first.
     top: Vec<Ranked>,
 }
 
@@ -136,7 +136,7 @@ impl Prediction {
     }
 }
 
-/// Why an image cannot be read, without its path.
+/// Why an image cannot be read, without repeating its path.
 fn reason(path: &Path, error: data::Error) -> String {
     match error {
         data::Error::Unreadable { first, .. } if first.len() == 1 && first[0].0 == path => first[0].1.clone(),

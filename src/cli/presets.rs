@@ -29,7 +29,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List every preset, your own first (what `cleave presets` alone does)
+    /// List every preset, your own first (the default action)
     #[command(after_help = "Examples:
   cleave presets list
   cleave presets list --json")]
@@ -44,7 +44,7 @@ struct ListArgs {
     json: bool,
 }
 
-/// Print a preset as TOML, with its base and all defaults, or what its network costs.
+/// Print a preset as TOML, with its base and all defaults filled in, or the cost of its network.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave presets show digits > mine.toml
@@ -56,7 +56,7 @@ struct ShowArgs {
     /// Change a value, such as `method.beta=2` (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<Override>,
-    /// Show parameters, kernels and multiply-accumulates layer by layer instead
+    /// Show parameters, kernels and multiply-accumulates (MACs) per layer instead
     #[arg(long)]
     cost: bool,
     /// Print a JSON object

@@ -1,4 +1,4 @@
-//! The progress of training on stderr: a bar on a terminal, plain lines elsewhere.
+//! Training progress on stderr: a progress bar on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::output;
 use crate::run::{EpochRecord, StepRecord};
 
-const TEMPLATE: &str = "{prefix} {bar:24} {pos}/{len} steps, {elapsed} passed, {eta} left  {msg}";
+const TEMPLATE: &str = "{prefix} {bar:24} {pos}/{len} steps, {elapsed} elapsed, {eta} left  {msg}";
 
-/// Where progress is shown.
+/// The progress display.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     epochs: u64,
 }
 
 impl Progress {
-    /// Progress through a run of so many steps and epochs, `done` of the steps made before.
+    /// A display for a run of this many steps and epochs, of which `done` steps are complete.
     pub(super) fn new(steps: u64, epochs: u64, done: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(steps).with_position(done).with_prefix("training");
@@ -31,7 +31,7 @@ impl Progress {
         Progress { bar, epochs }
     }
 
-    /// A message that stays.
+    /// Prints a message above the bar.
     pub(super) fn say(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| output::note(text)),
@@ -39,12 +39,12 @@ impl Progress {
         }
     }
 
-    /// The first step is done. What it took is said where it is worth a word.
+    /// The first step is done. Its duration is printed if it was long.
     pub(super) fn ready(&self, seconds: f64) {
         if seconds >= 2.0 {
             self.say(&format!("first step after {seconds:.1} s"));
         }
-        // What the first step took says nothing of those to come.
+        // The first step includes start-up work: it must not count towards the estimate.
         self.bar.iter().for_each(ProgressBar::reset_eta);
     }
 

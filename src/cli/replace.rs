@@ -7,31 +7,30 @@ use super::output;
 use crate::backend::Choice;
 use crate::reuse::{Replacement, other_class};
 
-/// Let a module decide one class of a network that is weak at it.
+/// Replace one weak class of a network by a module.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave replace --in digits-weak --class 8 --with digits-1/3-8
   cleave replace --in pets --class cat --with other/cat --name pets-2
 
-The module's logit takes the place of the class's; a linear layer over all logits is trained for 5 epochs on the
-run's training samples while both networks stay as they are (MODA's module replacement). The result is a module of
-the run: all classes, with the accuracy of each before and after. A module of several classes must have one of the
-class's name. One that tells a single class from the rest may decide any: where that is not its own, a warning and
-the card say so.")]
+The module's logit replaces that of the class. A linear layer over all logits is then trained for 5 epochs on the
+run's training samples, with both networks frozen (module replacement as in MODA). The result is a module of the run
+with all classes and the accuracy of each before and after. A module of several classes must have a class of this
+name. A one-vs-rest module may replace any class; a warning and the card say so if its own class differs.")]
 pub(super) struct Args {
-    /// The run whose network is weak: its name, a unique prefix of it, `latest`, or its path
+    /// Run whose network has the weak class: its name, a unique prefix of it, `latest`, or its path
     #[arg(long = "in", value_name = "RUN")]
     weak: String,
-    /// The class, by name or number (`#3` is number 3 whatever classes are called)
+    /// Class to replace, by name or number (`#3` always means number 3)
     #[arg(long)]
     class: String,
-    /// The module that decides it: a name, a unique prefix of it, RUN/MODULE, or a path
+    /// Replacement module: a name, a unique prefix of it, RUN/MODULE, or a path
     #[arg(long = "with", value_name = "MODULE")]
     donor: String,
-    /// What to call the result, which is kept with the weak run
+    /// Name of the result, which is stored in the same run
     #[arg(long)]
     name: Option<String>,
-    /// Where to work: auto, cpu, cuda or cuda:N
+    /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
     /// Print a JSON object
@@ -47,7 +46,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let decided = &weak.manifest.classes[class];
     if let Some(own) = other_class(&donor.manifest, decided) {
         let name = &donor.manifest.name;
-        output::warn(&format!("the module {name} tells `{own}` from the rest, and is to decide `{decided}`"));
+        output::warn(&format!("module {name} was extracted for class `{own}` but replaces class `{decided}`"));
     }
     let replacement = Replacement { weak, class, donor, name: args.name.clone() };
     let archives = context.archives();

@@ -10,21 +10,21 @@ use super::output;
 use crate::export::report::Report as Page;
 use crate::export::{self, History};
 
-/// Write a page about runs: one HTML file that needs no network, and its twin in Markdown.
+/// Write a report on runs, as one self-contained HTML file and as Markdown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave report latest --to report/
   cleave report digits-1 digits-standard --to report/ --force
 
-report.html holds everything; report.md has its figures in files beside it.")]
+report.html is self-contained; the figures of report.md are separate files next to it.")]
 pub(super) struct Args {
     /// Runs: a name, a unique prefix of it, `latest`, or a path
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<String>,
-    /// The directory to write to; made if it is absent
+    /// Directory to write to; created if missing
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
-    /// Replace files that are there
+    /// Overwrite existing files
     #[arg(long)]
     force: bool,
     /// Print a JSON object
@@ -36,7 +36,7 @@ pub(super) struct Args {
 #[derive(Serialize)]
 struct Report {
     runs: Vec<String>,
-    /// The directory of the files.
+    /// The directory that holds the files.
     path: String,
     files: Vec<String>,
 }
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         let history = History::read(&context.store.open(query)?)?;
         let id = &history.manifest.id;
         if histories.iter().any(|other: &History| other.manifest.id == *id) {
-            return Err(Failure::Usage(format!("the run {id} is named twice")));
+            return Err(Failure::Usage(format!("run {id} is given twice")));
         }
         histories.push(history);
     }
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     };
     match args.json {
         true => output::json(&report)?,
-        false => output::note(&format!("the report is in {}", args.to.join("report.html").display())),
+        false => output::note(&format!("wrote the report to {}", args.to.join("report.html").display())),
     }
     Ok(())
 }

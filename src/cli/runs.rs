@@ -29,13 +29,13 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List all runs, newest first (what `cleave runs` alone does)
+    /// List all runs, newest first (the default action)
     #[command(after_help = "Examples:
   cleave runs list
   cleave runs list --json | jq -r '.runs[] | select(.status == \"finished\") | .run'
 
-Cohesion, coupling and KRR are those of single samples on the validation split after the last epoch;
-`cleave modules` and `cleave runs show` have those of modules.")]
+Cohesion, coupling and KRR are per-sample values on the validation split after the last epoch;
+`cleave modules` and `cleave runs show` print the per-module values.")]
     List(list::Args),
     Show(show::Args),
     Remove(remove::Args),
@@ -49,7 +49,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// How long ago something was, in one unit.
+/// An age in its largest fitting unit.
 fn short(age: Duration) -> String {
     match age.as_secs() {
         seconds @ 0..60 => format!("{seconds} s"),

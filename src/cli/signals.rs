@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP: the first asks to stop, the second ends the process at once.
+//! SIGINT, SIGTERM and SIGHUP: the first signal requests a stop, the second ends the process at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,20 +8,20 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals as Arriving;
 use signal_hook::low_level::exit;
 
-/// A second signal within this time is the first one again: `timeout` and batch systems send theirs to the program
-/// and to its process group, so that it comes twice, while no person has read yet what the first one did.
+/// A second signal within this time is a duplicate of the first: `timeout` and batch systems signal both the process
+/// and its process group, and nobody can react to the first signal's message this quickly.
 const ECHO: Duration = Duration::from_millis(100);
 
-/// Watches for the signals.
+/// Records the first signal received.
 pub(super) struct Signals {
     received: Arc<AtomicUsize>,
 }
 
 impl Signals {
-    /// Installs the handlers, and a thread named `signals` that ends the process however busy the others are.
+    /// Installs the handlers and starts the thread `signals`, which ends the process however busy other threads are.
     pub(super) fn watch() -> std::io::Result<Signals> {
         let received = Arc::new(AtomicUsize::new(0));
-        // Whoever starts a program with `nohup` wants it to outlive the terminal.
+        // `nohup` ignores SIGHUP: the program must outlive the terminal.
         let hang_up = (!ignores(SIGHUP)).then_some(SIGHUP);
         let mut arriving = Arriving::new([SIGINT, SIGTERM].into_iter().chain(hang_up))?;
         let first = received.clone();
@@ -42,7 +42,7 @@ impl Signals {
         Ok(Signals { received })
     }
 
-    /// The exit code that the first signal received asks for.
+    /// The exit code for the first signal received; `None` if there was none.
     pub(super) fn exit_code(&self) -> Option<u8> {
         match self.received.load(Ordering::Relaxed) {
             0 => None,
@@ -51,7 +51,7 @@ impl Signals {
     }
 }
 
-/// Whether this process was started with a signal ignored. Where no `/proc` tells, it was not.
+/// Whether this process was started with a signal ignored; false where there is no `/proc` to read it from.
 fn ignores(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -19,7 +19,7 @@ use crate::preset::{Override, Preset};
 use crate::run::{Event, Summary};
 use crate::session::{Command, Job, Prepared, Schedule, Session};
 
-/// Train a network from a preset, or go on with a run.
+/// Train a network from a preset, or resume a run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave train digits
@@ -33,34 +33,34 @@ pub(super) struct Args {
     /// Preset: a name (see `cleave presets`) or the path of a TOML file
     #[arg(required_unless_present_any = ["resume", "branch"])]
     preset: Option<String>,
-    /// Go on with a stopped or killed run from its newest checkpoint
+    /// Resume a stopped or interrupted run from its newest checkpoint
     #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "set", "epochs", "seed", "precision", "name", "branch"])]
     resume: Option<String>,
     /// Start a new run from the newest checkpoint of another
     #[arg(long, value_name = "RUN", conflicts_with_all = ["preset", "seed"])]
     branch: Option<String>,
-    /// The checkpoint to branch from, by its step (`cleave runs show RUN` lists them), in place of the newest
+    /// Step of the checkpoint to branch from (`cleave runs show RUN` lists them); default: the newest
     #[arg(long, value_name = "STEP", requires = "branch")]
     step: Option<u64>,
-    /// Change a preset's value, such as `method.beta=2` (may be repeated)
+    /// Override a preset value, such as `method.beta=2` (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<Override>,
-    /// Epochs to train, in place of the preset's
+    /// Number of epochs; default: the preset's
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
-    /// Seed of every random draw, in place of the preset's
+    /// Seed of all random draws; default: the preset's
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Where to train: auto, cpu, cuda, cuda:N, or several GPUs that share each batch, cuda:N,M
+    /// Device: auto, cpu, cuda, cuda:N, or cuda:N,M for several GPUs that share each batch
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
-    /// Arithmetic of products while training, in place of the preset's: f32, tf32 or bf16
+    /// Precision of matrix products in training: f32, tf32 or bf16; default: the preset's
     #[arg(long, value_name = "P")]
     precision: Option<Precision>,
-    /// What to call the run
+    /// Name of the run; default: the preset's name with the date
     #[arg(long)]
     name: Option<String>,
-    /// Changes of loss weights and learning rate to replay, in a TOML file
+    /// TOML file with changes of loss weights and learning rate to replay
     #[arg(long, value_name = "FILE")]
     schedule: Option<std::path::PathBuf>,
     /// Write an event file for TensorBoard into DIR/RUN while training
@@ -72,7 +72,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// A new run of a preset, with nothing else said.
+    /// A new run of a preset with default options.
     pub(super) fn of_preset(preset: &str, device: Choice) -> Args {
         Args {
             preset: Some(preset.into()),
@@ -114,7 +114,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     }
     let schedule = read_schedule(&args)?;
     if let Some(directory) = &args.tensorboard {
-        // Before there is a run that could not be trained.
+        // Checked before the run directory is created.
         disk::make_dir(directory)?;
     }
     let signals = Signals::watch()?;
@@ -130,7 +130,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     match follow(prepared.job(schedule, device), &signals, board)? {
         Ending::Stopped(step) => {
             output::note(&format!(
-                "stopped after step {step}; go on with: cleave train --resume {}",
+                "stopped after step {step}; resume with: cleave train --resume {}",
                 run.manifest.id
             ));
             Ok(ExitCode::from(signals.exit_code().unwrap_or(0)))
@@ -165,7 +165,7 @@ fn report(args: &Args, run: &crate::run::Run, summary: &Summary) -> Result<(), F
     Ok(())
 }
 
-/// The new, resumed or branched run that is asked for; `None` when one to resume has nothing left to do.
+/// The new, resumed or branched run; `None` when the run to resume is already complete.
 fn prepare(
     args: &Args,
     schedule: &Schedule,
@@ -177,7 +177,7 @@ fn prepare(
         let prepared = Prepared::resume(query, store, &archives)?;
         match &prepared {
             Some(prepared) => schedule.check(&prepared.writer.run.manifest.preset.method)?,
-            None => output::note(&format!("run {query} has finished; nothing is left to do")),
+            None => output::note(&format!("run {query} is already complete")),
         }
         return Ok(prepared);
     }
@@ -215,7 +215,7 @@ fn read_schedule(args: &Args) -> Result<Schedule, Failure> {
     toml::from_str(&text).map_err(|error| problem(error.to_string()))
 }
 
-/// Trains, shows the progress, and passes signals on.
+/// Trains, shows progress and forwards signals to the session.
 pub(super) fn follow(job: Job, signals: &Signals, mut board: Board) -> Result<Ending, Failure> {
     let epochs = job.writer.run.manifest.preset.training.epochs as u64;
     let mut session = Session::start(job)?;
@@ -225,13 +225,13 @@ pub(super) fn follow(job: Job, signals: &Signals, mut board: Board) -> Result<En
         if signals.exit_code().is_some() && !stopping {
             stopping = true;
             session.send(Command::Stop);
-            output::note("saving a checkpoint; once more to leave at once");
+            output::note("saving a checkpoint; press ctrl-c again to quit now");
         }
         let event = match session.events().recv_timeout(Duration::from_millis(100)) {
             Ok(event) => event,
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(Failure::Failed("the trainer ended without a word".into()));
+                return Err(Failure::Failed("the trainer stopped without reporting a result".into()));
             }
         };
         board.event(&event);
@@ -267,9 +267,9 @@ fn ending(event: Event) -> Result<Ending, Failure> {
         Event::Stopped { step } => Ok(Ending::Stopped(step)),
         Event::Failed { message, diverged, checkpoint, .. } => {
             let kept = checkpoint
-                .map_or_else(String::new, |step| format!("; the checkpoint of step {step} is whole"));
+                .map_or_else(String::new, |step| format!("; the checkpoint of step {step} is intact"));
             Err(Failure::Training { message: format!("{message}{kept}"), diverged })
         }
-        other => Err(Failure::Failed(format!("the trainer ended with {other:?}"))),
+        other => Err(Failure::Failed(format!("unexpected last event of the trainer: {other:?}"))),
     }
 }

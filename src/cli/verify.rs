@@ -7,13 +7,13 @@ use super::error::Failure;
 use super::output::{self, Table};
 use crate::run::{FileState, Module};
 
-/// Check that the files of a module are as they were written.
+/// Check the files of a module against their recorded checksums.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave verify digits-1/3-8
   cleave verify ./3-8 --json
 
-Every file is held against its length and SHA-256 in module.toml. Exit code 1 if one was changed.")]
+Each file is compared with the length and SHA-256 recorded in module.toml. Exit code 1 if any differs.")]
 pub(super) struct Args {
     /// Module: a name, a unique prefix of it, RUN/MODULE, `latest`, or a path
     module: String,
@@ -27,19 +27,19 @@ pub(super) struct Args {
 struct Report {
     /// The module's directory.
     path: String,
-    /// Whether no file is wrong.
+    /// Whether every file matches.
     whole: bool,
     files: Vec<Row>,
-    /// Files of which the module knows nothing.
+    /// Files in the directory that are not part of the module.
     others: Vec<String>,
 }
 
 #[derive(Serialize)]
 struct Row {
     file: String,
-    /// whole, no-sum (an older version of the program kept none) or wrong.
+    /// `whole`, `no-sum` (written by an older version that recorded no checksum) or `wrong`.
     state: &'static str,
-    /// What is wrong with it.
+    /// Why it is `wrong`.
     problem: Option<String>,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     match report.files.into_iter().find_map(|row| row.problem) {
         None => Ok(()),
-        Some(problem) => Err(Failure::Failed(format!("the module is not as it was written: {problem}"))),
+        Some(problem) => Err(Failure::Failed(format!("the module has changed since it was written: {problem}"))),
     }
 }
 
@@ -74,7 +74,7 @@ impl Report {
         let mut table = Table::new(&["file", "state"]);
         for row in &self.files {
             let state = match row.state {
-                "no-sum" => "not checked: an older version of cleave wrote the module without its sum",
+                "no-sum" => "not checked: written by an older version of cleave, which recorded no checksum",
                 "wrong" => "WRONG",
                 whole => whole,
             };

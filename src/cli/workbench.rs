@@ -1,4 +1,4 @@
-//! `cleave` without a command: the workbench, or without a terminal the same experiment with plain lines.
+//! `cleave` without a command: the workbench, or plain training output where there is no terminal.
 
 use std::io::{IsTerminal, stdin, stdout};
 use std::process::ExitCode;
@@ -11,27 +11,27 @@ use crate::backend::Choice;
 use crate::tui::runtime::{self, Options};
 use crate::tui::theme::{Charset, Theme};
 
-/// The preset that is trained where there is no terminal.
+/// The preset to train where there is no terminal.
 const PRESET: &str = "digits";
 
 /// Options of the workbench.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where to train: auto, cpu, cuda or cuda:N
+    /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
-    /// Colours: dark, light, colour-blind or mono; kept for the next start when changed in the workbench
+    /// Colour theme: dark, light, colour-blind or mono; a change in the workbench is saved
     #[arg(long, value_name = "THEME", value_parser = named(Theme::ALL, Theme::name))]
     theme: Option<Theme>,
-    /// Characters to draw with: braille, half or ascii
+    /// Character set for drawing: braille, half or ascii
     #[arg(long, value_name = "CHARSET", value_parser = named(Charset::ALL, Charset::name))]
     charset: Option<Charset>,
-    /// Leave the mouse to the terminal
+    /// Do not capture the mouse
     #[arg(long)]
     no_mouse: bool,
 }
 
-/// Reads one of some named values.
+/// Parses one of a list of named values.
 fn named<T: Copy + Send + Sync + 'static, const N: usize>(
     all: [T; N],
     name: fn(T) -> &'static str,
@@ -46,10 +46,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<ExitCode, Failure> {
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     if dumb || !stdin().is_terminal() || !stdout().is_terminal() {
         output::note(&format!(
-            "this is no terminal for the workbench: training {PRESET} with plain lines instead"
+            "stdin or stdout is not a terminal: training preset `{PRESET}` with plain output"
         ));
         let code = train::run(train::Args::of_preset(PRESET, args.device), context)?;
-        output::note("for the workbench, run cleave in a terminal");
+        output::note("run cleave in a terminal to open the workbench");
         return Ok(code);
     }
     let options = Options {

@@ -1,7 +1,6 @@
 //! The training step, shared by modular training and the fine-tuning of modules.
 
 use burn::tensor::{Tensor, TensorData};
-use rand_chacha::ChaCha8Rng;
 
 use super::evaluate::argmax_rows;
 use super::loss::{cross_entropy, host_cross_entropy, label_tensor};
@@ -9,6 +8,7 @@ use super::optimiser::Sgd;
 use crate::backend::Training;
 use crate::method::{HostTerms, MethodConfig};
 use crate::network::{Gradients, Network};
+use crate::random::Draws;
 use crate::spec::Array;
 
 /// A network with what it takes to improve it: on one device, or on several that share each batch.
@@ -96,11 +96,16 @@ impl<B: Training> Learner<B> {
         batch: Vec<Share<B>>,
         method: &MethodConfig,
         rate: f64,
-        dropout: &mut ChaCha8Rng,
+        draws: &Draws,
     ) -> Tensor<B::InnerBackend, 1> {
         let replicas = std::iter::once(&mut self.first).chain(&mut self.others);
-        let mut passed: Vec<Passed<B>> =
-            replicas.zip(batch).map(|(replica, share)| replica.pass(share, method, dropout)).collect();
+        let mut first = 0;
+        let pass = |(replica, share): (&mut Replica<B>, Share<B>)| {
+            let draws = draws.clone().from_sample(first);
+            first += share.labels.len();
+            replica.pass(share, method, &draws)
+        };
+        let mut passed: Vec<Passed<B>> = replicas.zip(batch).map(pass).collect();
         match (self.others.is_empty(), passed.pop()) {
             (true, Some(Passed { gradients, sums, .. })) => {
                 self.first.update(rate, gradients);
@@ -149,9 +154,9 @@ impl<B: Training> Replica<B> {
     }
 
     /// Forward and back.
-    fn pass(&mut self, share: Share<B>, method: &MethodConfig, dropout: &mut ChaCha8Rng) -> Passed<B> {
-        let on_host = self.pass_on_host(&share, method, dropout);
-        on_host.unwrap_or_else(|| self.pass_on_tensors(share, method, dropout))
+    fn pass(&mut self, share: Share<B>, method: &MethodConfig, draws: &Draws) -> Passed<B> {
+        let on_host = self.pass_on_host(&share, method, draws);
+        on_host.unwrap_or_else(|| self.pass_on_tensors(share, method, draws))
     }
 
     /// With the backend's own engine: losses and their gradients are taken on arrays.
@@ -159,13 +164,13 @@ impl<B: Training> Replica<B> {
         &mut self,
         share: &Share<B>,
         method: &MethodConfig,
-        dropout: &mut ChaCha8Rng,
+        draws: &Draws,
     ) -> Option<Passed<B>> {
         if !self.network.is_on_host() {
             return None;
         }
         let (labels, images) = (&share.labels, Array::from_tensor(share.images.clone()).values);
-        let output = self.network.host_train(&images, labels.len(), dropout)?;
+        let output = self.network.host_train(&images, labels.len(), draws)?;
         let (cross_entropy, logits) = host_cross_entropy(&output.logits, labels);
         let HostTerms { terms, gradients } = method.host_terms(&output.masks, labels);
         let masks: Vec<Option<&[f32]>> =
@@ -190,10 +195,10 @@ impl<B: Training> Replica<B> {
         &mut self,
         share: Share<B>,
         method: &MethodConfig,
-        dropout: &mut ChaCha8Rng,
+        draws: &Draws,
     ) -> Passed<B> {
         let Share { images, labels } = share;
-        let output = self.network.forward_train(images, dropout);
+        let output = self.network.forward_train(images, draws);
         let cross_entropy = cross_entropy(output.logits.clone(), &labels);
         let terms = method.terms(&output, &labels);
         let weighted = terms.iter().map(|term| term.value.clone().mul_scalar(term.weight));
@@ -239,12 +244,15 @@ mod tests {
     use crate::data::{Augmentation, Images};
     use crate::learn::{Feed, Normaliser};
     use crate::method::Average;
-    use crate::random::{Stream, generator};
+    use crate::random::Stream;
     use crate::spec::{Architecture, Spec, Stage, State};
 
-    /// Nothing in it compares samples.
+    /// Nothing in it compares samples; it drops activations of maps and of features.
     fn plain_network() -> Spec {
         let mut spec = Architecture::Tiny.spec([3, 8, 8], 4, 1.0, false);
+        let dropout = Stage::Dropout { probability: 0.4 };
+        spec.stages.insert(2, dropout.clone());
+        spec.stages.insert(spec.stages.len() - 1, dropout);
         for stage in &mut spec.stages {
             if let Stage::Conv(conv) = stage {
                 (conv.batch_norm, conv.bias) = (false, true);
@@ -279,8 +287,8 @@ mod tests {
                 Share { images: feed.batch(&images, indices, step, from), labels: images.labels_of(indices) }
             };
             let batch = shares(indices.len(), devices).map(share).collect();
-            let mut dropout = generator(7, Stream::Dropout, step);
-            let tensor = learner.step(batch, &MethodConfig::Plain {}, 0.1, &mut dropout);
+            let draws = Draws::new(7, Stream::Dropout, step);
+            let tensor = learner.step(batch, &MethodConfig::Plain {}, 0.1, &draws);
             sums = Array::from_tensor(tensor).values;
         }
         for other in &learner.others {
@@ -322,7 +330,7 @@ mod tests {
         let share = Share { images, labels: (0..12).map(|i| i % 3).collect() };
         let mut learner = Learner::new(network, Sgd::new(0.9), cpu_device());
         let method = MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Average::Classes };
-        let sums = learner.step(vec![share], &method, 0.05, &mut generator(1, Stream::Dropout, 0));
+        let sums = learner.step(vec![share], &method, 0.05, &Draws::new(1, Stream::Dropout, 0));
         (Array::from_tensor(sums).values, learner.optimiser().velocity(learner.network()))
     }
 

@@ -9,7 +9,7 @@ use super::optimiser::Sgd;
 use crate::backend::{Device, Task, Training};
 use crate::network::Network;
 use crate::preset::Preset;
-use crate::random::{Stream, generator};
+use crate::random::{Draws, Stream};
 use crate::spec::{Array, Spec, State};
 
 /// Images of a step at most: what larger batches gain is little beside what waiting for them costs.
@@ -53,11 +53,11 @@ impl Task for Pace<'_> {
         let begun = Instant::now();
         let mut fastest = f64::INFINITY;
         for step in 0..=STEPS {
-            let mut dropout = generator(training.seed, Stream::Dropout, step as u64);
+            let draws = Draws::new(training.seed, Stream::Dropout, step as u64);
             let started = Instant::now();
             let share = Share { images: images.clone(), labels: labels.clone() };
             // Reading the sums waits for the device.
-            drop(Array::from_tensor(learner.step(vec![share], &preset.method, 0.0, &mut dropout)));
+            drop(Array::from_tensor(learner.step(vec![share], &preset.method, 0.0, &draws)));
             if step > 0 {
                 fastest = fastest.min(started.elapsed().as_secs_f64());
                 if begun.elapsed() > LONGEST {

@@ -10,6 +10,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::forward::{BatchStatistics, Output};
 use crate::backend::stack::{self, Engine, Outcome, Piece, Plan, Statistics};
 use crate::backend::{Arithmetic, Compute};
+use crate::random::Draws;
 use crate::spec::{self, Array, Conv, Spec, Stage};
 
 /// An engine and what it needs to come back from the loss.
@@ -41,11 +42,11 @@ impl<B: Compute> Runner<B> {
         &mut self,
         weights: &impl Module<B>,
         images: Tensor<B, 4>,
-        draw: &mut dyn FnMut() -> f32,
+        draws: &Draws,
     ) -> (Output<B>, Vec<Option<BatchStatistics<B>>>) {
         let device = images.device();
         let (batch, images) = (images.dims()[0], Array::from_tensor(images).values);
-        let outcome = self.pass(weights, &images, batch, draw);
+        let outcome = self.pass(weights, &images, batch, draws);
         let (output, statistics) = tensors(outcome, batch, &device);
         let masks = output.masks.iter().cloned().map(Tensor::require_grad).collect();
         let output = Output { logits: output.logits.require_grad(), masks, ..output };
@@ -59,10 +60,10 @@ impl<B: Compute> Runner<B> {
         weights: &impl Module<B>,
         images: &[f32],
         batch: usize,
-        draw: &mut dyn FnMut() -> f32,
+        draws: &Draws,
     ) -> Outcome {
         let engine = self.engine();
-        with_parameters(weights, |parameters| engine.train(images, batch, parameters, draw))
+        with_parameters(weights, |parameters| engine.train(images, batch, parameters, draws))
     }
 
     /// The gradients of all parameters from those of the last training pass's outputs and masks.

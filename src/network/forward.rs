@@ -8,11 +8,11 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
 use super::product::{conv2d, linear, matmul};
 use super::weights::{BatchNorm, ConvWeights, LinearWeights, MaskGenerator};
 use crate::backend::{Arithmetic, Compute, Precision};
+use crate::random::Draws;
 use crate::spec::{Conv, Join, NORM_EPSILON, Residual, Stage};
 
 /// What a batch gives.
@@ -41,9 +41,10 @@ pub(super) struct BatchStatistics<B: Backend> {
 }
 
 /// What a forward pass is for.
+#[derive(Clone, Copy)]
 pub(super) enum Mode<'a> {
-    /// Batch norm uses the batch's own statistics; dropout draws from this generator.
-    Train(&'a mut ChaCha8Rng),
+    /// Batch norm uses the batch's own statistics; dropout draws from these generators.
+    Train(&'a Draws),
     /// Batch norm uses its running statistics; no dropout.
     Evaluate,
 }
@@ -58,6 +59,8 @@ pub(super) struct Pass<'a, B: Backend> {
     arithmetic: Arithmetic,
     masks: Vec<Tensor<B, 2>>,
     statistics: Vec<Option<BatchStatistics<B>>>,
+    /// Dropout stages so far.
+    dropouts: usize,
 }
 
 /// Activations between stages.
@@ -85,6 +88,7 @@ impl<'a, B: Compute> Pass<'a, B> {
             arithmetic,
             masks: Vec::new(),
             statistics: Vec::with_capacity(convs.len()),
+            dropouts: 0,
         }
     }
 
@@ -181,15 +185,21 @@ impl<'a, B: Compute> Pass<'a, B> {
 
     /// The mask is drawn on the host, so that a seed drops the same activations on every device.
     fn dropout(&mut self, probability: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let Mode::Train(rng) = &mut self.mode else { return x };
+        let number = self.dropouts;
+        self.dropouts += 1;
+        let Mode::Train(draws) = self.mode else { return x };
         if probability == 0.0 {
             return x;
         }
         let scale = (1.0 / (1.0 - probability)) as f32;
         let dims = x.dims();
-        let keep: Vec<f32> = (0..dims[0] * dims[1])
-            .map(|_| if rng.random::<f32>() < probability as f32 { 0.0 } else { scale })
-            .collect();
+        let mut keep = Vec::with_capacity(dims[0] * dims[1]);
+        for sample in 0..dims[0] {
+            let mut rng = draws.dropout(number, sample);
+            keep.extend((0..dims[1]).map(|_| {
+                if rng.random::<f32>() < probability as f32 { 0.0 } else { scale }
+            }));
+        }
         let keep = Tensor::from_data(TensorData::new(keep, dims), &x.device());
         x * keep
     }

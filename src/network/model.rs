@@ -4,14 +4,13 @@ use burn::module::{AutodiffModule, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorPrimitive};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
 use super::engine::Runner;
 use super::forward::{BatchStatistics, Mode, Output, Pass};
 use super::weights::{BatchNorm, ConvWeights, LinearWeights, Loader};
 use crate::backend::stack::Statistics;
 use crate::backend::{Arithmetic, Compute, Precision, Training};
+use crate::random::Draws;
 use crate::spec::{Array, LayerKind, Slot, Spec, State, StateError};
 
 /// Weight of a new batch in the running statistics of batch norm.
@@ -136,13 +135,13 @@ impl<B: Compute> Network<B> {
     }
 
     /// Logits and masks of a training batch: batch norm uses and records the batch's statistics, dropout
-    /// draws from `dropout`. Images whose own gradient is asked for take the way of Burn's operations.
-    pub fn forward_train(&mut self, images: Tensor<B, 4>, dropout: &mut ChaCha8Rng) -> Output<B> {
+    /// draws from `draws`. Images whose own gradient is asked for take the way of Burn's operations.
+    pub fn forward_train(&mut self, images: Tensor<B, 4>, draws: &Draws) -> Output<B> {
         let (output, statistics) = match &mut self.runner {
             Some(runner) if !images.is_require_grad() => {
-                runner.train(&self.weights, images, &mut || dropout.random::<f32>())
+                runner.train(&self.weights, images, draws)
             }
-            _ => self.pass(Mode::Train(dropout)).run(&self.spec.stages, images),
+            _ => self.pass(Mode::Train(draws)).run(&self.spec.stages, images),
         };
         self.record(statistics);
         output
@@ -167,10 +166,10 @@ impl<B: Compute> Network<B> {
         &mut self,
         images: &[f32],
         batch: usize,
-        dropout: &mut ChaCha8Rng,
+        draws: &Draws,
     ) -> Option<HostOutput> {
         let runner = self.runner.as_mut()?;
-        let outcome = runner.pass(&self.weights, images, batch, &mut || dropout.random::<f32>());
+        let outcome = runner.pass(&self.weights, images, batch, draws);
         for (conv, seen) in self.weights.convs.iter_mut().zip(outcome.statistics) {
             if let (Some(norm), Some(seen)) = (&mut conv.norm, seen) {
                 norm.record_on_host(&seen);

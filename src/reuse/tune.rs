@@ -7,7 +7,7 @@ use crate::data::{self, Images};
 use crate::learn::{Feed, Learner, Normaliser, Pass, Sgd, Share, argmax_rows, cosine};
 use crate::method::MethodConfig;
 use crate::network::Network;
-use crate::random::{Stream, generator};
+use crate::random::{Draws, Stream};
 use crate::run::Manifest;
 use crate::spec::{Array, Spec, State};
 
@@ -116,8 +116,8 @@ pub fn fine_tune<B: Training>(
         for indices in order.chunks(preset.training.batch) {
             let images = feed.batch(&task.train, indices, step, 0);
             let share = Share { images, labels: task.train.labels_of(indices) };
-            let mut dropout = generator(seed, Stream::Dropout, step);
-            learner.step(vec![share], &MethodConfig::Plain {}, rate, &mut dropout);
+            let draws = Draws::new(seed, Stream::Dropout, step);
+            learner.step(vec![share], &MethodConfig::Plain {}, rate, &draws);
             step += 1;
         }
         let state = learner.network().state();

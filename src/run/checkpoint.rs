@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{self, Checked, damaged};
 use super::error::Error;
-use super::manifest::SCHEMA;
+use super::layout::SCHEMA;
 use super::time;
 use crate::disk;
 use crate::spec::{Spec, State, StateError};

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use toml::de::{DeTable, Deserializer};
 
 use super::error::Error;
-use super::manifest::SCHEMA;
+use super::layout::SCHEMA;
 use crate::disk;
 
 /// Far above any real document: a network of 1,000 classes takes some hundred kilobytes.

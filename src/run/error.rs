@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::lock::Holder;
+use super::holder::Holder;
 use crate::disk;
 
 /// A run, checkpoint or module that cannot be found, read or written.

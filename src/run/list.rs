@@ -5,14 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::document::damaged;
 use super::error::Error;
+use super::layout::{self, EVENTS, METRICS};
 use super::manifest::Manifest;
+use super::record::EpochRecord;
 use super::store::Store;
-use super::{lock, log, reader, time};
+use super::{lock, log, time};
 use crate::disk;
 
 /// What became of a run.
@@ -36,9 +37,9 @@ pub enum Status {
     Damaged,
 }
 
-/// A run in the list; `M` is a record of its metric log.
+/// A run in the list.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry<M> {
+pub struct Entry {
     /// Its name.
     pub id: String,
     /// Its directory.
@@ -49,8 +50,8 @@ pub struct Entry<M> {
     pub reason: Option<String>,
     /// What was asked for; `None` if that cannot be read.
     pub manifest: Option<Manifest>,
-    /// The last metric record, if there is one.
-    pub last: Option<M>,
+    /// The record of its last epoch, if there is one.
+    pub last: Option<EpochRecord>,
 }
 
 /// The part of an event that tells how a run ended.
@@ -66,19 +67,19 @@ impl Store {
     /// # Errors
     ///
     /// When the directory itself cannot be read. A damaged run is an entry, not an error.
-    pub fn list<M: DeserializeOwned>(&self) -> Result<Vec<Entry<M>>, Error> {
+    pub fn list(&self) -> Result<Vec<Entry>, Error> {
         let entries = match fs::read_dir(&self.directory).map_err(disk::Error::at("read", &self.directory)) {
             Err(error) if error.is_missing() => return Ok(Vec::new()),
             entries => entries?,
         };
-        let entries = entries.flatten().filter(reader::is_shown);
-        let mut entries: Vec<Entry<M>> = entries.map(|entry| Entry::read(&entry.path())).collect();
+        let entries = entries.flatten().filter(layout::is_shown);
+        let mut entries: Vec<Entry> = entries.map(|entry| Entry::read(&entry.path())).collect();
         entries.sort_by(|a, b| b.order().cmp(&a.order()));
         Ok(entries)
     }
 }
 
-impl<M: DeserializeOwned> Entry<M> {
+impl Entry {
     /// What can be said of the run in `directory`.
     pub fn read(directory: &Path) -> Self {
         let id = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -107,8 +108,8 @@ impl<M: DeserializeOwned> Entry<M> {
             return Err(damaged(&self.path, "its name is not UTF-8"));
         }
         self.manifest = Some(Manifest::read(&self.path)?);
-        self.last = log::last(&reader::metrics(&self.path))?;
-        let ending = log::last::<Ending>(&reader::events(&self.path))?;
+        self.last = log::last(&self.path.join(METRICS))?;
+        let ending = log::last::<Ending>(&self.path.join(EVENTS))?;
         if let Some(holder) = lock::holder(&self.path) {
             return Ok((Status::Running, Some(holder.to_string())));
         }
@@ -143,7 +144,6 @@ impl fmt::Display for Status {
 mod tests {
     use proptest::prelude::*;
     use proptest::test_runner::TestRunner;
-    use serde_json::Value;
 
     use super::super::fixture;
     use super::*;
@@ -159,12 +159,12 @@ mod tests {
         ] {
             let mut writer = store.create(Some(kind), fixture::manifest()).unwrap();
             writer.events.append(&serde_json::json!({"kind": kind, "step": 1, "message": "so"})).unwrap();
-            assert_eq!(Entry::<Value>::read(&writer.run.path).status, Status::Running);
+            assert_eq!(Entry::read(&writer.run.path).status, Status::Running);
             let path = writer.run.path.clone();
             drop(writer);
-            assert_eq!(Entry::<Value>::read(&path).status, status, "{kind}");
+            assert_eq!(Entry::read(&path).status, status, "{kind}");
         }
-        assert_eq!(store.list::<Value>().unwrap()[0].id, "resumed");
+        assert_eq!(store.list().unwrap()[0].id, "resumed");
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         let (_home, store) = fixture::store();
         let manifest = Manifest { schema: 99, ..fixture::manifest() };
         drop(store.create(Some("a"), manifest).unwrap());
-        let entry = &store.list::<Value>().unwrap()[0];
+        let entry = &store.list().unwrap()[0];
         assert_eq!(entry.status, Status::Damaged);
         assert!(entry.reason.as_ref().unwrap().contains("update cleave"), "{:?}", entry.reason);
     }
@@ -190,7 +190,7 @@ mod tests {
             let path = store.directory().join("a").join(file);
             let whole = fs::read(&path).unwrap();
             fs::write(&path, content).unwrap();
-            prop_assert_eq!(store.list::<Value>().unwrap().len(), 1);
+            prop_assert_eq!(store.list().unwrap().len(), 1);
             fs::write(&path, whole).unwrap();
             Ok(())
         });

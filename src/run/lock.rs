@@ -1,29 +1,15 @@
 //! One writer a run: a lock that goes with the process that holds it.
 
-use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::error::Error;
-use super::time;
+use super::holder::Holder;
+use super::layout::LOCK;
 use crate::disk;
-
-/// Who writes to a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Holder {
-    /// Process number; 0 if unknown.
-    pub pid: u32,
-    /// Name of the computer.
-    pub host: String,
-    /// Since when: RFC 3339, UTC.
-    pub started: String,
-}
 
 /// A held lock; dropping it lets go.
 #[derive(Debug)]
@@ -32,7 +18,7 @@ pub(super) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 impl Lock {
     /// Takes the lock of the run in `directory`.
     pub(super) fn take(directory: &Path) -> Result<Lock, Error> {
-        let path = directory.join("lock");
+        let path = directory.join(LOCK);
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = file.map_err(disk::Error::at("open", &path))?;
@@ -48,7 +34,7 @@ impl Lock {
 
 /// Who holds the lock of the run in `directory`, if anyone does.
 pub(super) fn holder(directory: &Path) -> Option<Holder> {
-    let path = directory.join("lock");
+    let path = directory.join(LOCK);
     let (file, _) = disk::open(&path).ok()?;
     // A shared lock, so that two processes that look do not see each other.
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| Holder::read(&path))
@@ -64,25 +50,4 @@ fn try_lock(file: &File, path: &Path) -> Result<bool, Error> {
         }
     }
     Ok(false)
-}
-
-impl Holder {
-    fn this() -> Self {
-        let host = gethostname::gethostname().to_string_lossy().into_owned();
-        Holder { pid: std::process::id(), host, started: time::now() }
-    }
-
-    fn read(path: &Path) -> Self {
-        let text = disk::read(path, 4096).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        text.and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.pid {
-            0 => write!(f, "another process"),
-            pid => write!(f, "process {pid} on {} (since {})", self.host, self.started),
-        }
-    }
 }

@@ -6,27 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use super::document;
 use super::error::Error;
+use super::layout::MANIFEST;
 use crate::preset::Preset;
 use crate::spec::Spec;
-
-/// The version of the files in a run directory that this program writes, and the newest that it reads.
-pub const SCHEMA: u32 = 1;
-
-/// The version of this program.
-pub const PROGRAM: &str = env!("CARGO_PKG_VERSION");
-
-pub(super) const MANIFEST: &str = "manifest.toml";
 
 /// The content of `manifest.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Version of the files in the run directory: [`SCHEMA`].
+    /// Version of the files in the run directory: [`SCHEMA`](super::SCHEMA).
     pub schema: u32,
     /// The run's name, which is also its directory's and is set from it: leave it empty for a new run.
     pub id: String,
     /// When the run was made: [`now`](super::now).
     pub created: String,
-    /// Version of the program that made it: [`PROGRAM`].
+    /// Version of the program that made it: [`PROGRAM`](super::PROGRAM).
     pub program: String,
     /// Seed of every random draw.
     pub seed: u64,

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
-
 use super::checkpoint::{self, Checkpoint, Newest};
 use super::error::Error;
+use super::event::Event;
 use super::log::{self, Torn};
 use super::manifest::Manifest;
 use super::module::{Module, ModuleEntry, ModuleManifest};
-use super::name;
+use super::record::{EpochRecord, StepRecord};
+use super::{layout, name};
 use crate::disk;
 
 /// A run: its directory and what was asked for.
@@ -37,8 +37,8 @@ impl Run {
     /// # Errors
     ///
     /// When the log cannot be read, or a line other than a torn last one is no record: names the line.
-    pub fn metrics<T: DeserializeOwned>(&self) -> Result<(Vec<T>, Option<Torn>), Error> {
-        log::read(&metrics(&self.path))
+    pub fn metrics(&self) -> Result<(Vec<EpochRecord>, Option<Torn>), Error> {
+        log::read(&self.path.join(layout::METRICS))
     }
 
     /// Every record of the step log.
@@ -46,8 +46,8 @@ impl Run {
     /// # Errors
     ///
     /// As [`Run::metrics`].
-    pub fn steps<T: DeserializeOwned>(&self) -> Result<(Vec<T>, Option<Torn>), Error> {
-        log::read(&steps(&self.path))
+    pub fn steps(&self) -> Result<(Vec<StepRecord>, Option<Torn>), Error> {
+        log::read(&self.path.join(layout::STEPS))
     }
 
     /// Every record of the event log.
@@ -55,8 +55,8 @@ impl Run {
     /// # Errors
     ///
     /// As [`Run::metrics`].
-    pub fn events<T: DeserializeOwned>(&self) -> Result<(Vec<T>, Option<Torn>), Error> {
-        log::read(&events(&self.path))
+    pub fn events(&self) -> Result<(Vec<Event>, Option<Torn>), Error> {
+        log::read(&self.path.join(layout::EVENTS))
     }
 
     /// The steps of all checkpoints, whole or not, with their directories; ascending.
@@ -65,7 +65,7 @@ impl Run {
     ///
     /// When their directory cannot be read.
     pub fn checkpoints(&self) -> Result<Vec<(u64, PathBuf)>, Error> {
-        checkpoint::list(&checkpoints(&self.path))
+        checkpoint::list(&layout::checkpoints(&self.path))
     }
 
     /// The newest checkpoint that is whole, and why newer ones are not.
@@ -74,7 +74,7 @@ impl Run {
     ///
     /// When there is none, or a newer version of the program wrote the newest one.
     pub fn newest_whole(&self) -> Result<Newest, Error> {
-        checkpoint::newest_whole(&self.path, &checkpoints(&self.path))
+        checkpoint::newest_whole(&self.path, &layout::checkpoints(&self.path))
     }
 
     /// The checkpoint of a step.
@@ -115,12 +115,12 @@ impl Run {
     ///
     /// When their directory cannot be read; a damaged module is listed with its error.
     pub fn modules(&self) -> Result<Vec<ModuleEntry>, Error> {
-        let directory = modules(&self.path);
+        let directory = layout::modules(&self.path);
         let entry = |name: String| {
             let path = directory.join(&name);
             ModuleEntry { manifest: ModuleManifest::read(&path), name, path }
         };
-        Ok(directories(&directory)?.into_iter().map(entry).collect())
+        Ok(layout::directories(&directory)?.into_iter().map(entry).collect())
     }
 
     /// Keeps a new module under the name in its manifest, and tells its directory. Needs no lock.
@@ -131,15 +131,15 @@ impl Run {
     /// written.
     pub fn save_module(&self, module: &Module) -> Result<PathBuf, Error> {
         name::check(&module.manifest.name)?;
-        let path = modules(&self.path).join(&module.manifest.name);
-        disk::make_dir(&modules(&self.path))?;
+        let path = layout::modules(&self.path).join(&module.manifest.name);
+        disk::make_dir(&layout::modules(&self.path))?;
         module.create(&path)?;
         Ok(path)
     }
 
     /// The first of `base`, `base-2`, `base-3` and so on that no module of this run has.
     pub fn free_module_name(&self, base: &str) -> String {
-        let directory = modules(&self.path);
+        let directory = layout::modules(&self.path);
         let free = |name: &String| fs::symlink_metadata(directory.join(name)).is_err();
         name::variants(&name::slug(base)).find(free).unwrap_or_default()
     }
@@ -151,50 +151,10 @@ impl Run {
     /// When there is none of this name, or the system refuses.
     pub fn remove_module(&self, name: &str) -> Result<(), Error> {
         name::check(name)?;
-        Ok(disk::remove_dir(&modules(&self.path).join(name))?)
+        Ok(disk::remove_dir(&layout::modules(&self.path).join(name))?)
     }
 
     fn checkpoint(&self, step: u64) -> PathBuf {
-        checkpoints(&self.path).join(step.to_string())
+        layout::checkpoints(&self.path).join(step.to_string())
     }
-}
-
-pub(super) fn steps(run: &Path) -> PathBuf {
-    run.join("steps.jsonl")
-}
-
-pub(super) fn metrics(run: &Path) -> PathBuf {
-    run.join("metrics.jsonl")
-}
-
-pub(super) fn events(run: &Path) -> PathBuf {
-    run.join("events.jsonl")
-}
-
-pub(super) fn checkpoints(run: &Path) -> PathBuf {
-    run.join("checkpoints")
-}
-
-/// The directory of a run's modules.
-pub(super) const MODULES: &str = "modules";
-
-pub(super) fn modules(run: &Path) -> PathBuf {
-    run.join(MODULES)
-}
-
-/// Names of the directories in `directory` that can be typed, sorted; none if it is absent.
-pub(super) fn directories(directory: &Path) -> Result<Vec<String>, Error> {
-    let entries = match fs::read_dir(directory).map_err(disk::Error::at("read", directory)) {
-        Err(error) if error.is_missing() => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let entries = entries.flatten().filter(is_shown);
-    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.sort();
-    Ok(names)
-}
-
-/// Whether this is a directory, and none that a crash left.
-pub(super) fn is_shown(entry: &fs::DirEntry) -> bool {
-    !disk::is_leftover(&entry.file_name()) && entry.path().is_dir()
 }

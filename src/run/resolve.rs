@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::document;
 use super::error::Error;
-use super::manifest::MANIFEST;
+use super::layout::{self, MANIFEST, MODULE};
 use super::name::LATEST;
 use super::reader::Run;
 use super::store::Store;
-use super::{document, module, reader};
 
 /// How alike two names must be for one to be a typing error of the other.
 const ALIKE: f64 = 0.5;
@@ -22,7 +22,7 @@ impl Store {
     ///
     /// When there is no such run (names the most similar one), or several names begin like this (lists them).
     pub fn resolve(&self, query: &str) -> Result<PathBuf, Error> {
-        let names = reader::directories(&self.directory)?;
+        let names = layout::directories(&self.directory)?;
         let path = Path::new(query);
         if query == LATEST {
             let paths = names.iter().map(|name| self.directory.join(name));
@@ -50,7 +50,7 @@ impl Store {
     ///
     /// When there is no such run.
     pub fn directory_of(&self, name: &str) -> Result<PathBuf, Error> {
-        let names = reader::directories(&self.directory)?;
+        let names = layout::directories(&self.directory)?;
         match names.iter().any(|other| other == name) {
             true => Ok(self.directory.join(name)),
             false => Err(unknown("run", name, &self.directory, &names)),
@@ -66,7 +66,7 @@ impl Store {
     /// (lists them).
     pub fn resolve_module(&self, query: &str) -> Result<PathBuf, Error> {
         let path = Path::new(query);
-        if holds(path, module::DOCUMENT) {
+        if holds(path, MODULE) {
             return Ok(absolute(path));
         }
         match query.rsplit_once('/') {
@@ -77,9 +77,9 @@ impl Store {
 
     fn module_of_any(&self, query: &str) -> Result<PathBuf, Error> {
         let modules = self.all_modules()?;
-        let path = |(run, name): &(String, String)| reader::modules(&self.directory.join(run)).join(name);
+        let path = |(run, name): &(String, String)| layout::modules(&self.directory.join(run)).join(name);
         if query == LATEST {
-            let newest = newest(modules.iter().map(path), module::DOCUMENT);
+            let newest = newest(modules.iter().map(path), MODULE);
             return newest.ok_or_else(|| unknown("module", query, &self.directory, &[]));
         }
         let named: Vec<_> = modules.iter().filter(|(_, name)| name == query).collect();
@@ -100,8 +100,8 @@ impl Store {
 
     fn all_modules(&self) -> Result<Vec<(String, String)>, Error> {
         let mut all = Vec::new();
-        for run in reader::directories(&self.directory)? {
-            let names = reader::directories(&reader::modules(&self.directory.join(&run)))?;
+        for run in layout::directories(&self.directory)? {
+            let names = layout::directories(&layout::modules(&self.directory.join(&run)))?;
             all.extend(names.into_iter().map(|name| (run.clone(), name)));
         }
         Ok(all)
@@ -109,10 +109,10 @@ impl Store {
 }
 
 fn module_of(run: &Path, query: &str) -> Result<PathBuf, Error> {
-    let directory = reader::modules(run);
-    let names = reader::directories(&directory)?;
+    let directory = layout::modules(run);
+    let names = layout::directories(&directory)?;
     if query == LATEST {
-        let newest = newest(names.iter().map(|name| directory.join(name)), module::DOCUMENT);
+        let newest = newest(names.iter().map(|name| directory.join(name)), MODULE);
         return newest.ok_or_else(|| unknown("module", query, &directory, &[]));
     }
     pick("module", query, &directory, &names).map(|name| directory.join(name))

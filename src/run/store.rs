@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::document;
 use super::error::Error;
+use super::layout::{self, EVENTS, MANIFEST, METRICS, STEPS};
 use super::lock::Lock;
-use super::manifest::{MANIFEST, Manifest};
+use super::manifest::Manifest;
 use super::reader::Run;
 use super::writer::Writer;
-use super::{module, name, time};
+use super::{name, time};
 use crate::disk;
 use crate::paths::Paths;
 
@@ -35,7 +36,7 @@ impl Store {
 
     /// The store that a module lies in, if its directory is one of a run.
     pub fn around_module(directory: &Path) -> Option<Self> {
-        let run = module::run_of(directory)?;
+        let run = layout::run_of(directory)?;
         Some(Store { directory: run.parent()?.to_owned() })
     }
 
@@ -101,12 +102,8 @@ impl Store {
         let path = self.directory.join(id);
         manifest.id = id.into();
         let text = document::encode(&path.join(MANIFEST), &manifest)?;
-        let files: [(&str, &[u8]); 4] = [
-            (MANIFEST, text.as_bytes()),
-            ("metrics.jsonl", b""),
-            ("steps.jsonl", b""),
-            ("events.jsonl", b""),
-        ];
+        let files: [(&str, &[u8]); 4] =
+            [(MANIFEST, text.as_bytes()), (METRICS, b""), (STEPS, b""), (EVENTS, b"")];
         match disk::create_dir(&path, &files) {
             Err(error) if error.is_taken() => Err(Error::Taken { kind: "run", name: id.into(), path }),
             Err(error) => Err(error.into()),

@@ -5,10 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::layout::TAGS;
 use super::reader::Run;
 use crate::disk;
-
-const FILE: &str = "tags.toml";
 
 /// More than anyone types.
 const LIMIT: u64 = 1 << 16;
@@ -21,7 +20,7 @@ struct Tags {
 impl Run {
     /// The tags of the run in a directory. Nothing depends on them: a file that cannot be read means none.
     pub fn tags(directory: &Path) -> Vec<String> {
-        let bytes = disk::read(&directory.join(FILE), LIMIT).unwrap_or_default();
+        let bytes = disk::read(&directory.join(TAGS), LIMIT).unwrap_or_default();
         toml::from_slice::<Tags>(&bytes).unwrap_or_default().tags
     }
 
@@ -32,7 +31,7 @@ impl Run {
     /// When the file cannot be written.
     pub fn set_tags(&self, tags: &[String]) -> Result<(), Error> {
         let text = toml::to_string(&Tags { tags: tags.to_vec() }).unwrap_or_default();
-        Ok(disk::write(&self.path.join(FILE), text.as_bytes())?)
+        Ok(disk::write(&self.path.join(TAGS), text.as_bytes())?)
     }
 }
 
@@ -48,7 +47,7 @@ mod tests {
         assert!(Run::tags(&run.path).is_empty());
         run.set_tags(&["good".into(), "für β".into()]).unwrap();
         assert_eq!(Run::tags(&run.path), ["good", "für β"]);
-        std::fs::write(run.path.join(FILE), b"tags = [1").unwrap();
+        std::fs::write(run.path.join(TAGS), b"tags = [1").unwrap();
         assert!(Run::tags(&run.path).is_empty());
     }
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::checkpoint::{self, Checkpoint};
 use super::error::Error;
+use super::layout::{self, EVENTS, METRICS, STEPS};
 use super::lock::Lock;
 use super::log::Log;
-use super::reader::{self, Run};
+use super::reader::Run;
 use crate::disk;
 
 /// How long modules that other processes write may take; they need no lock.
@@ -37,15 +38,15 @@ impl Writer {
         let lock = Lock::take(&run.path)?;
         for (directory, age) in [
             (run.path.clone(), Duration::ZERO),
-            (reader::checkpoints(&run.path), Duration::ZERO),
-            (reader::modules(&run.path), PATIENCE),
+            (layout::checkpoints(&run.path), Duration::ZERO),
+            (layout::modules(&run.path), PATIENCE),
         ] {
             disk::make_dir(&directory)?;
             disk::sweep(&directory, age)?;
         }
-        let metrics = Log::open(&reader::metrics(&run.path))?;
-        let steps = Log::open(&reader::steps(&run.path))?;
-        let events = Log::open(&reader::events(&run.path))?;
+        let metrics = Log::open(&run.path.join(METRICS))?;
+        let steps = Log::open(&run.path.join(STEPS))?;
+        let events = Log::open(&run.path.join(EVENTS))?;
         Ok(Writer { run, metrics, steps, events, _lock: lock })
     }
 
@@ -58,7 +59,7 @@ impl Writer {
         for log in [&self.metrics, &self.steps, &self.events] {
             log.sync()?;
         }
-        checkpoint::save(&reader::checkpoints(&self.run.path), checkpoint, usage)
+        checkpoint::save(&layout::checkpoints(&self.run.path), checkpoint, usage)
     }
 
     /// Removes all checkpoints but the newest `count` and the one of step `best`.

@@ -125,7 +125,7 @@ impl Prepared {
         let writer = store.open_to_write(query)?;
         let dataset = load_data(&writer.run.manifest, archives)?;
         let prepared = Prepared::reopen(writer, dataset)?;
-        let (events, _) = prepared.writer.run.events::<Event>()?;
+        let (events, _) = prepared.writer.run.events()?;
         let step = prepared.checkpoint.step;
         let finished = matches!(events.last(), Some(Event::Finished { step: last, .. }) if *last == step);
         Ok((!finished).then_some(prepared))

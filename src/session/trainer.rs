@@ -19,7 +19,7 @@ use crate::method::MethodConfig;
 use crate::modular::{self, Usage, masked_layers};
 use crate::network::Network;
 use crate::preset::Preset;
-use crate::random::{Stream, generator};
+use crate::random::{Draws, Stream};
 use crate::run::{Best, Checkpoint, CheckpointInfo, EpochRecord, SplitRecord, StepRecord, Summary, Writer};
 use crate::spec::{Array, Spec, State};
 
@@ -173,9 +173,9 @@ impl<B: Training> Trainer<B> {
             Share { images: feed.batch(images, indices, self.step, from), labels }
         });
         let batch = batch.collect();
-        let mut dropout = generator(self.seed, Stream::Dropout, self.step);
+        let draws = Draws::new(self.seed, Stream::Dropout, self.step);
         let rate = self.rate();
-        let sums = self.learner.step(batch, &self.method, rate, &mut dropout);
+        let sums = self.learner.step(batch, &self.method, rate, &draws);
         self.sums = Some(match self.sums.take() {
             Some(before) => before + sums,
             None => sums,

@@ -6,7 +6,7 @@ use super::stages::Spec;
 use super::walk::{LayerKind, SpecError};
 
 /// Counts for one network and one image. Biases count as parameters, not as multiply-accumulates; running
-/// statistics count as neither.
+/// statistics count as neither. A count that a u64 cannot hold is `u64::MAX`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// Trainable parameters without the mask generators'.
@@ -40,61 +40,73 @@ impl Cost {
         for layer in spec.layers()? {
             cost.add_layer(&layer.kind);
         }
-        cost.pool_inputs += spec.pooled()?.into_iter().map(elements).sum::<u64>();
+        for map in spec.pooled()? {
+            add(&mut cost.pool_inputs, product(&map));
+        }
         Ok(cost)
     }
 
     /// All trainable parameters.
     pub fn params(&self) -> u64 {
-        self.trunk_params + self.generator_params
+        self.trunk_params.saturating_add(self.generator_params)
     }
 
     /// Multiply-accumulates of convolutions and linear layers, which is what papers report as MACs.
     pub fn macs(&self) -> u64 {
-        self.conv_macs + self.linear_macs
+        self.conv_macs.saturating_add(self.linear_macs)
     }
 
     /// "FLOPs" as fvcore counts them and the paper prints them (Table 6): multiply-accumulates, five per
     /// batch norm element and one per average-pool input.
     pub fn fvcore_flops(&self) -> u64 {
-        self.macs() + 5 * self.batch_norm_elements + self.pool_inputs
+        let norm = self.batch_norm_elements.saturating_mul(5);
+        self.macs().saturating_add(norm).saturating_add(self.pool_inputs)
     }
 
     fn add_layer(&mut self, kind: &LayerKind) {
         match kind {
             LayerKind::Linear { inputs, outputs } => {
-                self.linear_macs += (inputs * outputs) as u64;
-                self.trunk_params += ((inputs + 1) * outputs) as u64;
+                add(&mut self.linear_macs, product(&[*inputs, *outputs]));
+                add(&mut self.trunk_params, product(&[inputs.saturating_add(1), *outputs]));
             }
             LayerKind::Conv { conv, input, output } => {
                 let kernels = conv.kernels as u64;
-                let weights = kernels * (input[0] * conv.size * conv.size) as u64;
-                self.kernels += kernels;
-                self.conv_macs += weights * (output[1] * output[2]) as u64;
-                self.trunk_params += weights + if conv.bias { kernels } else { 0 };
+                let weights = product(&[conv.kernels, input[0], conv.size, conv.size]);
+                add(&mut self.kernels, kernels);
+                add(&mut self.conv_macs, weights.saturating_mul(product(&output[1..])));
+                add(&mut self.trunk_params, weights);
+                if conv.bias {
+                    add(&mut self.trunk_params, kernels);
+                }
                 if conv.batch_norm {
-                    self.trunk_params += 2 * kernels;
-                    self.batch_norm_elements += elements(*output);
+                    add(&mut self.trunk_params, kernels.saturating_mul(2));
+                    add(&mut self.batch_norm_elements, product(output));
                 }
                 if conv.masked {
-                    let macs = (conv.generator_hidden() * (input[0] + conv.kernels)) as u64;
-                    self.masked_kernels += kernels;
-                    self.generator_macs += macs;
-                    self.generator_params += macs + kernels;
-                    self.pool_inputs += elements(*input);
+                    let reach = input[0].saturating_add(conv.kernels);
+                    let macs = product(&[conv.generator_hidden(), reach]);
+                    add(&mut self.masked_kernels, kernels);
+                    add(&mut self.generator_macs, macs);
+                    add(&mut self.generator_params, macs.saturating_add(kernels));
+                    add(&mut self.pool_inputs, product(input));
                 }
             }
         }
     }
 }
 
-fn elements(map: [usize; 3]) -> u64 {
-    map.iter().product::<usize>() as u64
+fn product(factors: &[usize]) -> u64 {
+    factors.iter().fold(1, |product: u64, &factor| product.saturating_mul(factor as u64))
+}
+
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::architecture::Architecture::{self, *};
+    use super::super::stages::{Conv, Init, Stage};
     use super::*;
 
     fn cost(architecture: Architecture, modular: bool) -> Cost {
@@ -160,5 +172,25 @@ mod tests {
         let half = Cost::of(&Vgg16.spec([3, 32, 32], 10, 0.5, false)).unwrap();
         let ratio = half.macs() as f64 / cost(Vgg16, false).macs() as f64;
         assert!((0.25..0.27).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn counts_stay_at_the_most_that_they_can_hold() {
+        let conv = Conv { size: 31, ..Conv::new(8192) };
+        let convs = vec![Stage::Conv(conv); 5];
+        let stages = [&convs[..], &[Stage::GlobalAvgPool, Stage::Linear { outputs: 2 }]].concat();
+        let spec = Spec { input: [8192; 3], init: Init::default(), stages };
+        assert_eq!(Cost::of(&spec).unwrap().macs(), u64::MAX);
+        assert!(spec.out_of_bounds().is_some_and(|problem| problem.contains("8192x8192x8192")));
+    }
+
+    #[test]
+    fn counts_of_a_network_within_bounds_are_exact() {
+        let largest = Conv { size: 31, ..Conv::new(8192) };
+        let body = vec![Stage::Conv(largest); 1022];
+        let stages = [&body[..], &[Stage::Flatten, Stage::Linear { outputs: 1 << 20 }]].concat();
+        let spec = Spec { input: [8192, 362, 362], init: Init::default(), stages };
+        assert_eq!(spec.out_of_bounds(), None);
+        assert!(Cost::of(&spec).unwrap().fvcore_flops() < u64::MAX);
     }
 }

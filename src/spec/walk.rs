@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::sites::{Site, SiteKind};
 use super::stages::{Conv, Join, Residual, Spec, Stage};
 
 /// What a stage hands to the next one, for one image.
@@ -95,6 +96,16 @@ impl Spec {
         self.walk().map(|walk| walk.flat())
     }
 
+    /// Every place whose units can be observed, kept or cut, in the order in which an image meets them: the
+    /// convolutions of a residual's body, its shortcut, its sum. Networks side by side give theirs branch by branch.
+    ///
+    /// # Errors
+    ///
+    /// As [`Spec::check`].
+    pub fn sites(&self) -> Result<Vec<Site>, SpecError> {
+        self.walk().map(|walk| walk.sites)
+    }
+
     /// Every map that a global average pool reads, `[channels, height, width]`.
     pub(super) fn pooled(&self) -> Result<Vec<[usize; 3]>, SpecError> {
         self.walk().map(|walk| walk.pooled)
@@ -147,7 +158,10 @@ struct Walk {
     stage: usize,
     shapes: Vec<Shape>,
     layers: Vec<Layer>,
+    sites: Vec<Site>,
     pooled: Vec<[usize; 3]>,
+    /// The linear layer that the stage before ended with: a ReLU here makes it a site.
+    linear: Option<usize>,
     convs: usize,
     residuals: usize,
     linears: usize,
@@ -155,8 +169,18 @@ struct Walk {
 
 impl Walk {
     fn new(shape: Shape) -> Self {
-        let (shapes, layers, pooled) = (vec![shape], Vec::new(), Vec::new());
-        Walk { shape, stage: 0, shapes, layers, pooled, convs: 0, residuals: 0, linears: 0 }
+        Walk {
+            shape,
+            stage: 0,
+            shapes: vec![shape],
+            layers: Vec::new(),
+            sites: Vec::new(),
+            pooled: Vec::new(),
+            linear: None,
+            convs: 0,
+            residuals: 0,
+            linears: 0,
+        }
     }
 
     fn error(&self, stage: usize, kind: &'static str, problem: String) -> SpecError {
@@ -178,6 +202,7 @@ impl Walk {
     }
 
     fn pass(&mut self, stage: &Stage) -> Result<(), String> {
+        let linear = self.linear.take();
         let next = match stage {
             Stage::Conv(conv) => {
                 let name = format!("conv{}", self.convs);
@@ -192,7 +217,12 @@ impl Walk {
                 Shape::Flat(map[0])
             }
             Stage::Flatten => Shape::Flat(self.map()?.iter().product()),
-            Stage::Relu => self.shape,
+            Stage::Relu => {
+                if let Some(layer) = linear {
+                    self.site(self.layers[layer].name.clone(), self.flat(), SiteKind::Linear { layer });
+                }
+                self.shape
+            }
             Stage::Dropout { probability } if (0.0..1.0).contains(probability) => self.shape,
             Stage::Dropout { probability } => {
                 return Err(format!("probability {probability} is not in [0, 1)"));
@@ -208,7 +238,7 @@ impl Walk {
         let input = self.shape;
         let mut outputs = 0;
         for (index, branch) in branches.iter().enumerate() {
-            self.shape = input;
+            (self.shape, self.linear) = (input, None);
             for stage in branch {
                 let within = |problem| format!("branch {index}, {}: {problem}", stage.kind());
                 self.pass(stage).map_err(within)?;
@@ -218,15 +248,23 @@ impl Walk {
                 map => return Err(format!("branch {index} ends with {map}; end it with a linear stage")),
             }
         }
+        self.linear = None;
         match branches.len() {
             0 => Err("it has no branches".into()),
             _ => Ok(outputs),
         }
     }
 
+    fn site(&mut self, name: String, units: usize, kind: SiteKind) {
+        self.sites.push(Site { name, units, kind });
+    }
+
     fn conv(&mut self, name: String, conv: &Conv, input: [usize; 3]) -> Result<[usize; 3], String> {
         let output = conv.output(input)?;
         let kind = LayerKind::Conv { conv: conv.clone(), input, output };
+        let layer = self.layers.len();
+        let site = SiteKind::Conv { layer, masked: conv.masked, relu: conv.relu };
+        self.site(name.clone(), conv.kernels, site);
         self.layers.push(Layer { name, stage: self.stage, kind });
         Ok(output)
     }
@@ -251,6 +289,7 @@ impl Walk {
             None => return Err(format!("its body gives {body:?} and its shortcut {shortcut:?}")),
         }
         let channels = residual.join.as_ref().map_or(body[0], |join| join.channels);
+        self.site(format!("{prefix}.sum"), channels, SiteKind::Sum { relu: residual.relu });
         Ok([channels, body[1], body[2]])
     }
 
@@ -263,6 +302,7 @@ impl Walk {
         }
         let name = format!("linear{}", self.linears);
         self.linears += 1;
+        self.linear = Some(self.layers.len());
         self.layers.push(Layer { name, stage: self.stage, kind: LayerKind::Linear { inputs, outputs } });
         Ok(outputs)
     }

@@ -1,33 +1,33 @@
-//! Everything that a person can do, in one table: keys, key bar, help page, palette and key file come from it.
+//! Every user action, in one table from which keys, key bar, help page, palette and key file are generated.
 
 use serde::{Deserialize, Serialize};
 
-/// Where an action means something.
+/// The screen that an action belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
-    /// On every screen.
+    /// Available on every screen.
     Everywhere,
-    /// On the list of runs.
+    /// The list of runs.
     Home,
-    /// On the training dashboard.
+    /// The training dashboard.
     Dashboard,
-    /// On the modules screen.
+    /// The modules screen.
     Modules,
 }
 
-/// A row of the table of actions.
+/// A row of the action table.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
-    /// What it does.
+    /// The action.
     pub action: Action,
-    /// Where.
+    /// The screen on which it is available.
     pub place: Place,
-    /// The keys that do it unless the key file says otherwise.
+    /// Its default keys.
     pub keys: &'static [&'static str],
-    /// Two or three words, for the key bar.
+    /// Two or three words for the key bar.
     pub title: &'static str,
-    /// One line, for the help page and the palette.
+    /// One line for the help page and the palette.
     pub help: &'static str,
     /// Whether the key bar shows it.
     pub bar: bool,
@@ -56,103 +56,103 @@ macro_rules! actions {
 
 actions! {
     Everywhere {
-        Help ["?", "F1"] "help" "Show all keys of this screen" bar;
+        Help ["?", "F1"] "help" "Show the keys of this screen" bar;
         Palette [":", "ctrl-p"] "find" "Find any action by name" bar;
-        GoHome ["1"] "runs" "Go to the list of runs" bar;
-        GoDashboard ["2"] "training" "Go to the training dashboard" bar;
-        GoModules ["3"] "modules" "Go to the modules screen" bar;
-        Quit ["q", "ctrl-c"] "quit" "Leave; a run in training is saved first" bar;
-        Back ["esc"] "back" "Close what is open, or go back";
-        Up ["up", "k"] "up" "Move up";
-        Down ["down", "j"] "down" "Move down";
-        Left ["left", "h"] "left" "Move left, or lower the value";
-        Right ["right", "l"] "right" "Move right, or raise the value";
-        PageUp ["pageup", "ctrl-u"] "page up" "Move up a page";
-        PageDown ["pagedown", "ctrl-d"] "page down" "Move down a page";
-        Top ["home", "g"] "first" "Go to the first";
-        Bottom ["end", "G"] "last" "Go to the last";
-        NextPane ["tab"] "pane" "Give the next pane the keys" bar;
-        PreviousPane ["backtab"] "previous pane" "Give the pane before the keys";
-        Accept ["enter"] "open" "Open or accept what is selected" bar;
-        Filter ["/"] "filter" "Show only what matches a text" bar;
-        NextTheme ["T"] "theme" "Change to the next theme";
-        NextCharset ["C"] "charset" "Change to the next set of characters";
-        ToggleMouse ["M"] "mouse" "Give the mouse to the terminal for selecting text, or take it back";
+        GoHome ["1"] "runs" "Show the list of runs" bar;
+        GoDashboard ["2"] "training" "Show the training dashboard" bar;
+        GoModules ["3"] "modules" "Show the modules screen" bar;
+        Quit ["q", "ctrl-c"] "quit" "Quit; asks first while a run trains" bar;
+        Back ["esc"] "back" "Close the topmost box, or go back";
+        Up ["up", "k"] "up" "Move the selection up";
+        Down ["down", "j"] "down" "Move the selection down";
+        Left ["left", "h"] "left" "Move left, or decrease the value";
+        Right ["right", "l"] "right" "Move right, or increase the value";
+        PageUp ["pageup", "ctrl-u"] "page up" "Move up one page";
+        PageDown ["pagedown", "ctrl-d"] "page down" "Move down one page";
+        Top ["home", "g"] "first" "Go to the start";
+        Bottom ["end", "G"] "last" "Go to the end";
+        NextPane ["tab"] "pane" "Focus the next pane" bar;
+        PreviousPane ["backtab"] "previous pane" "Focus the previous pane";
+        Accept ["enter"] "open" "Open or accept the selected item" bar;
+        Filter ["/"] "filter" "Show only entries that match a text" bar;
+        NextTheme ["T"] "theme" "Switch to the next colour theme";
+        NextCharset ["C"] "charset" "Switch to the next character set";
+        ToggleMouse ["M"] "mouse" "Toggle mouse capture; without it the terminal selects text";
         ToggleLog ["L"] "log" "Show or hide the log";
-        CopyCommand ["Y", "alt-y"] "copy command" "Copy the command line that does the same without the workbench; alt-y in a form";
+        CopyCommand ["Y", "alt-y"] "copy command" "Copy the equivalent cleave command; in a form press alt-y";
         CopyValue ["y"] "copy value" "Copy the value under the cursor";
-        ExportChart ["E"] "export chart" "Save the chart under the cursor as SVG, PNG or CSV";
-        Report ["P"] "report" "Write a page about the run, or about the marked runs, to read in a browser";
-        ExportRun ["X"] "export run" "Write the whole network or the records of the run for other programs";
-        ImportRun ["I"] "import" "Make a run of weights that another program has trained";
-        Suspend ["ctrl-z"] "suspend" "Put the program to sleep; training pauses with it";
-        Redraw ["ctrl-l"] "redraw" "Draw the whole screen again";
+        ExportChart ["E"] "export chart" "Export the chart under the cursor as SVG, PNG or CSV";
+        Report ["P"] "report" "Write an HTML report on the run, or on the marked runs";
+        ExportRun ["X"] "export run" "Export the run's network or records to other formats";
+        ImportRun ["I"] "import" "Create a run from weights trained by another program";
+        Suspend ["ctrl-z"] "suspend" "Suspend the program; training is suspended too";
+        Redraw ["ctrl-l"] "redraw" "Redraw the screen";
     }
     Home {
         NewRun ["n"] "new" "Start a new run from a preset" bar;
-        ResumeRun ["r"] "resume" "Go on with a run that stopped" bar;
+        ResumeRun ["r"] "resume" "Resume a stopped run" bar;
         BranchRun ["b"] "branch" "Start a new run from a checkpoint of this one" bar;
         MarkRun ["space"] "mark" "Mark the run for comparison" bar;
-        CompareRuns ["c"] "compare" "Show the marked runs over each other on the dashboard" bar;
-        TagRun ["t"] "tag" "Give the run a tag" bar;
-        DeleteRun ["d", "delete"] "delete" "Delete the run and all that belongs to it" bar;
+        CompareRuns ["c"] "compare" "Overlay the marked runs on the dashboard" bar;
+        TagRun ["t"] "tag" "Edit the run's tags" bar;
+        DeleteRun ["d", "delete"] "delete" "Delete the run with its checkpoints and modules" bar;
         SortRuns ["s"] "sort" "Sort by the next column";
-        ReverseRuns ["S"] "reverse" "Turn the order round";
-        TreeRuns ["v"] "tree" "Show branches below the runs that they come from";
-        RefreshRuns ["R", "F5"] "refresh" "Read the runs again";
+        ReverseRuns ["S"] "reverse" "Reverse the sort order";
+        TreeRuns ["v"] "tree" "Show branches below their parent runs";
+        RefreshRuns ["R", "F5"] "refresh" "Reload the list of runs";
     }
     Dashboard {
-        PauseResume ["p", "space"] "pause" "Pause training, or go on" bar;
-        StepOnce ["."] "one step" "Make one training step while paused";
+        PauseResume ["p", "space"] "pause" "Pause or resume training" bar;
+        StepOnce ["."] "one step" "Run one training step while paused";
         Checkpoint ["w"] "save" "Save a checkpoint now" bar;
-        StopTraining ["x"] "stop" "Save a checkpoint and end training" bar;
+        StopTraining ["x"] "stop" "Save a checkpoint and stop training" bar;
         EvaluateNow ["e"] "evaluate" "Measure the validation accuracy now";
-        SliderUp ["+", "="] "raise" "Raise the selected slider" bar;
-        SliderDown ["-", "_"] "lower" "Lower the selected slider" bar;
+        SliderUp ["+", "="] "raise" "Increase the value of the selected slider" bar;
+        SliderDown ["-", "_"] "lower" "Decrease the value of the selected slider" bar;
         NextSlider ["]"] "next slider" "Select the next slider";
-        PreviousSlider ["["] "slider before" "Select the slider before";
-        EditSlider ["i"] "type value" "Type the value of the selected slider";
-        UndoChange ["u"] "undo" "Take the last change of a slider back" bar;
-        SaveSchedule ["W"] "save schedule" "Save the changes of this run as a schedule to replay";
-        BranchHere ["b"] "branch" "Start a new run from a checkpoint, with other weights" bar;
-        SmoothMore [">"] "smoother" "Smooth the curves more";
-        SmoothLess ["<"] "rougher" "Smooth the curves less";
-        NextXAxis ["a"] "x axis" "Count by step, epoch or time";
-        LogX ["ctrl-x"] "log x" "Logarithmic x axis";
-        LogY ["ctrl-y"] "log y" "Logarithmic y axis of the selected chart";
-        RobustRange ["o"] "robust range" "Leave outliers out of the range";
-        ZoomIn ["z", "ctrl-up"] "zoom in" "Show less of the x axis";
-        ZoomOut ["Z", "ctrl-down"] "zoom out" "Show more of the x axis";
-        Follow ["f"] "follow" "Follow the newest values, or all of them";
-        ExpandChart ["enter"] "expand" "Show the selected chart alone";
-        AlignRuns ["A"] "align" "Align compared runs at their start or at the fork";
-        ClearOverlays ["O"] "clear overlays" "Take compared runs off the charts";
+        PreviousSlider ["["] "previous slider" "Select the previous slider";
+        EditSlider ["i"] "type value" "Type a value for the selected slider";
+        UndoChange ["u"] "undo" "Undo the last slider change" bar;
+        SaveSchedule ["W"] "save schedule" "Save this run's setting changes as a schedule for replay";
+        BranchHere ["b"] "branch" "Start a new run from a checkpoint, with other settings" bar;
+        SmoothMore [">"] "smooth more" "Smooth the curves more";
+        SmoothLess ["<"] "smooth less" "Smooth the curves less";
+        NextXAxis ["a"] "x axis" "Switch the x axis between step, epoch and time";
+        LogX ["ctrl-x"] "log x" "Toggle the logarithmic x axis";
+        LogY ["ctrl-y"] "log y" "Toggle the logarithmic y axis of the selected chart";
+        RobustRange ["o"] "robust range" "Exclude outliers from the y range";
+        ZoomIn ["z", "ctrl-up"] "zoom in" "Zoom in on the x axis";
+        ZoomOut ["Z", "ctrl-down"] "zoom out" "Zoom out on the x axis";
+        Follow ["f"] "follow" "Follow the newest values, or show all";
+        ExpandChart ["enter"] "expand" "Maximise the selected chart";
+        AlignRuns ["A"] "align" "Align compared runs at their start or at the fork point";
+        ClearOverlays ["O"] "clear overlays" "Remove compared runs from the charts";
     }
     Modules {
-        ToggleClass ["space"] "class" "Take the class into the module, or out of it" bar;
-        NextView ["v"] "view" "Show sizes, overlap, retention or kernels" bar;
-        ExtractModule ["x"] "extract" "Take the module out and measure it" bar;
-        AllClasses ["a"] "all" "Take all classes, or none";
-        InvertClasses ["i"] "invert" "Take the classes that are not taken";
-        SaveSet ["w"] "save set" "Save this set of classes under a name";
-        LoadSet ["o"] "load set" "Take a saved set of classes";
+        ToggleClass ["space"] "class" "Add the class to the module, or remove it" bar;
+        NextView ["v"] "view" "Switch between sizes, overlap, retention and kernels" bar;
+        ExtractModule ["x"] "extract" "Extract the module of the chosen classes and measure it" bar;
+        AllClasses ["a"] "all" "Choose all classes, or none";
+        InvertClasses ["i"] "invert" "Invert the choice of classes";
+        SaveSet ["w"] "save set" "Save the chosen classes as a named set";
+        LoadSet ["o"] "load set" "Load a saved set of classes";
         ThresholdUp ["+", "="] "raise" "Raise the threshold" bar;
         ThresholdDown ["-", "_"] "lower" "Lower the threshold" bar;
-        SortMatrix ["s"] "sort" "Order the matrix by name, size or clusters; other numbers in other views";
-        ScrubBack [","] "earlier" "Show an earlier epoch, or the layer before";
+        SortMatrix ["s"] "sort" "Sort the matrix by name, size or cluster, or switch what the view shows";
+        ScrubBack [","] "earlier" "Show an earlier epoch, or the previous layer";
         ScrubForward ["."] "later" "Show a later epoch, or the next layer";
-        TryImage ["t"] "try image" "Show a module's prediction for a picture" bar;
-        CompareModules ["c"] "mark" "Mark the module, to compare or compose it; marks stay when another run is opened" bar;
-        ComposeModules ["m"] "compose" "Put the marked modules together to one network";
-        ReplaceClass ["r"] "replace" "Let a module decide a class that the run's network is weak at";
-        VerifyModule ["V"] "verify" "Check that the module's files are as they were written";
-        ExportModule ["e"] "export" "Write the module for other programs" bar;
+        TryImage ["t"] "try image" "Classify an image with the module" bar;
+        CompareModules ["c"] "mark" "Mark the module for comparing or composing; marks survive opening another run" bar;
+        ComposeModules ["m"] "compose" "Compose the marked modules into one network";
+        ReplaceClass ["r"] "replace" "Replace a weak class of the run's network by a module";
+        VerifyModule ["V"] "verify" "Check the module's files against their checksums";
+        ExportModule ["e"] "export" "Export the module to other formats" bar;
         DeleteModule ["d", "delete"] "delete" "Delete the module";
     }
 }
 
 impl Action {
-    /// Whether every screen does it in its own way, or has no use for it.
+    /// Whether each screen implements it itself, or does not support it.
     pub fn is_of_screens(self) -> bool {
         use Action::*;
         matches!(
@@ -174,17 +174,17 @@ impl Action {
         )
     }
 
-    /// Its row in the table.
+    /// Its row in the action table.
     pub fn entry(self) -> &'static Entry {
         match TABLE.iter().find(|entry| entry.action == self) {
             Some(entry) => entry,
-            None => unreachable!("the table is made with the enum"),
+            None => unreachable!("the table and the enum come from one macro"),
         }
     }
 }
 
 impl Place {
-    /// What the help page calls it.
+    /// Its heading on the help page.
     pub fn title(self) -> &'static str {
         match self {
             Place::Everywhere => "Everywhere",

@@ -1,4 +1,4 @@
-//! The state of the workbench and what a message does to it. No thread, file or terminal is touched here.
+//! The state of the workbench and how messages change it. This module uses no thread, file or terminal.
 
 mod input;
 mod leave;
@@ -26,55 +26,55 @@ use super::widget::Dialog;
 
 pub use leave::Leaving;
 
-/// What the program knows when it starts.
+/// What is known at start.
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// What was kept from the last time.
+    /// The saved settings.
     pub settings: Settings,
-    /// Which key does what.
+    /// The key bindings.
     pub keymap: Keymap,
-    /// The characters that the terminal can show.
+    /// The character set that the terminal supports.
     pub detected: Charset,
-    /// The colours that the terminal has, and may be used.
+    /// The colour depth that the terminal supports and the user permits.
     pub depth: Depth,
-    /// Whether a shell can wake the program after it slept.
+    /// Whether a shell can resume the program after it was suspended.
     pub can_sleep: bool,
-    /// Where the log is written.
+    /// Path of the log file.
     pub log: PathBuf,
-    /// Columns and rows of the terminal.
+    /// Terminal size in columns and rows.
     pub size: (u16, u16),
 }
 
-/// What lies over the screen and takes the keys.
+/// A box over the screen that receives all keys.
 #[derive(Debug)]
 pub enum Overlay {
     /// The help page.
     Help(Help),
     /// The command palette.
     Palette(Palette),
-    /// Whether to leave.
+    /// The question whether to quit.
     Quit(Dialog),
-    /// Something to read.
+    /// A message.
     Message(Dialog),
-    /// A form that belongs to no screen.
+    /// A form that is available on every screen.
     Ask(Box<Ask>),
 }
 
-/// Why a run failed.
+/// The message of a failed run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Banner {
-    /// What happened, and what is left.
+    /// What happened, and whether a checkpoint remains.
     pub text: String,
-    /// The file that says more.
+    /// The log file with details.
     pub log: String,
 }
 
-/// The whole state.
+/// The complete state.
 #[derive(Debug)]
 pub struct App {
-    /// What all screens know.
+    /// State shared by all screens.
     pub shared: Shared,
-    /// The screen in sight.
+    /// The current screen.
     pub place: Place,
     /// The list of runs.
     pub home: Home,
@@ -82,31 +82,31 @@ pub struct App {
     pub dashboard: Dashboard,
     /// The modules screen.
     pub modules: Modules,
-    /// Where the frame on the screen takes the mouse.
+    /// Clickable areas of the current frame.
     pub hits: Hits,
-    /// What lies over the screen.
+    /// The box over the screen.
     pub overlay: Option<Overlay>,
     /// Toasts and log.
     pub voice: Voice,
     /// Whether the log pane is open.
     pub log_open: bool,
-    /// Why the last run failed, until the person has seen it.
+    /// Why the last run failed, until the user has dismissed it.
     pub banner: Option<Banner>,
-    /// What is being prepared for training.
+    /// Description of the run being prepared for training.
     pub launching: Option<String>,
-    /// How much of the work that leaving would discard is not done.
+    /// Number of unfinished jobs that quitting would discard.
     pub unfinished: usize,
-    /// Set once the program is on its way out.
+    /// Set while the program is quitting.
     pub leaving: Option<Leaving>,
-    /// Whether the frame on the screen is out of date.
+    /// Whether the screen must be redrawn.
     pub dirty: bool,
     start: Start,
     settings: Settings,
-    /// When ctrl-c was pressed last.
+    /// Time of the last ctrl-c.
     interrupted: Option<Duration>,
 }
 
-/// Does something with the screen of a place.
+/// Calls a method of the current screen.
 macro_rules! with_screen {
     ($app:expr, $place:expr, $screen:ident, $shared:ident => $body:expr) => {{
         let $shared = &mut $app.shared;
@@ -129,7 +129,7 @@ macro_rules! with_screen {
 use with_screen;
 
 impl App {
-    /// The workbench as it starts, and the first things to do.
+    /// The initial state and the first effects.
     pub fn new(start: Start) -> (App, Vec<Effect>) {
         let settings = start.settings;
         let mut app = App {
@@ -169,7 +169,7 @@ impl App {
         (app, effects)
     }
 
-    /// What a message does.
+    /// Applies a message.
     pub fn update(&mut self, msg: Msg) -> Vec<Effect> {
         self.dirty |= !matches!(msg, Msg::Tick(_));
         let effects = match msg {
@@ -187,7 +187,7 @@ impl App {
             Msg::EndAsked { why, code } => self.end_asked(why, code),
             Msg::SleepAsked => vec![Effect::Suspend],
             Msg::Woken => {
-                self.say(Tone::Quiet, "awake again");
+                self.say(Tone::Quiet, "resumed after suspension");
                 vec![Effect::Redraw]
             }
             Msg::Device { name, note } => {
@@ -200,7 +200,7 @@ impl App {
             Msg::SessionStarted(manifest) => {
                 self.launching = None;
                 self.home.started();
-                // Whether to leave is another question now.
+                // The quit question depends on whether a run trains: ask again.
                 self.overlay.take_if(|overlay| matches!(overlay, Overlay::Quit(_)));
                 self.banner = None;
                 self.shared.open = None;
@@ -221,12 +221,12 @@ impl App {
         self.settle(effects)
     }
 
-    /// What to keep for the next start.
+    /// The settings to save.
     pub fn settings(&self) -> Settings {
         self.settings
     }
 
-    /// What the terminal's title says.
+    /// The title of the terminal window.
     pub fn title(&self) -> String {
         let Some(live) = &self.shared.live else { return "cleave".into() };
         let epoch = live.last_epoch.as_ref();
@@ -235,25 +235,25 @@ impl App {
         format!("cleave: {}{}{}", live.run(), epoch.unwrap_or_default(), accuracy.unwrap_or_default())
     }
 
-    /// Says something; the log file gets it too.
+    /// Shows a message, which also goes to the log file.
     fn say(&mut self, tone: Tone, text: &str) {
         self.voice.say(self.shared.now, tone, text);
     }
 
-    /// Time goes by. The screen changes once a second, if at all.
+    /// Advances the clock. The screen is redrawn at most once a second for it.
     fn tick(&mut self, now: Duration) {
         let faded = self.voice.fade(now);
         self.dirty |= faded || now.as_secs() != self.shared.now.as_secs();
         self.shared.now = now;
     }
 
-    /// Goes to a screen.
+    /// Switches to a screen.
     fn go(&mut self, place: Place) -> Vec<Effect> {
         self.place = place;
         with_screen!(self, place, screen, shared => screen.enter(shared))
     }
 
-    /// Carries out the effects that are the state's own business; gives the others, for the runtime.
+    /// Applies the effects that concern only the state; returns the others for the runtime.
     fn settle(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
         let mut kept = Vec::new();
         for effect in effects {
@@ -267,9 +267,9 @@ impl App {
                     kept.extend(self.settle(more));
                 }
                 Effect::Toast(text) => self.say(Tone::Plain, &text),
-                // Whoever sends a command has taken its number from the live run already.
+                // The sender already took the command's revision from the live run.
                 Effect::Send(_) if !self.shared.is_training() => {
-                    self.say(Tone::Warn, "no run is in training")
+                    self.say(Tone::Warn, "no run is training")
                 }
                 Effect::Launch(launch) => match self.no_launch() {
                     Some(why) => self.say(Tone::Warn, &why),
@@ -297,14 +297,14 @@ impl App {
         kept
     }
 
-    /// Why nothing can be launched now.
+    /// Why no run can be launched now.
     fn no_launch(&self) -> Option<String> {
         match (&self.launching, &self.shared.live) {
-            (Some(what), _) => Some(format!("{what} is being prepared")),
+            (Some(what), _) => Some(format!("{what} is in preparation")),
             (None, Some(live)) if live.ended.is_none() => {
-                Some(format!("{} is in training here: stop it first", live.run()))
+                Some(format!("{} is training: stop it first", live.run()))
             }
-            _ if self.leaving.is_some() => Some("the program is on its way out".into()),
+            _ if self.leaving.is_some() => Some("the program is quitting".into()),
             _ => None,
         }
     }

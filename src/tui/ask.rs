@@ -1,4 +1,4 @@
-//! Forms that belong to no screen: reports, exports of runs, imports.
+//! Forms that are available on every screen: reports, exports of runs, imports.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use super::widget::{Field, Form, FormEvent};
 use crate::export::command::{option, quoted};
 use crate::run::check_name;
 
-/// A form, and what it is for.
+/// A form and its purpose.
 #[derive(Debug)]
 pub struct Ask {
     form: Form,
@@ -23,29 +23,29 @@ pub struct Ask {
 
 #[derive(Debug)]
 enum What {
-    /// A page about these runs.
+    /// A report on these runs.
     Report(Vec<String>),
-    /// A run for other programs.
+    /// An export of a run.
     Export(String),
-    /// Weights of another program.
+    /// An import of weights.
     Import,
 }
 
-/// What came of a key or click.
+/// The result of a key or click.
 #[derive(Debug)]
 pub enum Answer {
     /// The form stays open.
     Open,
-    /// It closes, and this is to be done.
+    /// It closes with this effect.
     Done(Vec<Effect>),
 }
 
 fn needed(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() { Err("name one".into()) } else { Ok(()) }
+    if text.trim().is_empty() { Err("required".into()) } else { Ok(()) }
 }
 
 impl Ask {
-    /// Where to write a page about runs.
+    /// The form for a report.
     pub fn report(runs: Vec<String>) -> Ask {
         let to = match runs.as_slice() {
             [run] => format!("{run}-report"),
@@ -53,37 +53,37 @@ impl Ask {
         };
         let path = Field::text("path", "Directory", &to)
             .check(needed)
-            .help("made in the directory that the program was started in");
+            .help("relative to the directory that cleave was started in");
         let mut form = Form::new("Write a report", "write", vec![path]);
         form.notes = vec![format!("about {}", runs.join(", "))];
-        form.notes.push("report.html needs no network; report.md is its twin.".into());
+        form.notes.push("report.html is self-contained; report.md has the same text.".into());
         Ask { form, what: What::Report(runs) }
     }
 
-    /// As what to write a run.
+    /// The form for exporting a run.
     pub fn export(run: &str) -> Ask {
         let mut form = output::form(&format!("Export {run}"), run, true);
         form.notes = vec!["The whole network at its newest checkpoint, or the run's records.".into()];
         Ask { form, what: What::Export(run.to_owned()) }
     }
 
-    /// Which weights to make a run of.
+    /// The form for importing weights.
     pub fn import(presets: Vec<String>) -> Ask {
         let fields = vec![
             Field::text("file", "File", "")
                 .check(needed)
-                .help("a PyTorch checkpoint or safetensors; it is read as data, nothing in it is run"),
-            Field::choice("preset", "Preset", presets, 0).help("whose network the weights are of"),
-            Field::text("more", "Changes", "").help("of the preset, as key=value with spaces between"),
-            Field::text("map", "Names", "").help("a TOML file of names, ours = theirs; empty: known layouts"),
+                .help("a PyTorch checkpoint or safetensors file; no code in it is executed"),
+            Field::choice("preset", "Preset", presets, 0).help("defines the network of the weights"),
+            Field::text("more", "Overrides", "").help("preset settings as key=value, separated by spaces"),
+            Field::text("map", "Name map", "").help("a TOML file, ours = theirs; empty: recognise known layouts"),
             Field::text("name", "Name", "").check(check_run).help("empty: the preset's name with the date"),
         ];
         let mut form = Form::new("Import weights", "import", fields);
-        form.notes = vec!["Makes a run that is finished from the start, and measures it.".into()];
+        form.notes = vec!["Creates a finished run and measures its accuracy.".into()];
         Ask { form, what: What::Import }
     }
 
-    /// The presets that there are, once listed.
+    /// Sets the choice of presets once they are listed.
     pub fn offer(&mut self, presets: &[(String, String)]) {
         if let Some(field) = self.form.field_mut("preset") {
             let names: Vec<String> = presets.iter().map(|(name, _)| name.clone()).collect();
@@ -93,30 +93,30 @@ impl Ask {
         }
     }
 
-    /// Takes a key.
+    /// Handles a key.
     pub fn key(&mut self, key: KeyEvent) -> Answer {
         let event = self.form.key(key);
         self.answer(event)
     }
 
-    /// Takes a pasted text.
+    /// Handles pasted text.
     pub fn paste(&mut self, text: &str) {
         let event = self.form.paste(text);
         self.answer(event);
     }
 
-    /// Takes the mouse.
+    /// Handles a mouse event.
     pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> Answer {
         let event = self.form.mouse(mouse, at);
         self.answer(event)
     }
 
-    /// Draws it over an area.
+    /// Draws the form over an area.
     pub fn view(&self, look: Look, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         self.form.view(look, area, buffer, hits);
     }
 
-    /// The command line that does the same.
+    /// The equivalent command line.
     pub fn command_line(&self) -> String {
         let value = |name: &str| self.form.value(name);
         match &self.what {

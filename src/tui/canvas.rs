@@ -1,9 +1,9 @@
-//! How charts are drawn in a theme.
+//! The chart style of a theme.
 
 use super::theme::{Charset, Depth, Look, Role, Theme};
 use crate::plot::{Canvas, Charset as Dots, Depth as Colours, Palette, Ramp};
 
-/// The characters and styles of charts. Of 256 colours the nearest are found when a frame is drawn.
+/// The characters and styles of charts. Colours are reduced to the terminal's depth when a frame is drawn.
 pub fn canvas(look: Look) -> Canvas {
     let charset = match look.charset {
         Charset::Braille => Dots::Braille,

@@ -1,4 +1,4 @@
-//! The series of a run, as its session tells them or its logs hold them: bounded, however long it trains.
+//! The time series of a run, from its session's events or its logs. Their size is bounded, however long it trains.
 
 mod load;
 #[cfg(test)]
@@ -12,36 +12,36 @@ use crate::plot::{Curve, History, XAxis};
 use crate::run::{EpochRecord, Event, Imported, Manifest, Parent, SplitRecord, StepRecord};
 use crate::session::{Change, Setting};
 
-/// What the learning rate's slider and its changes are called.
+/// The name of the learning-rate slider and its changes.
 pub const LEARNING_RATE: &str = "learning rate";
 
-/// How many of the newest step records the speed is taken from.
+/// Number of recent step records used to compute the speed.
 const RECENT: usize = 33;
 
-/// How many of the newest checkpoints are known.
+/// Number of recent checkpoints kept.
 const CHECKPOINTS: usize = 256;
 
-/// What a chart of the dashboard shows.
+/// The quantity that a dashboard chart shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measure {
-    /// Fraction predicted right.
+    /// Fraction of correct predictions.
     Accuracy,
     /// Cross-entropy and the method's weighted terms.
     Loss,
-    /// Likeness of kernels within a class.
+    /// Similarity of kernel sets within a class.
     Cohesion,
-    /// Likeness of kernels across classes.
+    /// Similarity of kernel sets across classes.
     Coupling,
     /// Fraction of kernels in use.
     Retention,
 }
 
 impl Measure {
-    /// All, in the order of the dashboard.
+    /// All measures, in the order of the dashboard.
     pub const ALL: [Measure; 5] =
         [Measure::Accuracy, Measure::Loss, Measure::Cohesion, Measure::Coupling, Measure::Retention];
 
-    /// What a person calls it.
+    /// Its display name.
     pub fn title(self) -> &'static str {
         match self {
             Measure::Accuracy => "accuracy",
@@ -53,14 +53,14 @@ impl Measure {
     }
 }
 
-/// One measure of a run.
+/// The series of one measure of a run.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Of the training batches, a few steps together.
+    /// On training batches, averaged over a few steps.
     pub steps: Curve,
-    /// Of the training split, by epoch.
+    /// On the training split, by epoch.
     pub train: History,
-    /// Of the validation split, by epoch.
+    /// On the validation split, by epoch.
     pub valid: History,
 }
 
@@ -71,7 +71,7 @@ pub struct Part {
     pub name: String,
     term: String,
     weight: Option<String>,
-    /// Of the training batches, a few steps together.
+    /// On training batches, averaged over a few steps.
     pub steps: Curve,
 }
 
@@ -85,17 +85,17 @@ impl Part {
     }
 }
 
-/// A change of a setting that took effect.
+/// A setting change that took effect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
-    /// Where, and what it is now.
+    /// The step and the new value.
     pub change: Change,
-    /// What it was.
+    /// The previous value.
     pub before: f64,
 }
 
 impl Applied {
-    /// What it changed, in short.
+    /// Short name of the changed setting.
     pub fn slider(&self) -> &str {
         match &self.change.set {
             Setting::Weight { name, .. } => name,
@@ -103,12 +103,12 @@ impl Applied {
         }
     }
 
-    /// `beta 1.5→3`, with this arrow.
+    /// A label such as `beta 1.5→3`, with the given arrow.
     pub fn label(&self, arrow: &str) -> String {
         self.label_to(self, arrow)
     }
 
-    /// As [`Applied::label`] for this and later changes of the same setting together.
+    /// As [`Applied::label`], combining this change with later ones of the same setting.
     pub fn label_to(&self, last: &Applied, arrow: &str) -> String {
         let now = match &last.change.set {
             Setting::Weight { value, .. } | Setting::LearningRate(Some(value)) => short(*value),
@@ -118,34 +118,34 @@ impl Applied {
     }
 }
 
-/// All that is charted of a run, by step.
+/// All charted series of a run, by step.
 #[derive(Clone, Debug)]
 pub struct Curves {
     /// The run's name.
     pub run: String,
-    /// Where it branched off.
+    /// The run and step it branched from.
     pub parent: Option<Parent>,
-    /// The file that its weights were imported from, if they were.
+    /// The file its weights were imported from, if any.
     pub imported: Option<Imported>,
-    /// Whether its method makes masks.
+    /// Whether its method trains masks.
     pub modular: bool,
     /// Summands of the loss, cross-entropy first.
     pub parts: Vec<Part>,
-    /// Seconds of training by step, waiting between sessions left out.
+    /// Training seconds by step, excluding time between sessions.
     pub seconds: History,
-    /// Changes in force, in the order in which they were made.
+    /// Changes in force, in order.
     pub changes: Vec<Applied>,
     /// Steps of its checkpoints, ascending.
     pub checkpoints: Vec<u64>,
     /// Loss weights in force.
     pub weights: BTreeMap<String, f64>,
-    /// Learning rate set by hand; the schedule's without.
+    /// Learning rate set by the user; `None` for the schedule's.
     pub learning_rate: Option<f64>,
-    /// Where it trains; empty until known.
+    /// Device; empty until known.
     pub device: String,
-    /// Steps of an epoch; 0 until known.
+    /// Steps per epoch; 0 until known.
     pub steps_per_epoch: u64,
-    /// Steps of the whole run; 0 until known.
+    /// Total steps of the run; 0 until known.
     pub steps: u64,
     /// The newest step record.
     pub last_steps: Option<StepRecord>,
@@ -160,12 +160,12 @@ pub struct Curves {
     base_rate: f64,
     offset: f64,
     recent: VecDeque<(u64, f64)>,
-    /// How many changes a checkpoint holds, by its step.
+    /// Number of changes that each checkpoint includes, by its step.
     held: BTreeMap<u64, usize>,
 }
 
 impl Curves {
-    /// A run that has said nothing, with this weight of smoothing.
+    /// Empty series of a run, with this smoothing weight.
     pub fn new(manifest: &Manifest, smoothing: f64) -> Self {
         let method = &manifest.preset.method;
         let weights = method.weights();
@@ -217,23 +217,23 @@ impl Curves {
         &self.lines[measure as usize]
     }
 
-    /// What is charted of this run.
+    /// The measures charted for this run.
     pub fn measures(&self) -> &'static [Measure] {
         if self.modular { &Measure::ALL } else { &Measure::ALL[..2] }
     }
 
-    /// Smooths the series of steps with another weight.
+    /// Sets the smoothing weight of the step series.
     pub fn smooth(&mut self, weight: f64) {
         self.lines.iter_mut().for_each(|line| line.steps.set_weight(weight));
         self.parts.iter_mut().for_each(|part| part.steps.set_weight(weight));
     }
 
-    /// The step at which the run began: that of the fork for a branch.
+    /// The first step of the run; for a branch the fork step.
     pub fn first_step(&self) -> u64 {
         self.parent.as_ref().map_or(0, |parent| parent.step)
     }
 
-    /// Takes in what the session says.
+    /// Adds an event of the session.
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Started { step, steps_per_epoch, steps, device } => {
@@ -254,7 +254,7 @@ impl Curves {
                 if let Err(place) = self.checkpoints.binary_search(step) {
                     self.checkpoints.insert(place, *step);
                 }
-                // Far fewer are kept on the disk.
+                // Far fewer are kept on disk.
                 self.checkpoints.drain(..self.checkpoints.len().saturating_sub(CHECKPOINTS));
                 while self.held.len() > CHECKPOINTS {
                     self.held.pop_first();
@@ -275,7 +275,7 @@ impl Curves {
         }
     }
 
-    /// A session goes on from the checkpoint of a step: what was changed after it was saved is not in force.
+    /// A session resumes from the checkpoint of a step: later changes are no longer in force.
     fn begin_session(&mut self, step: u64) {
         self.offset = self.seconds.last().map_or(0.0, |(_, seconds)| seconds);
         self.recent.clear();
@@ -303,7 +303,7 @@ impl Curves {
         self.changes.push(Applied { change: Change { step, set }, before });
     }
 
-    /// The learning rate in force, as far as it is known.
+    /// The current learning rate, as far as known.
     pub fn rate(&self) -> f64 {
         let last = self.last_steps.as_ref().map(|record| record.learning_rate);
         self.learning_rate.or(last).unwrap_or(self.base_rate)
@@ -368,7 +368,7 @@ impl Curves {
         self.last_epoch = Some(record.clone());
     }
 
-    /// Seconds of training until a step, straight between records.
+    /// Training seconds until a step, interpolated linearly between records.
     pub fn seconds_at(&self, step: u64) -> f64 {
         let x = step as f64;
         let mut around = self.seconds.points(x, x);
@@ -383,7 +383,7 @@ impl Curves {
         before.1
     }
 
-    /// Seconds of a step, evaluation between epochs included: the median over the newest records.
+    /// Seconds per step including evaluation between epochs: the median over recent records.
     pub fn seconds_per_step(&self) -> Option<f64> {
         let pairs = self.recent.iter().zip(self.recent.iter().skip(1));
         let mut rates: Vec<f64> = pairs
@@ -394,8 +394,8 @@ impl Curves {
         rates.get(rates.len() / 2).copied()
     }
 
-    /// Where the steps of this run stand on an axis, moved to the left by `shift` in the axis's unit; `None`
-    /// where a step stands at its own number.
+    /// The x positions of this run's steps, shifted left by `shift` in the axis's unit; `None` if positions are the step
+    /// numbers themselves.
     pub fn clock(&self, axis: XAxis, shift: f64) -> Option<Cow<'_, History>> {
         let ends = || [self.first_step(), self.step.max(self.first_step() + 1)].map(|step| step as f64);
         match axis {
@@ -415,7 +415,7 @@ impl Curves {
         }
     }
 
-    /// Where one step stands on an axis.
+    /// The x position of one step.
     pub fn place(&self, step: u64, axis: XAxis, shift: f64) -> f64 {
         let unmoved = match axis {
             XAxis::Step | XAxis::Number => step as f64,
@@ -426,7 +426,7 @@ impl Curves {
     }
 }
 
-/// A number in few characters: `0.05`, `3`, `1e-5`.
+/// A short form of a number: `0.05`, `3`, `1e-5`.
 pub fn short(value: f64) -> String {
     if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) {
         let text = format!("{value:.2e}");
@@ -445,7 +445,7 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// A measure of a split.
+/// The value of a measure on a split.
 pub fn value(split: &SplitRecord, measure: Measure) -> Option<f64> {
     let masks = split.masks.as_ref();
     match measure {

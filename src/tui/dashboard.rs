@@ -289,7 +289,7 @@ fn say(event: &Event) -> Option<String> {
             Some(format!("checkpoint of step {} saved", words::grouped(*step)))
         }
         Event::Applied { change, revision: Some(_), .. } if change.starts_with("branched") => {
-            Some(format!("{change}; resume it when this run has ended"))
+            Some(format!("{change}; resume it after this run"))
         }
         Event::Refused { why, .. } => Some(why.clone()),
         Event::Evaluated { step, accuracy, .. } => {

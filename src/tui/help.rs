@@ -8,7 +8,7 @@ use super::keymap::Keymap;
 use super::theme::{Look, Role};
 use super::widget::{Selection, popup, text};
 
-/// How far the page is scrolled.
+/// The scroll position of the page.
 #[derive(Clone, Debug, Default)]
 pub struct Help {
     top: Selection,
@@ -21,10 +21,10 @@ enum Line {
     Note(String),
 }
 
-/// Columns of the keys.
+/// Width of the key column.
 const KEYS: usize = 15;
 
-/// The lines with what is too long for its room going on in the next.
+/// The lines, with long ones wrapped.
 fn wrapped(lines: Vec<Line>, room: usize, look: Look) -> Vec<Line> {
     let wrap = |text: &str, room: usize| text::wrap(text, room.max(8), look.charset);
     let broken = lines.into_iter().flat_map(|line| match line {
@@ -38,18 +38,18 @@ fn wrapped(lines: Vec<Line>, room: usize, look: Look) -> Vec<Line> {
     broken.collect()
 }
 
-/// What no table of keys says.
+/// Notes below the key tables.
 const NOTES: [&str; 4] = [
-    "ctrl-c asks before it leaves; twice within two seconds it saves a checkpoint and leaves.",
-    "With the mouse: click to choose, drag sliders, wheel to zoom or scroll. Hold shift to select text.",
-    "Keys can be changed: `cleave keys` prints the file and says where it belongs.",
-    "Training goes on while you look at other screens.",
+    "ctrl-c asks before quitting; pressed twice within two seconds it saves a checkpoint and quits.",
+    "Mouse: click to select, drag sliders, use the wheel to zoom or scroll. Hold shift to select text.",
+    "Keys can be changed: `cleave keys` prints the key file and its location.",
+    "Training continues while other screens are shown.",
 ];
 
 impl Help {
     /// Scrolls by an action.
     pub fn scroll(&mut self, action: Action, place: Place, keymap: &Keymap) {
-        // Lines that are wrapped are few; the view goes no further than the last.
+        // Counts unwrapped lines: few are wrapped, and the view clamps to the last line.
         self.top.act(action, 2 * lines(place, keymap).len());
     }
 
@@ -91,7 +91,7 @@ fn lines(place: Place, keymap: &Keymap) -> Vec<Line> {
             lines.push(Line::Keys(keys.join(" "), entry.help.to_owned()));
         }
     }
-    lines.push(Line::Heading("Good to know"));
+    lines.push(Line::Heading("Notes"));
     lines.extend(NOTES.map(|note| Line::Note(note.to_owned())));
     lines
 }

@@ -1,15 +1,15 @@
-//! Where on the screen the mouse can do something. Views write it, the next mouse message reads it.
+//! Clickable areas of the screen. Views record them, the next mouse message looks them up.
 
 use ratatui::layout::{Position, Rect};
 
 use super::action::Action;
 
-/// What lies under the mouse. Numbers mean what the screen that wrote them says.
+/// What a clickable area stands for. Numbers are defined by the screen that recorded it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Does what its key does.
+    /// Performs an action.
     Action(Action),
-    /// A pane that can have the keys.
+    /// A pane that can be focused.
     Pane(usize),
     /// A row of a list in a pane.
     Row(usize, usize),
@@ -27,17 +27,17 @@ pub enum Target {
     Button(usize),
 }
 
-/// The areas of the frame on the screen; the last one written lies on top.
+/// The clickable areas of the current frame; later ones lie on top.
 #[derive(Clone, Debug, Default)]
 pub struct Hits(Vec<(Rect, Target)>);
 
 impl Hits {
-    /// Says what an area is.
+    /// Records an area.
     pub fn add(&mut self, area: Rect, target: Target) {
         self.0.push((area, target));
     }
 
-    /// What is at a column and row, with its area.
+    /// The topmost area at a column and row, with its target.
     pub fn at(&self, column: u16, row: u16) -> Option<(Rect, Target)> {
         self.0.iter().rev().find(|(area, _)| area.contains(Position { x: column, y: row })).copied()
     }

@@ -118,13 +118,13 @@ impl Home {
         let status = run.map(|row| row.entry.status);
         let busy = || {
             let live = shared.live.as_ref().filter(|live| live.ended.is_none())?;
-            Some(format!("{} is in training here: stop it first", live.run()))
+            Some(format!("{} is training: stop it first", live.run()))
         };
         match action {
             Action::NewRun => busy(),
-            Action::NextPane | Action::PreviousPane => Some("the list is the only pane here".into()),
+            Action::NextPane | Action::PreviousPane => Some("this screen has only one pane".into()),
             Action::ExportChart => {
-                Some(format!("there is no chart here: {} shows those of a run", shared.key(Action::Accept)))
+                Some(format!("there is no chart here: {} opens the charts of a run", shared.key(Action::Accept)))
             }
             Action::Up
             | Action::Down
@@ -137,12 +137,12 @@ impl Home {
             | Action::TreeRuns
                 if self.places.is_empty() =>
             {
-                Some("there is no run in the list".into())
+                Some("the list is empty".into())
             }
-            Action::Left | Action::Right => Some("the list has nothing to the side".into()),
-            Action::Back if self.filter.text().is_empty() => Some("nothing is open".into()),
+            Action::Left | Action::Right => Some("the list does not scroll sideways".into()),
+            Action::Back if self.filter.text().is_empty() => Some("there is nothing to close".into()),
             Action::CompareRuns if shared.marked.is_empty() => {
-                Some(format!("mark the runs to compare first, with {}", shared.key(Action::MarkRun)))
+                Some(format!("mark the runs to compare first ({})", shared.key(Action::MarkRun)))
             }
             Action::Accept
             | Action::ResumeRun
@@ -154,7 +154,7 @@ impl Home {
                 if run.is_none() =>
             {
                 Some(format!(
-                    "there is no run to do this with: start one with {}",
+                    "no run is selected: start one with {}",
                     shared.key(Action::NewRun)
                 ))
             }
@@ -166,12 +166,12 @@ impl Home {
             Action::BranchRun => busy(),
             Action::ResumeRun => match status {
                 Some(Status::Finished) => Some("the run has finished; branch from it instead".into()),
-                Some(Status::Running) => Some("the run is in training".into()),
+                Some(Status::Running) => Some("the run is training".into()),
                 Some(Status::Damaged) => Some("the run's directory is damaged".into()),
                 _ => busy(),
             },
             Action::DeleteRun if status == Some(Status::Running) => {
-                Some("the run is in training: stop it first".into())
+                Some("the run is training: stop it first".into())
             }
             _ => None,
         }
@@ -235,7 +235,7 @@ impl Home {
             }
             Action::TagRun => {
                 let tags =
-                    Field::text("tags", "tags", &row.tags.join(" ")).help("words, with spaces between");
+                    Field::text("tags", "tags", &row.tags.join(" ")).help("words, separated by spaces");
                 self.open =
                     Some(Open::Tags(name.clone(), Form::new(&format!("Tags of {name}"), "save", vec![tags])));
             }

@@ -1,5 +1,5 @@
-//! The thread that reads the terminal. It has nothing else to do: reading may never come back when the
-//! terminal goes away.
+//! The thread that reads terminal input. It does nothing else, because a read may block forever once the terminal is
+//! gone.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use crossterm::event::{self, Event, KeyEventKind};
 
 use super::message::Msg;
 
-/// Starts reading on a thread named `input`, until `send` says that nobody listens.
+/// Starts reading on a thread named `input`, until `send` returns false (no receiver).
 ///
 /// # Errors
 ///
@@ -23,7 +23,7 @@ pub fn start(send: impl Fn(Msg) -> bool + Send + 'static) -> io::Result<()> {
                 }
             }
         };
-        // However it ends: a program that no longer hears its keys must not stay.
+        // A program without input cannot be controlled: end it, however reading ended.
         let _ = catch_unwind(AssertUnwindSafe(read));
         send(Msg::EndAsked { why: "the terminal cannot be read", code: 129 });
     };

@@ -1,4 +1,4 @@
-//! Which key does what: the table of actions, and what the person's key file says otherwise.
+//! Key bindings: the defaults of the action table, overridden by the user's key file.
 
 mod file;
 mod key;
@@ -12,14 +12,14 @@ use super::action::{Action, Place, TABLE};
 pub use file::{Error, default_key_file};
 pub use key::Key;
 
-/// The name of the person's key file, in the directory of their settings.
+/// Name of the user's key file in the configuration directory.
 pub const KEY_FILE: &str = "keys.toml";
 
-/// Keys of every place.
+/// The key bindings of every screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keymap {
     actions: HashMap<(Place, Key), Action>,
-    /// In the order in which they are shown.
+    /// In display order.
     keys: HashMap<Action, Vec<Key>>,
 }
 
@@ -42,25 +42,25 @@ impl Keymap {
         Keymap { actions: pairs.collect(), keys }
     }
 
-    /// What a key does on a screen: the screen's own meaning, else the one that it has everywhere.
+    /// The action of a key on a screen: the screen's own binding, or else the global one.
     pub fn action(&self, place: Place, key: KeyEvent) -> Option<Action> {
         let key = Key::from(key);
         let find = |place| self.actions.get(&(place, key)).copied();
         find(place).or_else(|| find(Place::Everywhere))
     }
 
-    /// The keys of an action, as a person writes them.
+    /// The keys of an action, as text.
     pub fn keys(&self, action: Action) -> impl Iterator<Item = String> {
         self.keys.get(&action).into_iter().flatten().map(Key::to_string)
     }
 
-    /// The first key of an action, for texts that name it; of one that has none, how it is found.
+    /// The first key of an action, for use in messages; for an action without keys, its name in the palette.
     pub fn key(&self, action: Action) -> String {
         let first = self.keys(action).next();
         first.unwrap_or_else(|| format!("the command `{}`", action.entry().title))
     }
 
-    /// The key of an action that the key bar shows: the shortest one that does it on this screen.
+    /// The key that the key bar shows for an action: the shortest one bound on this screen.
     pub fn shown(&self, place: Place, action: Action) -> Option<String> {
         let own = action.entry().place;
         let hidden = |key: &Key| own == Place::Everywhere && self.actions.contains_key(&(place, *key));

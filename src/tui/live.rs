@@ -1,4 +1,4 @@
-//! The run in training, as its session's events tell.
+//! The state of the run being trained, built from its session's events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use crate::modular::Usage;
 use crate::run::{EpochRecord, Event, Manifest, StepRecord};
 use crate::session::{Change, Command, Schedule, Setting};
 
-/// A session's run.
+/// The run of a session.
 #[derive(Debug)]
 pub struct Live {
-    /// What was asked for.
+    /// The run's manifest.
     pub manifest: Manifest,
     /// Steps taken.
     pub step: u64,
-    /// Steps of an epoch; 0 until the trainer says it.
+    /// Steps per epoch; 0 until known.
     pub steps_per_epoch: u64,
-    /// Steps of the whole run; 0 until the trainer says it.
+    /// Total steps of the run; 0 until known.
     pub steps: u64,
-    /// Whether it waits.
+    /// Whether it is paused.
     pub paused: bool,
     /// The newest step record.
     pub last_steps: Option<StepRecord>,
@@ -28,13 +28,13 @@ pub struct Live {
     pub checkpoint: Option<u64>,
     /// Loss weights in force.
     pub weights: BTreeMap<String, f64>,
-    /// Learning rate set by hand; the cosine's without.
+    /// Learning rate set by the user; `None` for the cosine schedule's.
     pub learning_rate: Option<f64>,
-    /// Changes in force, with the step at which the trainer applied them.
+    /// Changes in force, each with the step at which the trainer applied it.
     pub changes: Vec<Change>,
-    /// Commands not answered yet, by revision.
+    /// Unanswered commands, by revision.
     pub pending: BTreeMap<u64, Command>,
-    /// Usage counted last, with its step.
+    /// The latest kernel usage, with its step.
     pub usage: Option<(u64, Arc<Usage>)>,
     /// The event that ended it.
     pub ended: Option<Event>,
@@ -42,7 +42,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// A session that has not said anything.
+    /// A session without events.
     pub fn new(manifest: Manifest) -> Self {
         let weights = manifest.preset.method.weights();
         Live {
@@ -69,19 +69,19 @@ impl Live {
         &self.manifest.id
     }
 
-    /// Takes note of a command that is being sent; gives its revision.
+    /// Records a command that is being sent; returns its revision.
     pub fn send(&mut self, command: Command) -> u64 {
         self.revision += 1;
         self.pending.insert(self.revision, command);
         self.revision
     }
 
-    /// The changes so far as a schedule that `cleave train --schedule` replays.
+    /// The changes so far, as a schedule for `cleave train --schedule`.
     pub fn schedule(&self) -> Schedule {
         Schedule { change: self.changes.clone() }
     }
 
-    /// Takes in what the session says.
+    /// Applies an event of the session.
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Started { step, steps_per_epoch, steps, .. } => {
@@ -146,8 +146,7 @@ impl Live {
         self.changes.push(Change { step, set });
     }
 
-    /// Takes in the changes that were made before this session began: they are in force, but for what this
-    /// session has changed since.
+    /// Adds the changes made before this session. They are in force unless this session has changed the same setting.
     pub fn resume(&mut self, changes: Vec<Change>) {
         let made = std::mem::take(&mut self.changes);
         changes.into_iter().chain(made).for_each(|change| self.change(change.step, change.set));

@@ -1,4 +1,4 @@
-//! What reaches the workbench, and what it asks for.
+//! Messages to the workbench, the effects it requests, and jobs for worker threads.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::run::{Entry, EpochRecord, Event, Manifest, ModuleManifest};
 use crate::session::{Command, Schedule};
 use crate::spec::Spec;
 
-/// Something that happened.
+/// An input to [`App::update`](super::app::App::update).
 #[derive(Debug)]
 pub enum Msg {
     /// A key was pressed or repeats.
@@ -413,7 +413,7 @@ pub struct Shelf {
 #[derive(Clone, Debug)]
 pub struct RunRow {
     /// Status, manifest and last epoch.
-    pub entry: Entry<EpochRecord>,
+    pub entry: Entry,
     /// Its tags.
     pub tags: Vec<String>,
 }

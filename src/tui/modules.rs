@@ -1,5 +1,5 @@
-//! The modules screen: which kernels each class uses, what a module of some classes would be, and the modules
-//! that were taken out.
+//! The modules screen: kernel usage of each class, a preview of the module of the chosen classes, and the
+//! extracted modules.
 //!
 //! | file | what it holds |
 //! |---|---|

@@ -21,7 +21,7 @@ pub fn start(choice: Choice, send: impl Fn(Msg) -> bool + Send + 'static) -> io:
     let body = move || {
         let gauge = gauge(choice).unwrap_or_else(|why| {
             // Who does not listen any more is found out below.
-            let _ = send(Msg::Noted(format!("the GPU's load is not shown: {why}")));
+            let _ = send(Msg::Noted(format!("GPU load unavailable: {why}")));
             None
         });
         let mut system = System::new();

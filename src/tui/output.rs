@@ -7,10 +7,10 @@ use crate::export::onnx::Preprocessing;
 
 /// What a network can be written as, the ending of it, and a line about it.
 const NETWORKS: [(&str, &str, &str); 4] = [
-    ("safetensors", ".safetensors", "a file of the weights, with a description in its header"),
+    ("safetensors", ".safetensors", "a file of weights, with a description in its header"),
     ("onnx", ".onnx", "a file for ONNX runtimes"),
-    ("pytorch", "-pytorch", "a directory: weights, and a module.py that loads them"),
-    ("burn", "-burn", "a directory: a Burn record, and the Rust source of its network"),
+    ("pytorch", "-pytorch", "a directory: weights and a module.py that loads them"),
+    ("burn", "-burn", "a directory: a Burn record and the network's Rust source"),
 ];
 
 /// What the records of a run can be written as.
@@ -35,16 +35,16 @@ pub fn form(title: &str, name: &str, of_run: bool) -> Form {
     let mut fields = vec![
         Field::choice("format", "Format", names, 0).help(NETWORKS[0].2),
         Field::text("path", "Path", &format!("{name}{}", NETWORKS[0].1))
-            .check(|path| if path.is_empty() { Err("name a file".into()) } else { Ok(()) })
-            .help("from the directory that the program was started in; it must not exist"),
-        Field::choice("pixels", "ONNX from pixels", PIXELS.map(|(name, _)| name.to_owned()).to_vec(), 0)
-            .help("from bytes of pixels in this order of axes to probabilities, normalising included"),
-        Field::tick("fold", "Fold batch norm", false).help("put batch norm into the convolutions before it"),
+            .check(|path| if path.is_empty() { Err("required".into()) } else { Ok(()) })
+            .help("relative to the directory that cleave was started in; must not exist"),
+        Field::choice("pixels", "ONNX preprocessing", PIXELS.map(|(name, _)| name.to_owned()).to_vec(), 0)
+            .help("accept pixel bytes in this layout, normalise them, output probabilities"),
+        Field::tick("fold", "Fold batch norm", false).help("fold batch norm into the preceding convolutions"),
     ];
     if of_run {
         fields.push(
-            Field::tick("unmasked", "Leave masks out", false)
-                .help("without mask generators: every kernel counts fully; it computes something else"),
+            Field::tick("unmasked", "Omit masks", false)
+                .help("drop the mask generators: every kernel is always active, so results differ"),
         );
     }
     Form::new(title, "export", fields)
@@ -55,7 +55,7 @@ pub fn changed(form: &mut Form, field: usize, name: &str) {
     let chosen = form.value("format");
     let pixels = form.value("pixels") != PIXELS[0].0 && chosen != "onnx";
     if let Some(field) = form.field_mut("pixels") {
-        field.set_problem(pixels.then(|| "only for onnx".to_owned()));
+        field.set_problem(pixels.then(|| "onnx only".to_owned()));
     }
     let Some((_, ending, help)) = formats(true).find(|(format, ..)| *format == chosen) else { return };
     if form.fields.get(field).is_some_and(|field| field.name == "format") {

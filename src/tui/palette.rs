@@ -164,7 +164,7 @@ impl Palette {
             }
         }
         if found.is_empty() {
-            text::put(buffer, below, (2, 1), "no action of this name", look.style(Role::Dim));
+            text::put(buffer, below, (2, 1), "no matching action", look.style(Role::Dim));
         }
     }
 }

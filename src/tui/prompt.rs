@@ -22,13 +22,13 @@ impl Prompt {
     pub fn keys(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Prompt::Form => {
-                &[("ctrl-s", "done"), ("tab", "next field"), ("left right", "choose"), ("esc", "cancel")]
+                &[("ctrl-s", "submit"), ("tab", "next field"), ("left right", "choose"), ("esc", "cancel")]
             }
-            Prompt::Dialog => &[("enter", "do it"), ("left right", "another button"), ("esc", "cancel")],
-            Prompt::Filter => &[("enter", "keep the filter"), ("esc", "show all")],
-            Prompt::Sets => &[("enter", "take"), ("d", "delete"), ("esc", "close")],
+            Prompt::Dialog => &[("enter", "accept"), ("left right", "select button"), ("esc", "cancel")],
+            Prompt::Filter => &[("enter", "apply filter"), ("esc", "clear filter")],
+            Prompt::Sets => &[("enter", "load"), ("d", "delete"), ("esc", "close")],
             Prompt::Help => &[("up down", "scroll"), ("esc", "close")],
-            Prompt::Palette => &[("enter", "do it"), ("up down", "choose"), ("esc", "close")],
+            Prompt::Palette => &[("enter", "run"), ("up down", "select"), ("esc", "close")],
         }
     }
 }

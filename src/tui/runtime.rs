@@ -60,7 +60,7 @@ pub struct Options {
 #[derive(Debug, Error)]
 pub enum Error {
     /// There is nothing to draw on.
-    #[error("the workbench needs a terminal; to train without one: cleave train digits")]
+    #[error("the workbench needs a terminal; without one, train with: cleave train digits")]
     NoTerminal,
     /// The key file is wrong.
     #[error(transparent)]
@@ -69,7 +69,7 @@ pub enum Error {
     #[error(transparent)]
     Settings(#[from] settings::Error),
     /// The terminal or the system refuses.
-    #[error("the terminal or the system refuses: {0}")]
+    #[error("terminal or system error: {0}")]
     Io(#[from] io::Error),
 }
 

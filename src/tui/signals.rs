@@ -78,8 +78,8 @@ fn message(signal: i32) -> Msg {
     match signal {
         SIGTSTP => Msg::SleepAsked,
         SIGCONT => Msg::Woken,
-        SIGINT => Msg::EndAsked { why: "interrupted", code: 130 },
-        SIGTERM => Msg::EndAsked { why: "told to end", code: 143 },
+        SIGINT => Msg::EndAsked { why: "SIGINT received", code: 130 },
+        SIGTERM => Msg::EndAsked { why: "SIGTERM received", code: 143 },
         _ => Msg::EndAsked { why: "the terminal was closed", code: HUNG_UP },
     }
 }

@@ -198,7 +198,7 @@ pub fn set_panic_hook(log: impl Fn(&str) + Send + Sync + 'static, name: String) 
             give_back();
             before(panic);
             // The terminal may be gone.
-            let _ = writeln!(io::stderr(), "more is in {name}");
+            let _ = writeln!(io::stderr(), "see {name} for details");
         }
         let way = Backtrace::force_capture();
         log(&format!("{}: {panic}\n{way}", thread.name().unwrap_or("a thread")));

@@ -84,7 +84,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Hits {
 }
 
 fn too_small(app: &App, area: Rect, buffer: &mut Buffer) {
-    let training = if app.shared.is_training() { "Training goes on." } else { "" };
+    let training = if app.shared.is_training() { "Training continues." } else { "" };
     let message = format!(
         "The terminal is too small: {}x{} needed, {}x{} here. {training}",
         LEAST.0, LEAST.1, area.width, area.height

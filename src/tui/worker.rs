@@ -207,7 +207,7 @@ impl Drop for Workers {
 
 /// A panic in a job is an answer too, to the question that was asked.
 fn guarded(context: &Context, job: Job, work: fn(&Context, Job) -> Reply) -> Reply {
-    let failed = job.failed("a fault in the program stopped this work; the log says more".into());
+    let failed = job.failed("internal error; see workbench.log".into());
     catch_unwind(AssertUnwindSafe(|| work(context, job))).unwrap_or(failed)
 }
 
@@ -275,7 +275,7 @@ mod tests {
         let answer = guarded(&context, job, |_, _| panic!("a fault of a worker"));
         let Reply::Examined { run, module, found: Err(why) } = answer else { panic!("{answer:?}") };
         assert_eq!((run.as_str(), module.as_str()), ("r", "m"));
-        assert!(why.contains("a fault in the program"), "{why}");
+        assert!(why.contains("internal error"), "{why}");
     }
 
     #[test]

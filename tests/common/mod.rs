@@ -17,7 +17,9 @@ use cleave::backend::Device;
 use cleave::data::{self, Dataset};
 use cleave::paths::Paths;
 use cleave::preset::Preset;
-use cleave::run::{Checkpoint, CheckpointInfo, Event, Manifest, PROGRAM, Run, SCHEMA, Store, now};
+use cleave::run::{
+    Checkpoint, CheckpointInfo, EpochRecord, Event, Manifest, PROGRAM, Run, SCHEMA, Store, now,
+};
 use cleave::session::{Job, Schedule, Session};
 use cleave::spec::State;
 use serde_json::Value;
@@ -288,8 +290,8 @@ pub struct Outcome {
     /// Everything else that the next step would depend on.
     pub info: CheckpointInfo,
     pub step: u64,
-    /// The epoch records.
-    pub epochs: Vec<Value>,
+    /// The epoch records, without what varies from run to run.
+    pub epochs: Vec<EpochRecord>,
 }
 
 /// Reads what a run came to.
@@ -299,12 +301,10 @@ pub fn outcome(run: &Run) -> Outcome {
     let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     let files = files.map(|path| (name(&path), Bytes(fs::read(path).unwrap()))).collect();
-    let (mut epochs, torn) = run.metrics::<Value>().unwrap();
+    let (mut epochs, torn) = run.metrics().unwrap();
     assert_eq!(torn, None);
-    for epoch in &mut epochs {
-        let record = epoch.as_object_mut().unwrap();
-        record.remove("seconds").unwrap();
-        record.remove("images_per_second").unwrap();
+    for record in &mut epochs {
+        (record.seconds, record.images_per_second) = (0.0, 0.0);
     }
     let info = CheckpointInfo { seconds: 0.0, ..run.load(step).unwrap().info };
     Outcome { files, info, step, epochs }

@@ -4,9 +4,8 @@ use burn::module::Param;
 use burn::tensor::Tensor;
 use cleave::backend::Training;
 use cleave::network::{Network, weights::MaskGenerator};
+use cleave::random::{Draws, Stream};
 use cleave::spec::{Array, Conv, Init, Spec, Stage, State};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 use crate::arithmetic;
 use crate::compare::Report;
@@ -50,7 +49,7 @@ pub fn masked_conv_bn<B: Training>(fixture: &Fixture, device: &B::Device, report
         let network = Network::<B>::new(spec, &state, device).unwrap();
         let mut network = network.with_arithmetic(arithmetic::<B>(device));
         let x = fixture.tensor::<B, 4>(&key("x"), device).require_grad();
-        let output = network.forward_train(x.clone(), &mut ChaCha8Rng::seed_from_u64(0));
+        let output = network.forward_train(x.clone(), &Draws::new(0, Stream::Dropout, 0));
         let flat = |tensor: &Tensor<B, 2>| Array::from_tensor(tensor.clone()).values;
         report.close(&key("out"), &flat(&output.logits), fixture.values(&key("out")), 1e-4);
         report.close(&key("mask"), &flat(&output.masks[0]), fixture.values(&key("mask")), 1e-4);

@@ -5,9 +5,8 @@ use cleave::backend::Training;
 use cleave::learn::{Sgd, cross_entropy};
 use cleave::modular::{ClassModules, Cut, Selection, module_cost, slice, with_head};
 use cleave::network::Network;
+use cleave::random::{Draws, Stream};
 use cleave::spec::{Spec, Stage, State};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 use crate::arithmetic;
 use crate::compare::Report;
@@ -153,7 +152,7 @@ impl<'a> Target<'a> {
         let mut optimiser = Sgd::new(0.9);
         let mut losses = Vec::new();
         for step in 0..3 {
-            let output = network.forward_train(x.clone(), &mut ChaCha8Rng::seed_from_u64(0));
+            let output = network.forward_train(x.clone(), &Draws::new(0, Stream::Dropout, 0));
             let loss = cross_entropy(output.logits.clone(), &targets);
             losses.extend(values(loss.clone()));
             let gradients = network.gradients(loss.backward());

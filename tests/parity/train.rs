@@ -7,9 +7,8 @@ use cleave::learn::{Sgd, cross_entropy};
 use cleave::method::mwt::modular_losses;
 use cleave::method::{Average, MethodConfig};
 use cleave::network::{Network, Output};
+use cleave::random::{Draws, Stream};
 use cleave::spec::Array;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 use crate::arithmetic;
 use crate::compare::Report;
@@ -32,7 +31,7 @@ pub fn check<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Re
     let mut optimiser = Sgd::new(f64::from(fixture.scalar("momentum")));
     let step_losses = fixture.values("step_losses");
     for step in 0..3 {
-        let output = network.forward_train(x.clone(), &mut ChaCha8Rng::seed_from_u64(0));
+        let output = network.forward_train(x.clone(), &Draws::new(0, Stream::Dropout, 0));
         let losses = Losses::of(&method, &output, &labels);
         let theirs = &step_losses[5 * step..5 * step + 5];
         losses.compare(&format!("step_losses[{step}]"), theirs, report);

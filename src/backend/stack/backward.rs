@@ -65,7 +65,7 @@ impl Engine {
             }
             Kind::Flatten => self.flatten_back(step, back),
             Kind::Relu => self.relu_back(step, back),
-            Kind::Dropout(_) => self.dropout_back(step, back),
+            Kind::Dropout { .. } => self.dropout_back(step, back),
         }
     }
 

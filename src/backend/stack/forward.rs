@@ -6,6 +6,7 @@ use super::block::BlockTape;
 use super::plan::{Kind, Step, Value};
 use super::share::each;
 use super::{Buffer, Engine, Outcome};
+use crate::random::Draws;
 
 /// What a pass has made so far. After a training pass it is what the way back needs.
 #[derive(Debug)]
@@ -23,9 +24,9 @@ pub(super) struct Tape {
     pub kept: Vec<Option<Vec<f32>>>,
 }
 
-/// What a pass is for; a training pass draws dropout from numbers in 0..1.
+/// What a pass is for.
 pub(super) enum Mode<'a> {
-    Train(&'a mut dyn FnMut() -> f32),
+    Train(&'a Draws),
     Evaluate,
 }
 
@@ -41,16 +42,16 @@ pub(super) struct Under<'a> {
 
 impl Engine {
     /// A training pass over `[batch, channels, height, width]` images: batch norm uses the batch's statistics,
-    /// dropout draws its keeps, `[batch, channels, height, width]` in order, from `draw`.
+    /// dropout draws what it keeps, `[channels, height, width]` in order, from each sample's generator.
     pub fn train(
         &mut self,
         images: &[f32],
         batch: usize,
         parameters: &[&[f32]],
-        draw: &mut dyn FnMut() -> f32,
+        draws: &Draws,
     ) -> Outcome {
         self.forget_weights();
-        let pass = self.run(images, batch, parameters, Mode::Train(draw));
+        let pass = self.run(images, batch, parameters, Mode::Train(draws));
         self.tape = Some(pass.tape);
         pass.outcome
     }
@@ -128,7 +129,7 @@ impl Engine {
             }
             Kind::Flatten => self.flatten(step, pass),
             Kind::Relu => self.relu(step, pass),
-            Kind::Dropout(probability) => self.dropout(step, *probability, pass),
+            Kind::Dropout { number, probability } => self.dropout(step, *number, *probability, pass),
         }
         if !matches!(step.kind, Kind::Block(_)) {
             self.take_mean(&mut pass.tape, step.output);

@@ -7,6 +7,7 @@ use super::passes::{self, Affine, Incoming, Slope, Window};
 use super::plan::{Join, Step, Value};
 use super::share::each;
 use crate::backend::kernels::{self, Addend};
+use rand::RngExt;
 
 impl Engine {
     pub(super) fn pool(&mut self, step: &Step, size: usize, pass: &mut Under<'_>) {
@@ -143,21 +144,22 @@ impl Engine {
         self.hand(step.input, gradient, back);
     }
 
-    pub(super) fn dropout(&mut self, step: &Step, probability: f64, pass: &mut Under<'_>) {
+    pub(super) fn dropout(&mut self, step: &Step, number: usize, probability: f64, pass: &mut Under<'_>) {
         let x = pass.tape.value(step.input);
         let mut out = self.buffers.take(x.len());
         out.copy_from_slice(x);
-        if let (Mode::Train(draw), true) = (&mut pass.mode, probability > 0.0) {
+        if let (Mode::Train(draws), true) = (&pass.mode, probability > 0.0) {
             let scale = (1.0 / (1.0 - probability)) as f32;
             let value = self.plan.values[step.input];
             let mut kept = vec![0.0; x.len()];
             // Draws come channel by channel, as on every other device.
-            for image in kept.chunks_exact_mut(value.len()) {
+            each(self.threads, kept.chunks_exact_mut(value.len()), |sample, image| {
+                let mut rng = draws.dropout(number, sample);
                 for index in 0..value.len() {
                     let place = index % value.pixels() * value.channels + index / value.pixels();
-                    image[place] = if draw() < probability as f32 { 0.0 } else { scale };
+                    image[place] = if rng.random::<f32>() < probability as f32 { 0.0 } else { scale };
                 }
-            }
+            });
             out.iter_mut().zip(&kept).for_each(|(x, kept)| *x *= kept);
             pass.tape.kept[step.output] = Some(kept);
         }

@@ -93,7 +93,8 @@ pub(super) enum Kind {
     Average,
     Flatten,
     Relu,
-    Dropout(f64),
+    /// `number`: among the dropout stages.
+    Dropout { number: usize, probability: f64 },
     Linear { weight: usize },
 }
 
@@ -217,7 +218,11 @@ impl Plan {
             Piece::Average => self.step(input, Kind::Average, [channels, 1, 1]),
             Piece::Flatten => self.step(input, Kind::Flatten, [channels * height * width, 1, 1]),
             Piece::Relu => self.step(input, Kind::Relu, same),
-            Piece::Dropout(probability) => self.step(input, Kind::Dropout(*probability), same),
+            Piece::Dropout(probability) => {
+                let earlier = self.steps.iter().filter(|step| matches!(step.kind, Kind::Dropout { .. }));
+                let kind = Kind::Dropout { number: earlier.count(), probability: *probability };
+                self.step(input, kind, same)
+            }
             Piece::Linear(outputs) => {
                 let weight = self.parameter(outputs * channels);
                 self.parameter(*outputs);

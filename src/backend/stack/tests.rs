@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::super::kernels::Isa;
 use super::{Conv, Engine, Outcome, Piece, Plan};
+use crate::random::{Draws, Stream};
 use reference::{Maps, Reference};
 
 /// A plain convolution with batch norm and ReLU.
@@ -65,17 +66,16 @@ impl Trial {
     }
 
     fn train(&self, engine: &mut Engine) -> Outcome {
-        let mut noise = Noise(9);
-        engine.train(&self.images, self.batch, &self.slices(), &mut || noise.draw())
+        engine.train(&self.images, self.batch, &self.slices(), &draws())
     }
 
     fn reference(&self, parameters: &[Vec<f64>], trains: bool) -> (Vec<f64>, Vec<Vec<f64>>, Moments) {
-        let mut noise = Noise(9);
         let mut reference = Reference {
             parameters,
             next: 0,
             trains,
-            draw: &mut || noise.draw(),
+            draws: &draws(),
+            dropouts: 0,
             masks: Vec::new(),
             statistics: Vec::new(),
         };
@@ -146,6 +146,10 @@ impl Trial {
 }
 
 type Moments = Vec<Option<(Vec<f64>, Vec<f64>)>>;
+
+fn draws() -> Draws {
+    Draws::new(9, Stream::Dropout, 0)
+}
 
 /// Numbers that look random.
 struct Noise(u64);

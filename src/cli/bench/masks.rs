@@ -1,4 +1,4 @@
-//! Made-up masks that the images of a class nearly share, as MwT trains them.
+//! Random masks that images of the same class mostly share, as after training with MwT.
 
 use fixedbitset::FixedBitSet;
 use rand::RngExt;
@@ -8,19 +8,19 @@ use crate::modular::{Error, TrackedLayer, masked_layers};
 use crate::random::{Stream, generator};
 use crate::spec::{Array, Spec};
 
-/// Chance that an image lacks a kernel of its class.
+/// Probability that an image lacks a kernel of its class.
 const MISSING: f64 = 0.05;
 
 /// The kernels of each class.
 pub(super) struct ClassMasks {
     layers: Vec<TrackedLayer>,
-    /// By class, through the layers' concatenation.
+    /// One set per class, over the concatenated kernels of all layers.
     kernels: Vec<FixedBitSet>,
 }
 
 impl ClassMasks {
-    /// Draws for each class kernels such that its images use this fraction of every layer, at least one kernel
-    /// a layer.
+    /// Draws kernels for each class so that its images use this fraction of every layer, and at least one kernel
+    /// per layer.
     ///
     /// # Errors
     ///
@@ -48,14 +48,14 @@ impl ClassMasks {
         &self.layers
     }
 
-    /// The kernels of the first classes together.
+    /// The union of the kernels of the first `classes` classes.
     pub(super) fn union(&self, classes: usize) -> FixedBitSet {
         let mut union = FixedBitSet::with_capacity(self.kernels[0].len());
         self.kernels[..classes].iter().for_each(|kernels| union.union_with(kernels));
         union
     }
 
-    /// Masks `[samples, kernels]` of samples of these classes, layer by layer.
+    /// Masks `[samples, kernels]` per layer for samples with these labels.
     pub(super) fn of_samples(&self, labels: &[u32]) -> Vec<Array> {
         let mut rng = generator(SEED, Stream::Control, self.kernels.len() as u64);
         let mut first = 0;

@@ -7,7 +7,7 @@ use crate::cli::error::Failure;
 use crate::cli::output::{self, Table};
 use crate::data::{FileCheck, FileState, check, find_set};
 
-/// Compare the files of a data set with the published lengths and checksums; exit code 1 if any is not good.
+/// Compare the files of a data set with the published lengths and checksums; exit code 1 if any differs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave data check cifar10
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     match bad {
         0 => Ok(()),
         _ => Err(Failure::Failed(format!(
-            "{bad} of {} files of {} are not as published; get them with: cleave data fetch {}",
+            "{bad} of {} files of {} are missing or differ; fetch them with: cleave data fetch {}",
             report.files.len(),
             report.name,
             report.name
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 impl Report {
     fn print(&self) -> Result<(), Failure> {
         if self.files.is_empty() {
-            return Ok(output::line(&format!("{} is in the program: there is no file to check", self.name))?);
+            return Ok(output::line(&format!("data set {} is embedded: no file to check", self.name))?);
         }
         let mut table = Table::new(&["state", "file"]);
         for FileCheck { path, state } in &self.files {

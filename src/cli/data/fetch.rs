@@ -13,7 +13,7 @@ use crate::data::{Progress, Stage, fetch, find_set};
 const TEMPLATE: &str =
     "{prefix} {bar:24} {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
 
-/// Download a published data set, verify it and unpack it; goes on where an earlier download broke off.
+/// Download a published data set, verify and unpack it; resumes an interrupted download.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave data fetch cifar10
@@ -21,7 +21,7 @@ const TEMPLATE: &str =
 pub(super) struct Args {
     /// Data set, see `cleave data`
     name: String,
-    /// Take the files from this address, followed by a slash and their names
+    /// Base URL of a mirror; files are fetched from URL/NAME
     #[arg(long, value_name = "URL")]
     from: Option<String>,
     /// Print a JSON object
@@ -33,7 +33,7 @@ pub(super) struct Args {
 #[derive(Serialize)]
 struct Report {
     name: &'static str,
-    /// Where its files are; null for the embedded set.
+    /// The directory of its files; null for the embedded set.
     directory: Option<String>,
 }
 
@@ -44,8 +44,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         fetch(set, args.from.as_deref(), &context.archives(), &mut |progress| display.update(progress))?;
     let directory = (!set.archives.is_empty()).then(|| directory.display().to_string());
     match &directory {
-        Some(directory) => output::note(&format!("{} is in {directory}", set.name)),
-        None => output::note(&format!("{} is in the program: there is nothing to fetch", set.name)),
+        Some(directory) => output::note(&format!("data set {} is in {directory}", set.name)),
+        None => output::note(&format!("data set {} is embedded: nothing to fetch", set.name)),
     }
     if args.json {
         output::json(&Report { name: set.name, directory })?;
@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Progress on stderr: a bar on a terminal; elsewhere a line a stage and one for each tenth of a download.
+/// Progress on stderr: a bar on a terminal; elsewhere one line per stage and per tenth of a download.
 struct Display {
     terminal: bool,
     bar: Option<ProgressBar>,
@@ -89,7 +89,7 @@ fn bar(progress: &Progress<'_>) -> ProgressBar {
 
 fn text(progress: &Progress<'_>) -> String {
     match progress.stage {
-        Stage::Present => "is there already".into(),
+        Stage::Present => "already present".into(),
         Stage::Downloading => {
             format!("{} of {}", BinaryBytes(progress.done), BinaryBytes(progress.total))
         }

@@ -18,11 +18,11 @@ pub(super) struct Args {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report {
-    /// Where `cleave data fetch` puts them.
+    /// The directory that `cleave data fetch` stores data sets in.
     cache: String,
-    /// What can be fetched, and the embedded set.
+    /// The data sets that can be fetched, and the embedded one.
     sets: Vec<Entry>,
-    /// What a preset's `data.source` may be.
+    /// Possible values of a preset's `data.source`.
     sources: Vec<&'static str>,
 }
 
@@ -36,15 +36,15 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let mut table = Table::new(&["data", "state", "download", "licence", "description"]);
     for set in sets {
         let (state, download) = match (&set.directory, set.present) {
-            (None, _) => ("in the program", "-".into()),
-            (Some(_), true) => ("here", BinaryBytes(set.download_bytes).to_string()),
+            (None, _) => ("embedded", "-".into()),
+            (Some(_), true) => ("present", BinaryBytes(set.download_bytes).to_string()),
             (Some(_), false) => ("not fetched", BinaryBytes(set.download_bytes).to_string()),
         };
         let cells = [set.name, state, &download, set.licence, set.description];
         table.row(cells.map(str::to_owned));
     }
     let folder =
-        "your images in train|valid|test/<class>/*.png, jpg ...; --set data.path=DIR names the folder";
+        "your images in train|valid|test/<class>/*.png, jpg ...; set the folder with --set data.path=DIR";
     table.row([Source::Folder.name(), "yours", "-", "-", folder].map(str::to_owned));
     Ok(table.print()?)
 }

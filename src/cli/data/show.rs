@@ -18,19 +18,19 @@ use crate::data::{DataConfig, Dataset, Source, load};
 pub(super) struct Args {
     /// Source: digits, cifar10, cifar100, svhn, mnist, fashion-mnist or folder
     name: String,
-    /// Where its files are, in place of where `cleave data fetch` puts them
+    /// Directory of its files; default: where `cleave data fetch` stores them
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
-    /// Resize every image to this side
+    /// Resize every image to this width and height
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
     /// Image folder: 3 for RGB (the default), 1 for grey
     #[arg(long, value_name = "N")]
     channels: Option<usize>,
-    /// SVHN: count the extra images as well
+    /// SVHN: include the extra images
     #[arg(long)]
     extra: bool,
-    /// Seed of the split into training and validation
+    /// Seed of the training/validation split
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Print a JSON object
@@ -49,9 +49,9 @@ struct Report {
     valid: usize,
     test: usize,
     classes: Vec<Row>,
-    /// Mean of each channel, for pixels in 0..1.
+    /// Mean of each channel, for pixels scaled to 0..1.
     mean: Vec<f32>,
-    /// Standard deviation of each channel, for pixels in 0..1.
+    /// Standard deviation of each channel, for pixels scaled to 0..1.
     std: Vec<f32>,
 }
 
@@ -83,7 +83,7 @@ fn source(name: &str) -> Result<Source, Failure> {
     let found = Source::ALL.into_iter().find(|source| source.name() == name);
     found.ok_or_else(|| {
         let known = Source::ALL.map(Source::name).join(", ");
-        Failure::Usage(format!("there is no data source `{name}`; there are: {known}"))
+        Failure::Usage(format!("there is no data source `{name}`; choose one of {known}"))
     })
 }
 

@@ -1,4 +1,4 @@
-//! `cleave export` of a run's records.
+//! `cleave export` for the records of a run.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::export::{History, Records, Written};
 #[derive(Serialize)]
 struct Report {
     run: String,
-    /// The directory of the files.
+    /// The directory that holds the files.
     path: String,
     format: Format,
     files: Vec<String>,
@@ -28,7 +28,7 @@ pub(super) fn export(args: &Args, records: Records, context: &Context) -> Result
     let report = Report { run, path, format: args.format, files, bytes };
     match args.json {
         true => output::json(&report)?,
-        false => output::note(&format!("{} is in {}: {}", report.run, report.path, report.files.join(", "))),
+        false => output::note(&format!("wrote {} to {}: {}", report.run, report.path, report.files.join(", "))),
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a preset's network costs, layer by layer.
+//! The cost of a preset's network, per layer.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ pub(super) struct CostReport {
     /// `[channels, height, width]` of an image.
     input: [usize; 3],
     classes: usize,
-    /// The counts of the whole network, under the same names as a layer's.
+    /// Totals of the whole network, with the same keys as a layer's.
     #[serde(flatten)]
     total: Counts,
     layers: Vec<Row>,
@@ -32,7 +32,7 @@ struct Row {
 struct Counts {
     kernels: u64,
     masked_kernels: u64,
-    /// Parameters without those of the mask generators.
+    /// Parameters excluding the mask generators.
     params: u64,
     generator_params: u64,
     macs: u64,
@@ -43,8 +43,8 @@ impl CostReport {
     pub(super) fn new(preset: &Preset) -> Result<CostReport, Failure> {
         let Some((input, classes)) = preset.data.published_shape() else {
             return Err(Failure::Failed(format!(
-                "what the network of {} costs follows from its image folder, which is not read here; a run \
-                 shows it: cleave runs show",
+                "the cost of {} depends on its image folder, which is not read here; see it for a run with: \
+                cleave runs show",
                 preset.name
             )));
         };
@@ -71,7 +71,7 @@ impl CostReport {
         row("all", &[self.classes], &self.total);
         table.print()?;
         Ok(output::line(&format!(
-            "for {} images of {} classes; MACs are those of one image",
+            "for {} images and {} classes; MACs are per image",
             shape(&self.input),
             self.classes
         ))?)

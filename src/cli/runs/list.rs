@@ -6,7 +6,7 @@ use super::short;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output::{self, Table, percent_or_dash, ratio_or_dash};
-use crate::run::{Entry, EpochRecord, Parent, Status};
+use crate::run::{Entry, Parent, Status};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -18,11 +18,11 @@ pub(super) struct Args {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report {
-    /// Newest first; those whose manifest cannot be read last.
+    /// Newest first; runs with an unreadable manifest last.
     runs: Vec<Row>,
 }
 
-/// A run. What cannot be read or is not there yet is null; rates and accuracies are fractions.
+/// A run. Values that are unreadable or not available yet are null; rates and accuracies are fractions.
 #[derive(Serialize)]
 struct Row {
     /// Its name.
@@ -30,7 +30,7 @@ struct Row {
     path: String,
     /// running, finished, stopped, interrupted, failed or damaged.
     status: Status,
-    /// Why it is damaged or failed, or who trains it.
+    /// Why it is damaged or failed, or which process trains it.
     reason: Option<String>,
     preset: Option<String>,
     method: Option<&'static str>,
@@ -41,9 +41,9 @@ struct Row {
     epoch: Option<u64>,
     /// Epochs planned.
     epochs: Option<u64>,
-    /// The best on the validation split so far.
+    /// Best validation accuracy so far.
     valid_accuracy: Option<f64>,
-    /// Of samples, on the validation split after the last epoch; so are the next two.
+    /// Per-sample cohesion on the validation split after the last epoch; likewise the next two.
     cohesion: Option<f64>,
     coupling: Option<f64>,
     krr: Option<f64>,
@@ -54,14 +54,14 @@ struct Row {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let entries = context.store.list::<EpochRecord>()?;
+    let entries = context.store.list()?;
     let report = Report { runs: entries.into_iter().map(Row::new).collect() };
     if args.json {
         return Ok(output::json(&report)?);
     }
     if report.runs.is_empty() {
         let place = context.store.directory().display();
-        output::note(&format!("there are no runs in {place} yet; `cleave train digits` makes one"));
+        output::note(&format!("there are no runs in {place} yet; start one with: cleave train digits"));
         return Ok(());
     }
     report.print()
@@ -85,7 +85,7 @@ impl Report {
 }
 
 impl Row {
-    fn new(entry: Entry<EpochRecord>) -> Row {
+    fn new(entry: Entry) -> Row {
         let age_seconds = entry.age().map(|age| age.as_secs());
         let Entry { id, path, status, reason, manifest, last } = entry;
         let masks = last.as_ref().and_then(|record| record.valid.masks.as_ref());

@@ -1,10 +1,10 @@
-//! A run's results beside the published ones, on stdout.
+//! A run's results next to the published ones, on stdout.
 
 use crate::cli::error::Failure;
 use crate::cli::output::{self, Table, percent, percent_or_dash, ratio_or_dash};
 use crate::run::{Comparison, ComparisonRow};
 
-/// Prints both beside each other.
+/// Prints the comparison table.
 pub(super) fn print(comparison: &Comparison) -> Result<(), Failure> {
     let mut table = Table::new(&[&format!("MwT paper, {}", comparison.source), "paper", "ours"]);
     for ComparisonRow { measure, paper, ours } in &comparison.rows {

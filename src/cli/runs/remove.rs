@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::run::Store;
 
-/// Remove runs with their checkpoints and modules, for good.
+/// Permanently remove runs with their checkpoints and modules.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave runs remove digits-1
@@ -17,7 +17,7 @@ pub(super) struct Args {
     /// Runs: a name, a unique prefix of it, `latest`, or a path
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<String>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
 }
@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What means exactly the run at `path`: a name, since a damaged run cannot be found by its path.
+/// A query that finds exactly the run at `path`. It is the name, because a damaged run cannot be found by path.
 fn query_of(path: &Path, store: &Store) -> String {
     match path.file_name() {
         Some(name) if path.parent() == Some(store.directory()) => name.to_string_lossy().into_owned(),
@@ -54,7 +54,7 @@ fn agreed(paths: &[PathBuf]) -> Result<bool, Failure> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return Err(Failure::Usage(
-            "nobody can be asked here: give --yes to remove without a question".into(),
+            "cannot prompt: stdin is not a terminal; pass --yes".into(),
         ));
     }
     for path in paths {

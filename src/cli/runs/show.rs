@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde::Serialize;
-use serde::de::IgnoredAny;
 
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
@@ -14,7 +13,7 @@ use crate::run::{
 };
 use crate::spec::Cost;
 
-/// Show a run: what was asked for, what it came to, and what was taken out of it.
+/// Show a run: its settings, results and modules.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave runs show latest
@@ -31,17 +30,17 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// What `--json` prints. What cannot be read or is not there yet is null; rates are fractions.
+/// What `--json` prints. Values that are unreadable or not available yet are null; rates are fractions.
 #[derive(Serialize)]
 pub(super) struct Report {
     pub run: String,
     pub path: String,
     pub status: Status,
-    /// Why it is damaged or failed, or who trains it.
+    /// Why it is damaged or failed, or which process trains it.
     pub reason: Option<String>,
     /// RFC 3339, UTC.
     pub created: String,
-    /// Version of the program that made it.
+    /// Version of the program that created it.
     pub program: String,
     pub device: String,
     pub seed: u64,
@@ -49,7 +48,7 @@ pub(super) struct Report {
     pub preset: String,
     pub description: String,
     pub method: &'static str,
-    /// The method's loss weights at the start, by name.
+    /// The method's initial loss weights, by name.
     pub weights: BTreeMap<&'static str, f64>,
     pub data: &'static str,
     pub classes: Vec<String>,
@@ -69,7 +68,7 @@ pub(super) struct Report {
     pub checkpoints: Vec<u64>,
     /// The last epoch's record.
     pub last: Option<EpochRecord>,
-    /// What the finished run came to: test accuracy, cohesion, coupling and KRR of its modules.
+    /// Results of a finished run: test accuracy, and cohesion, coupling and KRR of its modules.
     pub summary: Option<Summary>,
     pub paper: Option<Comparison>,
     pub modules: Vec<ModuleRow>,
@@ -78,7 +77,7 @@ pub(super) struct Report {
     pub preset_toml: Option<String>,
 }
 
-/// A module of the run; of a damaged one its name and its problem alone.
+/// A module of the run; a damaged module has only a name and a problem.
 #[derive(Default, Serialize)]
 pub(super) struct ModuleRow {
     pub name: String,
@@ -95,7 +94,7 @@ pub(super) struct ModuleRow {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let entry = Entry::<EpochRecord>::read(&context.store.resolve(&args.run)?);
+    let entry = Entry::read(&context.store.resolve(&args.run)?);
     let Some(manifest) = entry.manifest.clone() else {
         let reason = entry.reason.unwrap_or_default();
         return Err(Failure::Failed(format!("the run {} cannot be shown: {reason}", entry.id)));
@@ -114,7 +113,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 }
 
 impl Report {
-    fn new(entry: Entry<EpochRecord>, run: &Run, context: &Context) -> Result<Report, Failure> {
+    fn new(entry: Entry, run: &Run, context: &Context) -> Result<Report, Failure> {
         let Manifest { preset, classes, input, network, .. } = &run.manifest;
         let cost = Cost::of(network)?;
         let summary = summary(run);
@@ -151,9 +150,9 @@ impl Report {
     }
 }
 
-/// What the run came to, if it has finished.
+/// The results of the run, if it has finished.
 fn summary(run: &Run) -> Option<Summary> {
-    let events = match run.events::<Event>() {
+    let events = match run.events() {
         Ok((events, _)) => events,
         Err(error) => {
             output::note(&format!("warning: {error}"));
@@ -166,10 +165,10 @@ fn summary(run: &Run) -> Option<Summary> {
     })
 }
 
-/// The runs that branched off `run`, and after which step.
+/// The runs that branched from `run`, each with the step.
 fn branches(run: &str, context: &Context) -> Result<Vec<Parent>, Failure> {
-    let entries = context.store.list::<IgnoredAny>()?;
-    let branch = |entry: Entry<IgnoredAny>| {
+    let entries = context.store.list()?;
+    let branch = |entry: Entry| {
         let parent = entry.manifest?.parent.filter(|parent| parent.run == run)?;
         Some(Parent { run: entry.id, step: parent.step })
     };

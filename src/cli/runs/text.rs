@@ -1,4 +1,4 @@
-//! What `cleave runs show` prints for people.
+//! The text output of `cleave runs show`.
 
 use super::short;
 use super::show::{ModuleRow, Report};
@@ -85,7 +85,7 @@ impl Report {
 
     fn print_modules(&self) -> Result<(), Failure> {
         let mut table =
-            Table::new(&["module", "classes", "kernels", "KRR", "params", "whole", "as cut", "tuned"]);
+            Table::new(&["module", "classes", "kernels", "KRR", "params", "whole", "extracted", "tuned"]);
         self.modules.iter().for_each(|module| table.row(module.cells()));
         if table.is_empty() {
             return Ok(());

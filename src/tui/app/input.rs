@@ -1,4 +1,4 @@
-//! Keys, mouse and pasted text: who gets them, and what the actions of the whole workbench do.
+//! Routing of keys, mouse and pasted text, and the actions that are available on every screen.
 
 use crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -17,11 +17,11 @@ use crate::tui::say::Tone;
 use crate::tui::theme::Depth;
 use crate::tui::widget::Answer;
 
-const NO_RUN: &str = "there is no run: start one on the list of runs, or open one";
+const NO_RUN: &str = "no run is open: open or start one on the list of runs";
 
 impl App {
-    /// A key. Ctrl-c comes before everything, so that one can always leave; then what lies over the screen,
-    /// then a screen that takes text, then the key map.
+    /// Routes a key. Ctrl-c always comes first, so that the user can always quit; then an overlay, then a screen's
+    /// text input, then the key map.
     pub(super) fn key(&mut self, key: KeyEvent) -> Vec<Effect> {
         if key.kind == KeyEventKind::Release {
             return Vec::new();
@@ -35,7 +35,7 @@ impl App {
         {
             return self.act(action);
         }
-        // What a form would do is worth copying while it is open.
+        // The command line of an open form can be copied.
         if key.modifiers.contains(KeyModifiers::ALT)
             && let Some(action @ Action::CopyCommand) = action
         {
@@ -85,7 +85,7 @@ impl App {
         }
     }
 
-    /// A form that belongs to no screen was answered.
+    /// Handles the result of a form that is available on every screen.
     fn asked(&mut self, answer: ask::Answer) -> Vec<Effect> {
         match answer {
             ask::Answer::Open => Vec::new(),
@@ -96,7 +96,7 @@ impl App {
         }
     }
 
-    /// Something was chosen in the palette. An action of another screen goes there first.
+    /// Runs the action chosen in the palette, after switching to its screen.
     pub(super) fn chosen(&mut self, choice: Choice) -> Vec<Effect> {
         match choice {
             Choice::Open => Vec::new(),
@@ -121,7 +121,7 @@ impl App {
         }
     }
 
-    /// A pasted text goes where text is taken, and nowhere else.
+    /// Routes pasted text to the focused text input, if any.
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
         let takes_text = self.leaving.is_none() && self.takes_text();
         match &mut self.overlay {
@@ -136,7 +136,7 @@ impl App {
         Vec::new()
     }
 
-    /// The mouse: what lies over the screen comes first, then what does as its key, then the screen.
+    /// Routes a mouse event: first an overlay, then buttons of actions, then the screen.
     pub(super) fn mouse(&mut self, mouse: MouseEvent) -> Vec<Effect> {
         let at = self.hits.at(mouse.column, mouse.row);
         let pressed = mouse.kind == MouseEventKind::Down(MouseButton::Left);
@@ -199,7 +199,7 @@ impl App {
         }
     }
 
-    /// What takes the keys in place of the screen.
+    /// What receives the keys instead of the screen.
     pub fn prompt(&self) -> Option<Prompt> {
         match &self.overlay {
             Some(Overlay::Help(_)) => Some(Prompt::Help),
@@ -217,17 +217,17 @@ impl App {
             place => place,
         };
         match action {
-            // These close before the screen's own things do.
+            // These close before anything of the screen.
             Action::Back if self.banner.is_some() || self.log_open => None,
             Action::NextTheme if self.start.depth == Depth::None => {
                 Some("NO_COLOR is set, or the terminal has no colours".into())
             }
-            Action::Suspend if !self.start.can_sleep => Some("there is no shell to wake it again".into()),
+            Action::Suspend if !self.start.can_sleep => Some("there is no shell to resume it from".into()),
             Action::Report if self.runs_meant().is_empty() => Some(NO_RUN.into()),
             Action::ExportRun if self.run_meant().is_none() => Some(NO_RUN.into()),
             Action::ImportRun => self.no_launch(),
             Action::CopyCommand if self.command_line().is_none() => {
-                Some("nothing here has a command line".into())
+                Some("there is no equivalent command".into())
             }
             _ => match place {
                 Place::Dashboard => self.dashboard.refuses(action, &self.shared),
@@ -237,7 +237,7 @@ impl App {
         }
     }
 
-    /// The one run in sight.
+    /// The run that the current screen shows or selects.
     fn run_meant(&self) -> Option<String> {
         match self.place {
             Place::Home | Place::Everywhere => self.home.selected(&self.shared).map(str::to_owned),
@@ -245,7 +245,7 @@ impl App {
         }
     }
 
-    /// The runs that an action means that belongs to no screen: the marked ones, or the one in sight.
+    /// The runs that a global action applies to: the marked ones, or else the current one.
     fn runs_meant(&self) -> Vec<String> {
         let marked = self.shared.marked.clone();
         match self.run_meant() {
@@ -256,7 +256,7 @@ impl App {
         }
     }
 
-    /// The command line that does the same as what is in sight.
+    /// The command line equivalent to what is shown.
     pub fn command_line(&self) -> Option<String> {
         if let Some(Overlay::Ask(ask)) = &self.overlay {
             return Some(ask.command_line());
@@ -268,10 +268,10 @@ impl App {
         }
     }
 
-    /// What an action is called as things are: what pauses a run that trains lets one that waits go on.
+    /// The current title of an action: PauseResume is "resume" unless the run trains.
     pub fn title_of(&self, action: Action) -> &'static str {
         match (action, self.place) {
-            (Action::PauseResume, Place::Dashboard) if !self.dashboard.trains(&self.shared) => "go on",
+            (Action::PauseResume, Place::Dashboard) if !self.dashboard.trains(&self.shared) => "resume",
             _ => action.entry().title,
         }
     }
@@ -280,10 +280,10 @@ impl App {
         self.say(Tone::Warn, &format!("{}: {why}", action.entry().title));
     }
 
-    /// Does an action, or says why not.
+    /// Performs an action, or shows why it is unavailable.
     pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
         if let Some(why) = self.refuses(action) {
-            // Whoever presses it to be sure that nothing is open needs no answer.
+            // Pressing esc with nothing open is common and needs no message.
             if action != Action::Back {
                 self.refused(action, &why);
             }
@@ -313,7 +313,7 @@ impl App {
             Action::Back if self.log_open => self.log_open = false,
             Action::NextTheme | Action::NextCharset | Action::ToggleMouse => return self.set(action),
             Action::CopyCommand => {
-                // The command line of a run may name its schedule and its preset.
+                // The copied command line may refer to the run's schedule and preset files.
                 let kept = match (&self.overlay, self.place) {
                     (None, Place::Dashboard) => self.dashboard.keep(&self.shared),
                     _ => Vec::new(),
@@ -327,7 +327,7 @@ impl App {
         Vec::new()
     }
 
-    /// Changes a setting, says so and keeps it.
+    /// Changes a setting, reports it and saves it.
     fn set(&mut self, action: Action) -> Vec<Effect> {
         let mut effects = Vec::new();
         let text = match action {
@@ -339,14 +339,14 @@ impl App {
             Action::NextCharset => {
                 self.shared.charset = self.shared.charset.next();
                 self.settings.charset = Some(self.shared.charset);
-                format!("characters: {}", self.shared.charset.name())
+                format!("character set: {}", self.shared.charset.name())
             }
             _ => {
                 self.settings.mouse = !self.settings.mouse;
                 effects.push(Effect::Mouse(self.settings.mouse));
                 let whose = match self.settings.mouse {
-                    true => "the workbench takes the mouse; hold shift to select text",
-                    false => "the mouse is the terminal's: select text with it",
+                    true => "mouse captured; hold shift to select text",
+                    false => "mouse released: the terminal selects text",
                 };
                 whose.to_owned()
             }

@@ -1,5 +1,5 @@
-//! Leaving: with a question while a run is in training or being prepared or work goes on in the background, and
-//! never without a checkpoint of the run.
+//! Quitting. It asks first while a run trains or is being prepared or background jobs are running; a run is
+//! checkpointed unless the user declines.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use crate::tui::message::Effect;
 use crate::tui::say::Tone;
 use crate::tui::widget::{Answer, Dialog};
 
-/// Two interrupts within this time leave.
+/// Two interrupts within this time quit.
 const TWICE: Duration = Duration::from_secs(2);
 
 /// Exit code after SIGINT.
 const INTERRUPTED: u8 = 130;
 
-/// The program is on its way out and waits for the session.
+/// The program is quitting and waits for the session to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaving {
-    /// With this exit code.
+    /// The exit code.
     pub code: u8,
-    /// Since when.
+    /// When quitting started.
     pub since: Duration,
 }
 
 impl App {
-    /// Ctrl-c: asks first, leaves the second time.
+    /// Ctrl-c: asks first; the second time it quits.
     pub(super) fn interrupt(&mut self) -> Vec<Effect> {
         if let Some(leaving) = self.leaving {
             return vec![Effect::Abort(leaving.code)];
@@ -38,7 +38,7 @@ impl App {
         }
     }
 
-    /// Leaves, after a question if something would be lost.
+    /// Quits, after a question if something would be lost.
     pub(super) fn quit(&mut self) -> Vec<Effect> {
         if !self.shared.is_training() {
             return match self.would_be_lost() {
@@ -48,38 +48,37 @@ impl App {
         }
         let run = self.shared.live.as_ref().map(|live| live.run()).unwrap_or_default();
         let text = format!(
-            "{run} is in training.\nWith a checkpoint it goes on from this step at the next start: \
-             choose it in the list of runs and press {}.",
+            "{run} is training.\nSave a checkpoint to resume this run later ({} on the list of runs).",
             self.shared.key(Action::ResumeRun)
         );
         let buttons = [
             ('s', "save a checkpoint and quit"),
-            ('d', "drop what came after the last checkpoint"),
-            ('n', "stay"),
+            ('d', "discard the steps since the last checkpoint and quit"),
+            ('n', "cancel"),
         ];
         self.overlay = Some(Overlay::Quit(Dialog::ask("Quit", &text, &buttons)));
         Vec::new()
     }
 
-    /// What is going on that leaving would discard, where no run is in training.
+    /// What quitting would discard while no run trains.
     fn would_be_lost(&self) -> Option<String> {
         let work = match self.unfinished {
             0 => None,
-            1 => Some("work in the background is not done".to_owned()),
-            n => Some(format!("{n} pieces of work in the background are not done")),
+            1 => Some("a background task is still running".to_owned()),
+            n => Some(format!("{n} background tasks are still running")),
         };
-        let launch = self.launching.as_ref().map(|what| format!("{what} is being prepared"));
+        let launch = self.launching.as_ref().map(|what| format!("{what} is in preparation"));
         let all: Vec<String> = launch.into_iter().chain(work).collect();
         (!all.is_empty()).then(|| all.join(", and "))
     }
 
     fn ask_whether(&mut self, what: &str) -> Vec<Effect> {
-        let text = format!("{what}: it would be lost.");
-        self.overlay = Some(Overlay::Quit(Dialog::confirm("Quit", &text, "quit all the same")));
+        let text = format!("{what}. Quitting cancels it.");
+        self.overlay = Some(Overlay::Quit(Dialog::confirm("Quit", &text, "quit anyway")));
         Vec::new()
     }
 
-    /// The question was answered. The second button is there only while a run is in training.
+    /// Handles the answer. The second button exists only while a run trains.
     pub(super) fn quit_answered(&mut self, answer: Answer) -> Vec<Effect> {
         match answer {
             Answer::Open => return Vec::new(),
@@ -90,17 +89,16 @@ impl App {
         Vec::new()
     }
 
-    /// The system asks to end: nobody is left to answer a question. It may ask in several ways at once, by
-    /// a signal and by a terminal that is gone.
+    /// A signal or a closed terminal requests the end: there is nobody to ask. Both may arrive for one cause.
     pub(super) fn end_asked(&mut self, why: &str, code: u8) -> Vec<Effect> {
-        self.say(Tone::Warn, &format!("{why}: ending"));
+        self.say(Tone::Warn, &format!("{why}: quitting"));
         match self.leaving {
             Some(_) => Vec::new(),
             None => self.leave(code),
         }
     }
 
-    /// Has the session save a checkpoint and end, and the program after it.
+    /// Lets the session save a checkpoint and stop, then quits.
     fn leave(&mut self, code: u8) -> Vec<Effect> {
         self.overlay = None;
         self.leaving = Some(Leaving { code, since: self.shared.now });

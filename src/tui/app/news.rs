@@ -1,4 +1,4 @@
-//! What the session and the workers say: into the shared state, to the screens, and to the person.
+//! Session events and worker replies: updates the shared state and the screens, and notifies the user.
 
 use super::{App, Banner, Overlay};
 use crate::run::{Event, Status};
@@ -10,7 +10,7 @@ use crate::tui::say::Tone;
 use crate::tui::widget::Dialog;
 
 impl App {
-    /// An event of the session.
+    /// Handles an event of the session.
     pub(super) fn session(&mut self, event: &Event) -> Vec<Effect> {
         if let Some(live) = &mut self.shared.live {
             live.event(event);
@@ -18,7 +18,7 @@ impl App {
         let mut effects = self.home.event(event, &mut self.shared);
         effects.extend(self.dashboard.event(event, &mut self.shared));
         effects.extend(self.modules.event(event, &mut self.shared));
-        // A screen knows better what its command came to.
+        // A screen that issued the command reports its result itself.
         let told = effects.iter().any(|effect| matches!(effect, Effect::Toast(_) | Effect::Notify(..)));
         effects.extend(self.tell(event, told));
         if event.is_end() {
@@ -27,7 +27,7 @@ impl App {
         effects
     }
 
-    /// Says what an event means, quietly if a screen did, and rings at the end of a run.
+    /// Reports an event (only in the log if a screen reported it) and notifies at the end of a run.
     fn tell(&mut self, event: &Event, told: bool) -> Option<Effect> {
         let run = self.shared.live.as_ref().map(|live| live.run().to_owned()).unwrap_or_default();
         let (tone, text) = match event {
@@ -39,12 +39,12 @@ impl App {
                 (Tone::Quiet, format!("epoch {}: validation accuracy {accuracy:.1} %", record.epoch))
             }
             Event::Started { step, device, .. } => {
-                let from = if *step > 0 { format!(" from step {step} on") } else { String::new() };
+                let from = if *step > 0 { format!(" from step {step}") } else { String::new() };
                 (Tone::Plain, format!("training {run}{from} on {device}"))
             }
             Event::Tuning { .. } => (Tone::Plain, "tuning kernels: the first steps take longer".into()),
             Event::Ready { seconds, .. } => (Tone::Quiet, format!("first step after {seconds:.1} s")),
-            // What they did says more than that they were done.
+            // Their result events are reported instead.
             Event::Applied { change, .. }
                 if ["checkpoint", "evaluated", "stopped"].contains(&change.as_str()) =>
             {
@@ -63,14 +63,14 @@ impl App {
             Event::Evaluated { step, accuracy, .. } => {
                 (Tone::Good, format!("validation accuracy {:.1} % at step {step}", 100.0 * accuracy))
             }
-            Event::Extracted { module, .. } => (Tone::Good, format!("module {module} is taken out")),
+            Event::Extracted { module, .. } => (Tone::Good, format!("extracted module {module}")),
             Event::Finished { summary, .. } => {
                 let text =
                     format!("{run} has finished: test accuracy {:.1} %", 100.0 * summary.test_accuracy);
                 return Some(Effect::Notify(Tone::Good, text));
             }
             Event::Stopped { step } => {
-                (Tone::Plain, format!("{run} stopped after step {step}; resume it from the list of runs"))
+                (Tone::Plain, format!("{run} stopped after step {step}; it can be resumed from the list of runs"))
             }
             Event::Failed { step, message, checkpoint, .. } => {
                 return Some(self.failed(&run, *step, message, *checkpoint));
@@ -79,7 +79,7 @@ impl App {
         if let Event::Applied { change, .. } = event
             && let Ok(set) = change.parse::<Setting>()
         {
-            // Of a slider that is moved on and on the newest value is worth the room.
+            // Only the newest value of a slider is shown.
             self.voice.forget(&match set {
                 Setting::Weight { name, .. } => format!("{name} = "),
                 Setting::LearningRate(_) => LEARNING_RATE.to_owned(),
@@ -89,39 +89,39 @@ impl App {
         None
     }
 
-    /// A run failed: a banner stays until the person has seen it.
+    /// Shows a banner for a failed run, which stays until dismissed.
     fn failed(&mut self, run: &str, step: u64, message: &str, checkpoint: Option<u64>) -> Effect {
         let kept = match checkpoint {
-            Some(step) => format!("the checkpoint of step {step} is whole"),
+            Some(step) => format!("the checkpoint of step {step} is intact"),
             None => "there is no checkpoint".into(),
         };
-        // What is left comes before the message, which may be long and have many lines.
+        // The checkpoint is mentioned first, because the message may be long.
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
         let text = format!("{run} failed at step {step}; {kept}: {message}");
         self.banner = Some(Banner { text, log: format!("log: {}", self.start.log.display()) });
         Effect::Notify(Tone::Bad, format!("{run} failed: {message}"))
     }
 
-    /// The first thing to know at the start: the newest run was cut off.
+    /// At start, offers to resume the newest run if it was interrupted.
     fn offer(&mut self, rows: &[RunRow]) {
         if let Some(RunRow { entry, .. }) = rows.first()
             && entry.status == Status::Interrupted
         {
             let resume = self.shared.key(Action::ResumeRun);
             let text =
-                format!("{} was cut off; it goes on from its newest checkpoint with {resume}", entry.id);
+                format!("{} was interrupted; press {resume} to resume it from its newest checkpoint", entry.id);
             self.say(Tone::Warn, &text);
         }
     }
 
-    /// Runs that are gone are neither marked nor open any more.
+    /// Unmarks and closes runs that no longer exist.
     fn forget_removed(&mut self, rows: &[RunRow]) {
         let is_there = |run: &String| rows.iter().any(|row| row.entry.id == *run);
         self.shared.marked.retain(is_there);
         self.shared.open.take_if(|run| !is_there(run));
     }
 
-    /// An answer of a worker.
+    /// Handles a worker's reply.
     pub(super) fn reply(&mut self, reply: Reply) -> Vec<Effect> {
         self.unfinished = self.unfinished.saturating_sub(usize::from(reply.is_awaited()));
         let mut effects = Vec::new();
@@ -148,7 +148,7 @@ impl App {
             | Reply::Predicted { found: Err(why), .. }
             | Reply::Made(Err(why)) => self.say(Tone::Bad, why),
             Reply::Removed { run, module, done } => match done {
-                Ok(()) => self.say(Tone::Good, &format!("deleted the module {module} of {run}")),
+                Ok(()) => self.say(Tone::Good, &format!("deleted module {module} of {run}")),
                 Err(why) => self.say(Tone::Bad, why),
             },
             _ => {}
@@ -164,14 +164,14 @@ impl App {
 }
 
 impl Launch {
-    /// What is launched, in a few words.
+    /// A short description of the launch.
     pub(super) fn what(&self) -> String {
         match self {
             Launch::New { preset, name, .. } => match name {
                 Some(name) => format!("{name} ({})", preset.name),
                 None => format!("a run of {}", preset.name),
             },
-            Launch::Resume { run } => format!("{run} to go on"),
+            Launch::Resume { run } => format!("resuming {run}"),
             Launch::Branch { run, .. } => format!("a branch of {run}"),
             Launch::Import { file, .. } => format!("the weights of {}", file.display()),
         }

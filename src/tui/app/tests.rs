@@ -174,7 +174,7 @@ fn leaving_asks_while_something_goes_on_that_would_be_lost() {
     let launch = Effect::Launch(Box::new(Launch::Resume { run: "other".into() }));
     app.settle(vec![launch]);
     assert_eq!(press(&mut app, 'q'), []);
-    assert!(screen(&mut app, 80, 24).join(" ").contains("other to go on is being prepared"));
+    assert!(screen(&mut app, 80, 24).join(" ").contains("resuming other is in preparation"));
     assert_eq!(app.update(key(KeyCode::Enter, KeyModifiers::NONE)), [], "enter stays");
     app.update(Msg::Reply(Box::new(Reply::Launch("no data".into()))));
     app.overlay = None;
@@ -317,7 +317,7 @@ fn only_one_run_is_in_training_at_a_time() {
     let mut app = training();
     let launch = || Effect::Launch(Box::new(Launch::Resume { run: "other".into() }));
     assert_eq!(app.settle(vec![launch()]), []);
-    assert_eq!(toasts(&app).last().copied(), Some("digits-1 is in training here: stop it first"));
+    assert_eq!(toasts(&app).last().copied(), Some("digits-1 is training: stop it first"));
     let stopped = Msg::Session(Event::Stopped { step: 9 });
     app.update(stopped);
     assert_eq!(app.settle(vec![launch()]), [launch()]);
@@ -340,7 +340,7 @@ fn what_took_effect_is_said_once() {
 fn without_a_session_commands_go_nowhere() {
     let mut app = app();
     assert_eq!(app.settle(vec![Effect::Send(Command::Pause)]), []);
-    assert_eq!(toasts(&app), ["no run is in training"]);
+    assert_eq!(toasts(&app), ["no run is training"]);
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn below_the_least_size_there_is_only_a_message() {
     let mut app = training();
     let text = screen(&mut app, 59, 16).join(" ");
     assert!(text.starts_with("The terminal is too small: 60x16 needed, 59x16 here."), "{text}");
-    assert!(text.contains("Training goes on."));
+    assert!(text.contains("Training continues."));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The series of a run from its logs.
+//! Loads the series of a run from its logs.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use crate::run::{EpochRecord, Event, Manifest, StepRecord};
 use crate::session::Setting;
 use crate::tui::message::Past;
 
-/// A run's logs, whole.
+/// The complete logs of a run.
 #[derive(Clone, Debug)]
 pub struct Logs {
-    /// What was asked for.
+    /// The run's manifest.
     pub manifest: Manifest,
     /// Its epochs.
     pub epochs: Vec<EpochRecord>,
-    /// Its steps, a few together.
+    /// Its step records, each averaged over a few steps.
     pub steps: Vec<StepRecord>,
     /// Its events.
     pub events: Vec<Event>,
@@ -23,7 +23,7 @@ pub struct Logs {
 }
 
 impl Past {
-    /// What is charted of logs up to a step. The logs themselves are let go.
+    /// The charted series up to a step. Consumes the logs.
     pub fn of(logs: Logs, until: u64, smoothing: f64) -> Self {
         Past {
             curves: Arc::new(Curves::load(&logs, until, smoothing)),
@@ -43,7 +43,7 @@ enum Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Of one step, its record comes before the epoch that it ends, and both before what happened after it.
+    /// Sort key: a step's record, then the epoch that it completes, then later events.
     fn order(&self) -> (u64, u8) {
         match self {
             Entry::Steps(record) => (record.step, 0),
@@ -75,8 +75,8 @@ impl Curves {
         curves
     }
 
-    /// A branch that an older program made may begin with weights that neither its preset nor its log names: those of its
-    /// first epoch, where nothing changed them before.
+    /// Branches made by older versions may start with loss weights that neither preset nor log records: they are taken
+    /// from the first epoch, unless a change came before it.
     fn start_from_first_epoch(&mut self, history: &Logs) {
         let Some(first) = history.epochs.first() else { return };
         let changed = |name: &str| {

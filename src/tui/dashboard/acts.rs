@@ -22,13 +22,13 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
     let state = dashboard.state(shared);
     let no_charts = || match dashboard.shown(shared) {
         Some(_) => None,
-        None => Some(state.silent(shared).unwrap_or_else(|| "there is nothing to show yet".into())),
+        None => Some(state.silent(shared).unwrap_or_else(|| "there is no data yet".into())),
     };
     match action {
         PauseResume if state.can_resume() && shared.is_training() => Some(busy(shared)),
         PauseResume if state.can_resume() => None,
         StepOnce if state == State::Training => Some(format!(
-            "single steps are for a paused run: pause it first with {}",
+            "single steps need a paused run: pause it with {}",
             shared.key(PauseResume)
         )),
         PauseResume | StepOnce | Checkpoint | StopTraining | EvaluateNow | SliderUp | SliderDown
@@ -38,7 +38,7 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
             false => Some("nothing was changed in this session".into()),
         }),
         SaveSchedule if dashboard.runs.is_catching_up(shared) => {
-            Some("what the run did before is not read yet".into())
+            Some("the run's earlier history is still being read".into())
         }
         SaveSchedule => match dashboard.shown(shared).is_some_and(|curves| !curves.changes.is_empty()) {
             true => None,
@@ -52,9 +52,9 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
         PageUp | PageDown | ZoomOut
             if dashboard.shown(shared).is_some() && dashboard.axes.view == View::All =>
         {
-            Some(format!("all of it is in sight: {} shows less", shared.key(ZoomIn)))
+            Some(format!("everything is shown: {} zooms in", shared.key(ZoomIn)))
         }
-        Back if !dashboard.can_go_back() => Some("nothing is open".into()),
+        Back if !dashboard.can_go_back() => Some("there is nothing to close".into()),
         BranchHere if shared.is_training() && shared.session().is_none() => Some(busy(shared)),
         // The form opens as soon as the run is read.
         BranchHere if state == State::Loading => None,
@@ -63,13 +63,13 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
             _ => no_charts(),
         },
         AlignRuns | ClearOverlays if dashboard.runs.others(shared).is_empty() => Some(format!(
-            "no other run is shown: mark runs with {} on the list of runs, then {}",
+            "no run is overlaid: mark runs with {} on the list of runs, then press {}",
             shared.key(MarkRun),
             shared.key(CompareRuns)
         )),
         CopyValue if dashboard.axes.cursor.is_none() => no_charts()
-            .or_else(|| Some("put the cursor on a chart first, with the arrows or the mouse".into())),
-        Filter => Some("there is nothing to filter here; the list of runs has a filter".into()),
+            .or_else(|| Some("place the cursor on a chart first (arrow keys or mouse)".into())),
+        Filter => Some("this screen has no filter; the list of runs has one".into()),
         SmoothMore | SmoothLess | NextXAxis | LogX | LogY | RobustRange | ZoomIn | ZoomOut | Follow
         | ExpandChart | ExportChart | CopyValue | CopyCommand | NextSlider | PreviousSlider => no_charts(),
         // The log and what lies over the screen close before there are charts.
@@ -80,7 +80,7 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
 
 fn busy(shared: &Shared) -> String {
     let run = shared.live.as_ref().map_or("another run", |live| live.run());
-    format!("{run} is being trained; one run is trained at a time")
+    format!("{run} is training; only one run trains at a time")
 }
 
 /// Does an action.
@@ -310,7 +310,7 @@ pub fn export(dashboard: &Dashboard, measure: Measure, to: PathBuf, shared: &Sha
         "png" => Job::SavePng { to, picture: chart.print() },
         "csv" => file(to, chart.to_csv()),
         _ => {
-            let why = format!("{}: charts are saved as .svg, .png or .csv", to.display());
+            let why = format!("{}: use the extension .svg, .png or .csv", to.display());
             return vec![Effect::Toast(why)];
         }
     };

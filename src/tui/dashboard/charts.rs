@@ -108,7 +108,7 @@ impl<'a> Scope<'a> {
         let is_mask = !matches!(measure, Measure::Accuracy | Measure::Loss);
         let (name, colour, stroke) = match is_mask {
             true if measure == Measure::Retention => ("batch", 2, Stroke::Dotted),
-            true => ("batch cosine", 2, Stroke::Dotted),
+            true => ("cosine (batch)", 2, Stroke::Dotted),
             false => ("train", 0, Stroke::Solid),
         };
         if is_mask {

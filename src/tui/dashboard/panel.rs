@@ -268,7 +268,7 @@ impl<'a> Report<'a> {
                     let (used, total) = (bytes(gpu.memory), bytes(gpu.total));
                     facts.push(("gpu", format!("{:.0}% busy, {used} of {total}", gpu.busy * 100.0)));
                 }
-                None if self.on_gpu() => facts.push(("gpu", "load not known, see the log".into())),
+                None if self.on_gpu() => facts.push(("gpu", "load unknown, see the log".into())),
                 None => {}
             }
             facts.push(("cpu load", format!("{:.0}%, {}", load.cpu * 100.0, bytes(load.memory))));

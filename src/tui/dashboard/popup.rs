@@ -24,7 +24,7 @@ const EPOCHS: &str = "epochs";
 
 /// Texts of the choice of what becomes of the run that is being trained.
 const TRAIN_BRANCH: &str = "train the branch, stop this run";
-const TRAIN_ON: &str = "train on, the branch waits";
+const TRAIN_ON: &str = "keep training, start the branch later";
 
 /// An open box.
 #[derive(Debug)]
@@ -73,14 +73,14 @@ impl Popup {
     /// Asks whether to stop.
     pub fn stop() -> Self {
         let text = "A checkpoint is saved first; the run can be resumed at any time.";
-        Popup::Stop(Dialog::ask("Stop training", text, &[('s', "save and stop"), ('n', "train on")]))
+        Popup::Stop(Dialog::ask("Stop training", text, &[('s', "save and stop"), ('n', "keep training")]))
     }
 
     /// Asks for a slider's value.
     pub fn value(control: Control) -> Self {
         let now = control.pending.unwrap_or(control.value);
         let field = Field::number("value", &control.name, now, (0.0, 1e9))
-            .help("In force from the step at which the trainer takes it up");
+            .help("Takes effect before the trainer's next step");
         Popup::Value(Form::new("Set a value", "set", vec![field]), control)
     }
 
@@ -90,10 +90,10 @@ impl Popup {
         let formats = FORMATS.map(str::to_owned).to_vec();
         let fields = vec![
             Field::choice("format", "Format", formats, 0)
-                .help("SVG and PNG are pictures; CSV holds the numbers"),
+                .help("SVG and PNG are images; CSV holds the numbers"),
             Field::text("file", "File", &file)
-                .check(|text| if text.trim().is_empty() { Err("needed".into()) } else { Ok(()) })
-                .help("In the directory where the program was started, unless it says another"),
+                .check(|text| if text.trim().is_empty() { Err("required".into()) } else { Ok(()) })
+                .help("Relative to the directory that cleave was started in"),
         ];
         Popup::Export(Form::new("Export the chart", "save", fields), measure)
     }
@@ -191,10 +191,10 @@ impl BranchForm {
     pub fn new(manifest: Manifest, settings: &[(&str, f64)], curves: &Curves, now: Option<u64>) -> Self {
         let names = manifest.preset.method.weights();
         let value = |name: &str| settings.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
-        let text = "The settings that the branch follows from there on";
+        let text = "Value that the branch trains with";
         let mut fields = vec![
-            Field::choice("from", "From", Vec::new(), 0).help("The checkpoint that the branch begins with"),
-            Field::text("name", "Name", "").check(name_problem).help("Made up if it is left empty"),
+            Field::choice("from", "From", Vec::new(), 0).help("Checkpoint to start the branch from"),
+            Field::text("name", "Name", "").check(name_problem).help("Generated if empty"),
         ];
         let mut filled = Vec::new();
         for (name, preset) in names {
@@ -205,15 +205,15 @@ impl BranchForm {
         filled.push(rate);
         let epochs = manifest.preset.training.epochs;
         filled.push(epochs as f64);
-        let help = "Of the first epoch; the cosine schedule goes down from it";
+        let help = "Initial value of the cosine schedule";
         fields.push(Field::number(LEARNING_RATE, LEARNING_RATE, rate, (0.0, 1e3)).help(help));
-        let help = "In all, those before the branch among them";
+        let help = "Total, including those before the branch";
         fields.push(Field::count(EPOCHS, EPOCHS, epochs as u64, (1, 1_000_000)).help(help));
         if now.is_some() {
             let options = vec![TRAIN_BRANCH.to_owned(), TRAIN_ON.to_owned()];
             fields.push(
                 Field::choice("then", "Then", options, 0)
-                    .help("One run is trained at a time; one that stops is saved and can be resumed"),
+                    .help("Only one run trains at a time; a stopped run is saved and can be resumed"),
             );
         }
         let form = Form::new(&format!("Branch of {}", manifest.id), "branch", fields);
@@ -239,7 +239,7 @@ impl BranchForm {
         });
         let options: Vec<String> = options.collect();
         let chosen = before.and_then(|step| self.steps.iter().position(|other| *other == step)).unwrap_or(0);
-        let field = Field::choice("from", "From", options, chosen).help("The checkpoint that it begins with");
+        let field = Field::choice("from", "From", options, chosen).help("Checkpoint to start the branch from");
         if let Some(place) = self.form.field_mut("from") {
             *place = field;
         }
@@ -265,11 +265,11 @@ impl BranchForm {
         let problem = match (self.step(), self.values()) {
             (None, _) => Some(("from", "no checkpoint")),
             (Some(step), Some(values)) if aside && (step.is_some() || values != self.filled) => {
-                Some(("then", "only from now, settings unchanged"))
+                Some(("then", "only from now, with unchanged settings"))
             }
-            _ if aside && self.form.value("name").is_empty() => Some(("name", "needed to keep it aside")),
+            _ if aside && self.form.value("name").is_empty() => Some(("name", "required for a later start")),
             (Some(step), Some(values)) if self.is_over(step, &values) => {
-                Some((EPOCHS, "over by then: raise it, or begin earlier"))
+                Some((EPOCHS, "already reached: increase it, or start earlier"))
             }
             _ => None,
         };

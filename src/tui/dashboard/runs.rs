@@ -65,7 +65,7 @@ impl Runs {
             return None;
         }
         let said =
-            format!("{MOST} of {others} marked runs are laid over this one; unmark others to see the rest");
+            format!("{MOST} of {others} marked runs are overlaid; unmark some to see the rest");
         (left_out > 0).then_some(Effect::Toast(said))
     }
 
@@ -143,7 +143,7 @@ impl Runs {
             match found {
                 Ok(past) => self.catch_up(past, until, smoothing, shared),
                 // It goes on being awaited: what was changed before is not to be written over.
-                Err(why) => effects.push(Effect::Toast(format!("the past of {run} cannot be read: {why}"))),
+                Err(why) => effects.push(Effect::Toast(format!("the history of {run} cannot be read: {why}"))),
             }
             return effects;
         }

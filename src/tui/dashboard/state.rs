@@ -99,19 +99,19 @@ impl State {
         Some(match self {
             State::Training | State::Paused => return None,
             State::Nothing => {
-                format!("no run is shown: start one with {} on the list of runs", shared.key(Action::NewRun))
+                format!("no run is open: start one with {} on the list of runs", shared.key(Action::NewRun))
             }
             State::Loading => "the run is being read".into(),
             State::Unreadable(why) => format!("the run cannot be read: {why}"),
             State::Starting => "training is being prepared".into(),
-            State::Stopping => "the run is being saved and stops".into(),
+            State::Stopping => "the run is saving a checkpoint and stopping".into(),
             State::Finished => {
-                format!("the run has finished; {} starts a branch of it", shared.key(Action::BranchHere))
+                format!("the run has finished; {} starts a branch from it", shared.key(Action::BranchHere))
             }
-            State::Stopped => format!("the run has stopped; {resume} goes on with it"),
-            State::Interrupted => format!("the run was interrupted; {resume} goes on with it"),
-            State::Failed(_) => format!("the run failed; {resume} goes on from its newest checkpoint"),
-            State::Elsewhere(who) => format!("the run is trained elsewhere ({who}), not here"),
+            State::Stopped => format!("the run has stopped; {resume} resumes it"),
+            State::Interrupted => format!("the run was interrupted; {resume} resumes it"),
+            State::Failed(_) => format!("the run failed; {resume} resumes it from its newest checkpoint"),
+            State::Elsewhere(who) => format!("the run is trained by another process ({who})"),
         })
     }
 }

@@ -100,7 +100,7 @@ impl Steering {
             self.undos -= 1;
             effects.extend(self.undo(now, live));
         }
-        (effects, refusal.map(|why| format!("{slider} stays as it was: {why}")))
+        (effects, refusal.map(|why| format!("{slider} was not changed: {why}")))
     }
 
     fn send(&mut self, set: Setting, at: Duration, undo: bool, live: &mut Live) -> Vec<Effect> {

@@ -70,21 +70,21 @@ fn nothing(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buff
     let said = match state {
         State::Nothing => "No run is open.".to_owned(),
         State::Loading if dashboard.branches.is_some() => {
-            format!("Reading {run}; then the form for a branch opens")
+            format!("Reading {run}; the branch form opens next")
         }
         State::Loading => format!("Reading {run}"),
         State::Unreadable(why) => format!("{run} cannot be read: {why}"),
         State::Elsewhere(_) => state.silent(shared).unwrap_or_default(),
-        _ => format!("{run} is being prepared: its data are read and its network is built"),
+        _ => format!("Preparing {run}: reading data and building the network"),
     };
     let width = usize::from(area.width.saturating_sub(4)).clamp(1, 66);
     let lines = text::wrap(&said, width, look.charset);
     let keys: &[(Action, &str)] = match state {
         State::Nothing => &[
-            (Action::GoHome, "goes to the list of runs; there"),
+            (Action::GoHome, "shows the list of runs; there"),
             (Action::NewRun, "starts a new run from a preset,"),
-            (Action::Accept, "opens a run to look at it, go on with it or branch it,"),
-            (Action::CompareRuns, "lays the marked runs over each other."),
+            (Action::Accept, "opens a run to view, resume or branch it,"),
+            (Action::CompareRuns, "overlays the marked runs."),
         ],
         _ => &[],
     };

@@ -131,13 +131,13 @@ impl NewRun {
     pub fn seconds_per_epoch(&self) -> Option<Result<(f64, &'static str), String>> {
         let Some(Ok(card)) = &self.card else { return None };
         if let Some(seconds) = card.seconds_per_epoch {
-            return Some(Ok((seconds, "as in earlier runs here")));
+            return Some(Ok((seconds, "estimated from earlier runs")));
         }
         let (Some(images), Some(_)) = (card.images, &card.spec) else {
-            return Some(Err("not known before the images are read".into()));
+            return Some(Err("unknown until the images are read".into()));
         };
         let (_, seconds) = self.timed.as_ref()?;
-        Some(seconds.clone().map(|seconds| (seconds * images as f64, "by a few steps timed just now")))
+        Some(seconds.clone().map(|seconds| (seconds * images as f64, "estimated from a few timed steps")))
     }
 
     /// Takes a key.
@@ -218,7 +218,7 @@ impl NewRun {
         let name = self.value("name");
         let taken = rows.iter().any(|row| row.entry.id == name);
         if let Some(field) = self.form.as_mut().and_then(|form| form.field_mut("name")) {
-            field.set_problem(taken.then(|| "a run has this name".to_owned()));
+            field.set_problem(taken.then(|| "name already in use".to_owned()));
         }
     }
 
@@ -275,7 +275,7 @@ fn form(presets: Vec<String>, chosen: usize, preset: Option<&Preset>) -> Form {
             fields.push(if label == "data files" { field } else { field.check(check_number) });
         }
     }
-    let more = Field::text("more", "more", "").help("further settings as key=value, with spaces between");
+    let more = Field::text("more", "overrides", "").help("preset settings as key=value, separated by spaces");
     fields.push(more);
     Form::new("New run", "start", fields)
 }

@@ -147,7 +147,7 @@ fn what_cannot_be_done_says_why() {
     home.act(Action::Down, &mut shared);
     assert!(home.refuses(Action::ResumeRun, &shared).unwrap().contains("branch"));
     shared.live = Some(Live::new(manifest("busy", "", None)));
-    assert!(home.refuses(Action::NewRun, &shared).unwrap().contains("busy is in training"));
+    assert!(home.refuses(Action::NewRun, &shared).unwrap().contains("busy is training"));
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn a_name_that_another_run_has_is_refused_while_it_is_typed() {
         _ => panic!("the form is closed"),
     };
     types(&mut home, &mut shared, "mid");
-    assert_eq!(problem(&home).as_deref(), Some("a run has this name"));
+    assert_eq!(problem(&home).as_deref(), Some("name already in use"));
     types(&mut home, &mut shared, "d");
     assert_eq!(problem(&home), None);
 }

@@ -151,16 +151,16 @@ impl Home {
 fn empty(shared: &Shared, filter: &str, area: Rect, buffer: &mut Buffer) {
     let look = shared.look();
     let (role, message) = match &shared.runs {
-        None => (Role::Dim, "Reading the runs.".to_owned()),
+        None => (Role::Dim, "Reading runs...".to_owned()),
         Some(Err(why)) => (Role::Bad, format!("The runs cannot be listed: {why}")),
         Some(Ok(rows)) if !rows.is_empty() => {
-            (Role::Text, format!("No run matches \"{filter}\". Esc shows all of them again."))
+            (Role::Text, format!("No run matches \"{filter}\". Press esc to clear the filter."))
         }
         Some(Ok(_)) => (
             Role::Text,
             format!(
-                "No runs yet. Press {} to start one: the preset digits trains the embedded example in a few minutes \
-                 on a CPU. Press {} for all keys.",
+                "No runs yet. Press {} to start one: preset `digits` trains the embedded example in a few minutes \
+                on a CPU. Press {} for help.",
                 shared.key(Action::NewRun),
                 shared.key(Action::Help)
             ),
@@ -234,13 +234,13 @@ fn facts(row: &RunRow) -> Vec<(&'static str, String)> {
         }
         if let Ok(cost) = Cost::of(&manifest.network) {
             facts.push(("network", format!("{} parameters", grouped(cost.params()))));
-            facts.push(("", format!("{} MACs an image", grouped(cost.macs()))));
+            facts.push(("", format!("{} MACs per image", grouped(cost.macs()))));
             facts.push(("", format!("{} kernels, {} masked", cost.kernels, cost.masked_kernels)));
         }
         // 2026-11-26T06:48:42.825956Z: nobody needs more than the minute.
         let minute = manifest.created.get(..16).unwrap_or(&manifest.created).replace('T', " ");
         let ago = entry.age().map_or(String::new(), |span| format!(", {} ago", age(span)));
-        facts.push(("begun", format!("{minute} UTC{ago}")));
+        facts.push(("started", format!("{minute} UTC{ago}")));
     }
     if !row.tags.is_empty() {
         facts.push(("tags", row.tags.join(" ")));

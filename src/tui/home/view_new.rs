@@ -32,7 +32,7 @@ pub(super) fn view(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer, hi
         match (&new.form, &new.problem) {
             (Some(form), _) => form.view(look, left, buffer, hits),
             (None, problem) => {
-                let message = problem.as_deref().unwrap_or("Reading the presets.");
+                let message = problem.as_deref().unwrap_or("Reading presets...");
                 let inner = frame(look, left, buffer, "New run", true);
                 text::put(buffer, inner, (0, 0), message, look.style(Role::Text));
             }
@@ -45,9 +45,9 @@ pub(super) fn view(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer, hi
 }
 
 fn figures(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer) {
-    let inner = frame(look, area, buffer, "What it comes to (ctrl-t: as TOML)", false);
+    let inner = frame(look, area, buffer, "Summary (ctrl-t shows TOML)", false);
     let lines: Vec<(Role, String)> = match &new.card {
-        None => vec![(Role::Dim, "Checking.".into())],
+        None => vec![(Role::Dim, "Checking...".into())],
         Some(Err(why)) => why.lines().map(|line| (Role::Bad, line.to_owned())).collect(),
         Some(Ok(card)) => {
             let mut lines = vec![(Role::Text, new.description().to_owned())];
@@ -71,12 +71,12 @@ fn sizes(new: &NewRun, card: &PresetCard) -> Vec<String> {
     if let (Some(spec), Some(images)) = (&card.spec, card.images) {
         let [channels, height, width] = spec.input;
         let images = grouped(images as u64);
-        lines.push(format!("Data: {images} images an epoch, {height} x {width}, {channels} channel(s)."));
+        lines.push(format!("Data: {images} images per epoch, {height} x {width}, {channels} channel(s)."));
     }
     match card.spec.as_ref().and_then(|spec| Cost::of(spec).ok()) {
         Some(cost) => {
             lines.push(format!(
-                "Network: {} parameters, {} kernels ({} masked), {} MACs an image.",
+                "Network: {} parameters, {} kernels ({} masked), {} MACs per image.",
                 count(cost.params()),
                 grouped(cost.kernels),
                 grouped(cost.masked_kernels),
@@ -84,7 +84,7 @@ fn sizes(new: &NewRun, card: &PresetCard) -> Vec<String> {
             ));
         }
         None => lines
-            .push("Network: its size follows from the images, which are read when training begins.".into()),
+            .push("Network: its size depends on the images, which are read when training starts.".into()),
     }
     let span = |seconds: f64| match seconds {
         seconds if seconds < 1.0 => "under 1 s".to_owned(),
@@ -92,19 +92,19 @@ fn sizes(new: &NewRun, card: &PresetCard) -> Vec<String> {
     };
     lines.push(match new.seconds_per_epoch() {
         Some(Ok((seconds, how))) => format!(
-            "Time: {} an epoch, {} for {} epochs, {how}.",
+            "Time: {} per epoch, {} for {} epochs, {how}.",
             span(seconds),
             span(seconds * training.epochs as f64),
             training.epochs
         ),
         Some(Err(why)) => format!("Time: {why}."),
-        None => "Time: a few steps are being timed.".into(),
+        None => "Time: timing a few steps...".into(),
     });
     lines
 }
 
 fn toml(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer) {
-    let inner = frame(look, area, buffer, "The preset (ctrl-t: back, page up and down)", false);
+    let inner = frame(look, area, buffer, "Preset (ctrl-t: summary, page up/down: scroll)", false);
     let text = match &new.card {
         Some(Ok(card)) => card.toml.as_str(),
         Some(Err(why)) => why,

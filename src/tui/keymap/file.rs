@@ -1,4 +1,4 @@
-//! The key file: a line an action, `new-run = "n"` or `quit = ["q", "ctrl-q"]`.
+//! The key file: one line per action, `new-run = "n"` or `quit = ["q", "ctrl-q"]`.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 use super::{Key, Keymap};
 use crate::tui::action::{Action, Place, TABLE};
 
-/// Something in a key file is wrong.
+/// An error in a key file.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{}:{line}: {what}", path.display())]
 pub struct Error {
@@ -44,13 +44,13 @@ impl Action {
 }
 
 impl Keymap {
-    /// The keys of the table, with those of the actions that a key file names in their place. A key that
-    /// the file gives to one action is taken from another on the same screen that the file does not name.
+    /// The default key bindings, with those of a key file replacing the defaults of the actions it lists. A key that the
+    /// file binds is removed from unlisted actions of the same screen.
     ///
     /// # Errors
     ///
-    /// When the file is not TOML, names no action or no key, or gives a key to two actions of a screen. The
-    /// message says where and what comes nearest.
+    /// When the file is not TOML, has an unknown action or key, or binds a key to two actions of a screen. The message
+    /// has the line and the most similar name.
     pub fn read(text: &str, path: &Path) -> Result<Keymap, Error> {
         let fault = |at: Range<usize>, what: String| {
             let line = text.get(..at.start).unwrap_or(text).matches('\n').count() + 1;
@@ -65,7 +65,7 @@ impl Keymap {
             let mut keys = Vec::new();
             for value in values(value) {
                 let DeValue::String(text) = value.get_ref() else {
-                    return Err(fault(value.span(), "a key is a text, such as \"ctrl-p\"".into()));
+                    return Err(fault(value.span(), "a key must be a string such as \"ctrl-p\"".into()));
                 };
                 keys.push((
                     text.parse::<Key>().map_err(|_| fault(value.span(), no_key(text.as_ref())))?,
@@ -80,7 +80,7 @@ impl Keymap {
                 if let Some(other) =
                     taken.insert((action.entry().place, *key), *action).filter(|other| other != action)
                 {
-                    let what = format!("{key} is also the key of `{}` on the same screen", other.name());
+                    let what = format!("{key} is already bound to `{}` on the same screen", other.name());
                     return Err(fault(span.clone(), what));
                 }
             }
@@ -96,7 +96,7 @@ impl Keymap {
     }
 }
 
-/// A single value is a list of one.
+/// A single value counts as a list of one.
 fn values<'a, 'i>(value: &'a Spanned<DeValue<'i>>) -> Vec<&'a Spanned<DeValue<'i>>> {
     match value.get_ref() {
         DeValue::Array(array) => array.iter().collect(),
@@ -113,14 +113,14 @@ fn no_action(name: &str) -> String {
 fn no_key(text: &str) -> String {
     let nearest = Key::nearest(text.rsplit('-').next().unwrap_or(text));
     let nearest = nearest.map(|name| format!("; the nearest is \"{name}\"")).unwrap_or_default();
-    format!("\"{text}\" is no key; keys are written as x, X, ctrl-p, alt-left, shift-up, space, F1{nearest}")
+    format!("\"{text}\" is not a key; keys are written as x, X, ctrl-p, alt-left, shift-up, space, F1{nearest}")
 }
 
-/// A key file that says what holds without one.
+/// A key file with the default bindings.
 pub fn default_key_file() -> String {
     let mut text = String::from(
-        "# Keys of the Cleave workbench. An action that is named here has these keys and no others; all else\n\
-         # stays as it is. A screen's own key comes before the same key everywhere. ctrl-c always leaves.\n",
+        "# Keys of the Cleave workbench. An action listed here has exactly these keys; all others keep their defaults.\n\
+        # A screen's own key takes precedence over the same key for all screens. ctrl-c always quits.\n",
     );
     let mut place = None;
     for entry in TABLE {
@@ -173,10 +173,10 @@ mod tests {
             "keys.toml:2: there is no action `new-rnu`; the nearest is `new-run`"
         );
         assert!(fault("quit = \"ctrl-entr\"").ends_with("the nearest is \"enter\""));
-        assert_eq!(fault("quit = [\"q\", 3]"), "keys.toml:1: a key is a text, such as \"ctrl-p\"");
+        assert_eq!(fault("quit = [\"q\", 3]"), "keys.toml:1: a key must be a string such as \"ctrl-p\"");
         assert_eq!(
             fault("new-run = \"x\"\ntag-run = \"x\""),
-            "keys.toml:2: x is also the key of `new-run` on the same screen"
+            "keys.toml:2: x is already bound to `new-run` on the same screen"
         );
         assert!(fault("quit = ").starts_with("keys.toml:1: "));
     }

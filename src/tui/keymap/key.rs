@@ -1,4 +1,4 @@
-//! A key with its modifiers, as text and as the terminal sends it.
+//! Keys with modifiers: parsing, display and conversion from terminal events.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,7 +39,7 @@ impl Key {
     fn new(code: KeyCode, modifiers: KeyModifiers) -> Self {
         let known = modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
         match code {
-            // Terminals do not tell ctrl-p from ctrl-P, and some say shift with capitals, some do not.
+            // Terminals do not distinguish ctrl-p from ctrl-P, and only some report shift with capital letters.
             KeyCode::Char(c) if known.contains(KeyModifiers::CONTROL) => {
                 Key { code: KeyCode::Char(c.to_ascii_lowercase()), modifiers: known - KeyModifiers::SHIFT }
             }
@@ -48,7 +48,7 @@ impl Key {
         }
     }
 
-    /// The name nearest to what was typed.
+    /// The key name most similar to a text.
     pub(super) fn nearest(text: &str) -> Option<&'static str> {
         let distance = |name: &str| strsim::osa_distance(name, &text.to_ascii_lowercase());
         let nearest = NAMES.iter().map(|(name, _)| *name).min_by_key(|name| distance(name))?;
@@ -62,7 +62,7 @@ impl From<KeyEvent> for Key {
     }
 }
 
-/// A text that is no key.
+/// The text does not name a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoKey;
 

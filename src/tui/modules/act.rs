@@ -36,38 +36,38 @@ impl Modules {
             let needs_run = action.entry().place == Place::Modules || action.is_of_screens();
             return needs_run.then(|| {
                 self.trouble.clone().unwrap_or_else(|| {
-                    format!("no run is open: press {} and open or start one", shared.key(Action::GoHome))
+                    format!("no run is open: press {} to open or start one", shared.key(Action::GoHome))
                 })
             });
         };
         let key = |action| shared.key(action);
         let none_chosen = || {
             let none = subject.classes.chosen().is_empty();
-            none.then(|| format!("choose classes first: {} takes the one under the cursor", key(ToggleClass)))
+            none.then(|| format!("choose classes first: {} chooses the one under the cursor", key(ToggleClass)))
         };
         let no_masks = || (!subject.has_masks()).then(|| subject.why_not(&shared.keymap).unwrap_or_default());
         match action {
             ToggleClass | AllClasses | InvertClasses if subject.classes.shown().is_empty() => {
                 Some("no class matches the filter".into())
             }
-            ThresholdUp if subject.threshold() >= 1.0 => Some("the threshold is at its highest, 1".into()),
+            ThresholdUp if subject.threshold() >= 1.0 => Some("the threshold is at its maximum, 1".into()),
             ThresholdDown if subject.threshold() <= 0.01 => {
-                Some("the threshold is at its lowest, 0.01".into())
+                Some("the threshold is at its minimum, 0.01".into())
             }
             SaveSet => none_chosen(),
             Action::LoadSet if self.sets.is_empty() => {
-                Some(format!("no set has been saved yet: choose classes and press {}", key(SaveSet)))
+                Some(format!("there is no saved set: choose classes and press {}", key(SaveSet)))
             }
             ExtractModule => no_masks().or_else(none_chosen),
             ComposeModules | ReplaceClass if self.making.is_some() => {
-                Some("another module is being made: wait for it".into())
+                Some("wait until the other module is finished".into())
             }
             ComposeModules if self.shelf.marked.len() < 2 => Some(format!(
-                "mark two modules or more first, with {}; those of other runs can be marked there",
+                "mark two or more modules first ({}); modules of other runs can be marked too",
                 key(CompareModules)
             )),
             ReplaceClass if self.donors().is_empty() => Some(format!(
-                "there is no module to replace it with: take one out, or mark one of another run with {}",
+                "there is no replacement module: extract one, or mark one of another run ({})",
                 key(CompareModules)
             )),
             // What is damaged can be looked into, and deleted.
@@ -80,10 +80,10 @@ impl Modules {
                 }
             }
             ScrubBack | ScrubForward => match self.seen(shared) {
-                View::Retention if subject.moments.len() == 0 => Some("no epoch is over yet".into()),
+                View::Retention if subject.moments.len() == 0 => Some("no epoch is complete yet".into()),
                 View::Retention | View::Kernels | View::Sizes => None,
                 _ => Some(format!(
-                    "there are epochs in the view of retention, layers in that of kernels: press {}",
+                    "this view has neither epochs (retention view) nor layers (kernel view); press {} to switch views",
                     key(Action::NextView)
                 )),
             },
@@ -91,18 +91,18 @@ impl Modules {
                 if !matches!(self.seen(shared), View::Overlap | View::Retention | View::Kernels) =>
             {
                 Some(format!(
-                    "there is nothing to order in this view: press {} for another",
+                    "this view cannot be sorted; press {} to switch views",
                     key(Action::NextView)
                 ))
             }
             Action::ExportChart if self.chart_name().is_none() => {
-                Some(format!("there is no chart in this view: press {} for another", key(Action::NextView)))
+                Some(format!("this view has no chart; press {} to switch views", key(Action::NextView)))
             }
-            Action::Back if !self.can_go_back() => Some("nothing is open".into()),
+            Action::Back if !self.can_go_back() => Some("there is nothing to close".into()),
             Action::Accept if (self.pane, self.view) == (Pane::View, View::Trial) => {
-                Some(format!("there is nothing to open here: {} takes another picture", key(TryImage)))
+                Some(format!("there is nothing to open here: {} chooses another image", key(TryImage)))
             }
-            Action::CopyValue if self.value(shared).is_none() => Some("nothing is under the cursor".into()),
+            Action::CopyValue if self.value(shared).is_none() => Some("there is no value under the cursor".into()),
             _ => None,
         }
     }
@@ -364,8 +364,8 @@ impl Modules {
             return;
         };
         let what = match module {
-            Ok(module) => format!("Delete the module {name} of {} for good?", module.classes.join(", ")),
-            Err(_) => format!("Delete the damaged module {name} for good?"),
+            Ok(module) => format!("Permanently delete module {name} ({})?", module.classes.join(", ")),
+            Err(_) => format!("Permanently delete the damaged module {name}?"),
         };
         self.popup = Some(Popup::Delete(Dialog::confirm("Delete module", &what, "delete"), name.clone()));
     }
@@ -489,7 +489,7 @@ impl Modules {
         subject.refresh();
         self.notice = Some(match unknown.is_empty() {
             true => Ok(format!("{name}: {} classes", classes.len())),
-            false => Err(format!("this run has no class {}", unknown.join(", "))),
+            false => Err(format!("this run has no class named {}", unknown.join(", "))),
         });
     }
 

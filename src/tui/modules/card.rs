@@ -64,7 +64,7 @@ impl Card {
                 paint.note(
                     below,
                     &format!(
-                        "{why}; delete it with {}, or take it out again",
+                        "{why}; delete it with {}, or extract it again",
                         paint.key(Action::DeleteModule)
                     ),
                     Role::Bad,
@@ -129,7 +129,7 @@ impl Card {
                 area,
                 area.height.saturating_sub(1),
                 "",
-                &format!("{}: confusion matrix; up and down: more", paint.key(Action::Accept)),
+                &format!("{}: confusion matrix; up/down: scroll", paint.key(Action::Accept)),
             );
         }
     }
@@ -167,7 +167,7 @@ impl Card {
         }
         let hidden = modules.len() - shown.min(modules.len());
         if hidden > 0 && area.height > 0 {
-            let hint = format!("{hidden} more: left and right");
+            let hint = format!("{hidden} more: left/right");
             paint.line(area, area.height - 1, &[(&hint, Role::Dim)]);
         }
     }
@@ -183,7 +183,7 @@ fn figures(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
         Some(module) => format!("{}/{module}", parent.run),
         None => parent.run.clone(),
     });
-    lines.insert(2, Line::new("made of", parts.collect::<Vec<_>>().join(", ")));
+    lines.insert(2, Line::new("composed of", parts.collect::<Vec<_>>().join(", ")));
     lines.extend(card.class_accuracy.iter().map(|row| {
         let before = format!(", before {}", percent(row.before));
         Line::accuracy(&format!("  class {}", row.class), Some(row.after), &before)
@@ -198,19 +198,19 @@ fn core(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
     let epochs = module.fine_tune_epochs;
     let origin = module.card.as_ref().map_or(Origin::Extracted, |card| card.origin);
     let side_by_side = module.is_side_by_side();
-    let head = if module.head { "new head" } else { "the network's own logits" };
-    let folded = if module.fold_masks { ", masks folded in" } else { "" };
+    let head = if module.head { "new head" } else { "the network's logits" };
+    let folded = if module.fold_masks { ", masks folded" } else { "" };
     let head =
-        if side_by_side { "logits of its parts, calibrated".to_owned() } else { format!("{head}{folded}") };
+        if side_by_side { "calibrated logits of its parts".to_owned() } else { format!("{head}{folded}") };
     let task = if module.one_vs_rest { "the class against all others" } else { "among these classes" };
     let taken = match origin {
-        Origin::Extracted => "taken out",
+        Origin::Extracted => "extracted",
         Origin::Composed => "composed",
         Origin::Replaced => "replaced",
     };
     let (before, after) = match side_by_side {
         true => ("  before calibration", "  calibrated"),
-        false => ("  module as cut", "  module, fine-tuned"),
+        false => ("  module, extracted", "  module, fine-tuned"),
     };
     let mut lines = vec![
         Line::new("module", module.name.clone()),
@@ -222,7 +222,7 @@ fn core(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
         Line::new("KRR, masked kernels", percent(module.krr)),
         Line::new("KRR, all kernels", percent(module.krr_all)),
         Line::new("parameters", format!("{}{}", count(module.params), of(module.params, whole.trunk_params))),
-        Line::new("MACs an image", format!("{}{}", count(module.macs), of(module.macs, whole.macs()))),
+        Line::new("MACs per image", format!("{}{}", count(module.macs), of(module.macs, whole.macs()))),
         Line::new("test accuracy", task.to_owned()),
         Line::accuracy("  whole network", module.whole_accuracy, ""),
         Line::accuracy(before, module.accuracy_before, ""),
@@ -230,12 +230,12 @@ fn core(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
     ];
     let controls = &module.controls;
     if controls.is_empty() {
-        let none = if side_by_side { "none for such a module" } else { "not measured" };
-        lines.push(Line::new("  random kernels, cut", none.into()));
+        let none = if side_by_side { "not available" } else { "not measured" };
+        lines.push(Line::new("  random kernels", none.into()));
         lines.push(Line::new("  random, fine-tuned", none.into()));
         return lines;
     }
-    lines.push(of_controls("  random kernels, cut", controls, |control| Some(control.accuracy_before)));
+    lines.push(of_controls("  random kernels", controls, |control| Some(control.accuracy_before)));
     lines.push(of_controls("  random, fine-tuned", controls, |control| control.accuracy_after));
     lines
 }
@@ -258,26 +258,26 @@ fn of_controls(label: &str, controls: &[Control], of: impl Fn(&Control) -> Optio
 
 fn latency(found: Option<&Option<Result<Examination, String>>>) -> Vec<Line> {
     let found = match found {
-        None => return vec![Line::new("latency", "enter measures it".into())],
-        Some(None) => return vec![Line::new("latency", "being measured...".into())],
+        None => return vec![Line::new("latency", "press enter to measure".into())],
+        Some(None) => return vec![Line::new("latency", "measuring...".into())],
         Some(Some(Err(why))) => return vec![Line::new("latency", why.clone())],
         Some(Some(Ok(found))) => found,
     };
     let (module, whole) = (found.seconds_per_image, found.whole_seconds_per_image);
     let times = if module > 0.0 { whole / module } else { 0.0 };
     vec![
-        Line::new("latency of one image", seconds(module)),
-        Line::new("  whole network", format!("{}: {times:.1} times the module's", seconds(whole))),
+        Line::new("latency per image", seconds(module)),
+        Line::new("  whole network", format!("{}: {times:.1} x the module's", seconds(whole))),
     ]
 }
 
 /// True class down, predicted class across; a row's shares.
 fn confusion(module: &ModuleManifest, found: Option<&Examination>, paint: &mut Paint<'_>, area: Rect) {
     let Some(found) = found else {
-        paint.note(area, "The confusion matrix comes with the latency: enter measures both.", Role::Dim);
+        paint.note(area, "Press enter to compute the confusion matrix and the latency.", Role::Dim);
         return;
     };
-    paint.line(area, 0, &[("confusion: true class down, predicted across", Role::Title)]);
+    paint.line(area, 0, &[("confusion matrix (rows: true class, columns: predicted)", Role::Title)]);
     let body = Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
     let names = &module.classes;
     let share = |row: &Vec<u32>| {

@@ -83,21 +83,21 @@ pub(super) fn extract(subject: &Subject) -> Form {
     let settings = &subject.settings;
     let name = free_name(&subject.modules, &base_name(subject));
     let mut form = Form::new(
-        "Take the module out",
+        "Extract module",
         "extract",
         vec![
             Field::text("name", "Name", &name)
                 .check(check_name)
-                .help("letters A to Z, digits and the signs . _ -"),
+                .help("letters A to Z, digits and . _ -"),
             Field::tick("head", "New head", true).help(
-                "a linear layer for these classes, to be fine-tuned; without: the network's own logits",
+                "a new linear layer for these classes, to be fine-tuned; off: keep the network's logits",
             ),
             Field::tick("fold", "Fold masks", false)
-                .help("multiply the mean masks into batch norm (not in the paper)"),
+                .help("fold the mean masks into batch norm (not in the paper)"),
             Field::count("epochs", "Fine-tune epochs", settings.fine_tune_epochs as u64, (0, 10_000))
-                .help("the epoch with the best validation accuracy is kept; 0: as cut"),
+                .help("keeps the epoch with the best validation accuracy; 0: no fine-tuning"),
             Field::count("controls", "Random controls", settings.controls as u64, (0, 100)).help(
-                "modules of as many random kernels, treated alike, to compare with; each takes as long",
+                "modules of as many random kernels for comparison; each takes as long as the module",
             ),
         ],
     );
@@ -124,11 +124,11 @@ fn check_extract(form: &mut Form, subject: &Subject) {
     let name = form.value("name");
     let taken = subject.modules.iter().any(|(other, _)| *other == name);
     let problems = [
-        ("name", taken.then(|| "a module has this name".to_owned())),
-        ("head", (one && !head).then(|| "one class needs a head".to_owned())),
+        ("name", taken.then(|| "name already in use".to_owned())),
+        ("head", (one && !head).then(|| "required for a single class".to_owned())),
         (
             "epochs",
-            (head && form.number("epochs") == Some(0.0)).then(|| "a new head must be fine-tuned".to_owned()),
+            (head && form.number("epochs") == Some(0.0)).then(|| "at least 1 with a new head".to_owned()),
         ),
     ];
     for (field, problem) in problems {
@@ -182,9 +182,9 @@ fn free_name(modules: &[super::subject::Shelved], base: &str) -> String {
 
 fn check_name(name: &str) -> Result<(), String> {
     let short = match name {
-        "" => "give it a name",
-        "latest" => "stands for the newest",
-        name if name.starts_with(['.', '-']) => "no . or - first",
+        "" => "required",
+        "latest" => "reserved",
+        name if name.starts_with(['.', '-']) => "must not start with . or -",
         name if name.len() > 64 => "at most 64 characters",
         _ => "only A-Z 0-9 . _ -",
     };
@@ -205,17 +205,17 @@ pub(super) fn compose(marked: &[Marked], epochs: usize) -> Form {
         n => format!("{n}-classes"),
     };
     let mut form = Form::new(
-        "Put modules together",
+        "Compose modules",
         "compose",
         vec![
             Field::text("name", "Name", &name)
                 .check(check_name)
-                .help("kept with the run of the first module"),
+                .help("stored in the run of the first module"),
             Field::choice("join", "Join", JOINS.map(|(name, ..)| name.to_owned()).to_vec(), 0)
                 .help(JOINS[0].2),
             Field::count("epochs", "Fine-tune epochs", epochs as u64, (1, 10_000))
-                .help("of a union, which is cut out anew; modules side by side stay as they are"),
-            Field::text("licence", "Licence", "").help("terms of use to state on the card; may stay empty"),
+                .help("for a union, which is extracted again; parallel modules are not changed"),
+            Field::text("licence", "Licence", "").help("licence to state on the card; may be empty"),
         ],
     );
     form.notes = modules
@@ -226,9 +226,9 @@ pub(super) fn compose(marked: &[Marked], epochs: usize) -> Form {
 
 /// How modules can be joined: name, meaning, help.
 const JOINS: [(&str, Join, &str); 3] = [
-    ("auto", Join::Auto, "a union where they are of one run and checkpoint, logits otherwise"),
-    ("union", Join::Union, "the union of their kernels, cut out of their run anew and fine-tuned"),
-    ("logits", Join::Logits, "side by side; a scale and a shift for each make their logits comparable"),
+    ("auto", Join::Auto, "union for modules of one run and checkpoint, logits otherwise"),
+    ("union", Join::Union, "extract the union of their kernels from their run and fine-tune it"),
+    ("logits", Join::Logits, "run in parallel; a scale and a shift per module make logits comparable"),
 ];
 
 fn join_of(form: &Form) -> (Join, &'static str) {
@@ -266,15 +266,15 @@ pub(super) fn replace(subject: &Subject, donors: &[Named], chosen: (usize, usize
         "Replace a weak class",
         "replace",
         vec![
-            Field::choice("class", "Class", classes, chosen.0).help("the class that the network is weak at"),
+            Field::choice("class", "Class", classes, chosen.0).help("the class to replace"),
             Field::choice("donor", "Module", donors, chosen.1)
-                .help("it decides the class: with its own of this name, or as a module of any one class"),
+                .help("must have a class of this name, or be a module of one class"),
             Field::text("name", "Name", &replaced_name(&class)).check(check_name),
         ],
     );
     form.notes = vec![
-        "The module's logit takes the place of the class's. A linear layer over all".into(),
-        "logits is trained for 5 epochs; both networks stay as they are (MODA).".into(),
+        "The module's logit replaces that of the class. A linear layer over all logits".into(),
+        "is trained for 5 epochs with both networks frozen (as in MODA).".into(),
     ];
     form
 }
@@ -305,11 +305,11 @@ pub(super) fn save_set(chosen: &[String], sets: &Sets) -> Form {
         vec![
             Field::text("name", "Name", name.unwrap_or_default())
                 .check(|name| match name.trim() {
-                    "" => Err("give it a name".into()),
+                    "" => Err("required".into()),
                     name if name.chars().count() > 40 => Err("at most 40 characters".into()),
                     _ => Ok(()),
                 })
-                .help("a set of this name is replaced"),
+                .help("replaces a set of this name"),
         ],
     );
     form.notes = vec![format!("{} classes: {}", chosen.len(), chosen.join(", "))];
@@ -319,11 +319,11 @@ pub(super) fn save_set(chosen: &[String], sets: &Sets) -> Form {
 /// A form for the path of a picture.
 pub(super) fn picture(path: &str) -> Form {
     Form::new(
-        "Try a picture",
-        "try",
+        "Classify an image",
+        "classify",
         vec![
             Field::text("path", "Path", path)
-                .help("a png, jpg, bmp, gif, webp, tiff or pnm file; empty: the run's test pictures"),
+                .help("a png, jpg, bmp, gif, webp, tiff or pnm file; empty: the run's test images"),
         ],
     )
 }
@@ -337,9 +337,9 @@ pub(super) fn chart(name: &str) -> Form {
             Field::text("path", "Path", &format!("{name}.svg"))
                 .check(|path| match format_of(path.as_ref()) {
                     Some(_) => Ok(()),
-                    None => Err("end in .svg, .png or .csv".into()),
+                    None => Err("must end in .svg, .png or .csv".into()),
                 })
-                .help("a file, from the directory that the program was started in; it is replaced"),
+                .help("relative to the directory that cleave was started in; overwritten if it exists"),
         ],
     )
 }

@@ -115,11 +115,11 @@ impl Kernels {
             .map(name)
             .collect();
         let line = match keepers.len() {
-            0 => "no class keeps it".to_owned(),
-            n => format!("kept for {n} of {} classes: {}", subject.classes.names().len(), keepers.join(", ")),
+            0 => "kept by no class".to_owned(),
+            n => format!("kept by {n} of {} classes: {}", subject.classes.names().len(), keepers.join(", ")),
         };
         paint.line(area, 1, &[(&line, Role::Text)]);
-        let other = if self.kept { "how often they fire" } else { "only what is kept" };
+        let other = if self.kept { "firing frequency" } else { "kept or not" };
         let [back, forward, show] =
             [Action::ScrubBack, Action::ScrubForward, Action::SortMatrix].map(|of| paint.key(of));
         paint.hint(area, 2, &format!("{back} {forward} layers; {show}: {other}"), "arrows: cursor");

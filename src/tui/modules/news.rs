@@ -70,10 +70,10 @@ impl Modules {
                 }
             }
             Event::Extracted { revision, module, .. } if self.extraction.is(*revision) => {
-                self.notice = Some(Ok(format!("{module} was taken out")));
+                self.notice = Some(Ok(format!("extracted {module}")));
                 effects.extend(self.next(None, shared));
                 effects.push(job(Job::Shelf(self.run.clone().unwrap_or_default())));
-                effects.push(Effect::Notify(Tone::Good, format!("module {module} was taken out")));
+                effects.push(Effect::Notify(Tone::Good, format!("extracted module {module}")));
                 self.newest = Some(module.clone());
             }
             Event::Refused { revision, why, .. } if self.extraction.is(*revision) => {
@@ -160,7 +160,7 @@ impl Modules {
                 self.trial.answer((module, image.as_deref(), *index), found);
             }
             Reply::Removed { run, module, done } if Some(run) == self.run.as_ref() => {
-                let said = |()| format!("deleted the module {module} of {run}");
+                let said = |()| format!("deleted module {module} of {run}");
                 self.notice = Some(done.clone().map(said));
                 effects.push(job(Job::Shelf(run.clone())));
             }
@@ -175,9 +175,9 @@ impl Modules {
     fn extracted(&mut self, found: &Result<Box<ModuleManifest>, String>, shared: &mut Shared) -> Vec<Effect> {
         let mut effects = self.next(found.as_ref().err().cloned(), shared);
         if let Ok(module) = found {
-            self.notice = Some(Ok(format!("{} was taken out", module.name)));
+            self.notice = Some(Ok(format!("extracted {}", module.name)));
             self.newest = Some(module.name.clone());
-            effects.push(Effect::Notify(Tone::Good, format!("module {} was taken out", module.name)));
+            effects.push(Effect::Notify(Tone::Good, format!("extracted module {}", module.name)));
             effects.push(job(Job::Shelf(module.run.clone())));
         }
         effects
@@ -188,7 +188,7 @@ impl Modules {
         self.making = None;
         match found {
             Ok(module) => {
-                let said = format!("{}/{} was made", module.run, module.name);
+                let said = format!("created {}/{}", module.run, module.name);
                 self.notice = Some(Ok(said.clone()));
                 if self.run.as_ref() == Some(&module.run) {
                     // Its card is what one wants to see now, not the comparison of its parts.
@@ -199,7 +199,7 @@ impl Modules {
                 vec![Effect::Notify(Tone::Good, said), job(Job::Shelf(module.run.clone()))]
             }
             Err(why) => {
-                self.notice = Some(Err(format!("not made: {why}")));
+                self.notice = Some(Err(format!("failed: {why}")));
                 Vec::new()
             }
         }

@@ -41,7 +41,7 @@ impl Order {
         match self {
             Order::Name => "by name",
             Order::Size => "by size",
-            Order::Likeness => "by clusters",
+            Order::Likeness => "by cluster",
         }
     }
 
@@ -149,8 +149,8 @@ impl Overlap {
         match self.detail {
             true => paint.hint(below, 1, "", &format!("{enter}: back to the matrix")),
             false => {
-                let order = format!("{}: order, now {}", paint.key(Action::SortMatrix), self.order.name());
-                paint.hint(below, 1, &order, &format!("{enter}: which kernels"));
+                let order = format!("{}: change order ({})", paint.key(Action::SortMatrix), self.order.name());
+                paint.hint(below, 1, &order, &format!("{enter}: shared kernels"));
             }
         }
     }

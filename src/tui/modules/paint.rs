@@ -78,7 +78,7 @@ impl<'a> Paint<'a> {
     /// Says below a view what keys do: what `view` says while the view has the keys, else how it gets them, and in
     /// either case what `always` says.
     pub fn hint(&mut self, area: Rect, row: u16, always: &str, view: &str) {
-        let tab = format!("{}: into the view", self.key(Action::NextPane));
+        let tab = format!("{}: focus the view", self.key(Action::NextPane));
         let view = if self.focused { view } else { &tab };
         let parts: Vec<&str> = [always, view].into_iter().filter(|part| !part.is_empty()).collect();
         self.line(area, row, &[(&parts.join("; "), Role::Dim)]);

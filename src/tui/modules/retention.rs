@@ -56,7 +56,7 @@ impl Retention {
     pub fn view(&self, subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
         let Some((at, moment)) = subject.moments.shown() else {
             let why = match subject.has_masks() {
-                true => "Retention is measured at the end of every epoch; none is over yet.".to_owned(),
+                true => "Retention is measured at the end of every epoch; no epoch is complete yet.".to_owned(),
                 false => subject.why_not(paint.keys).unwrap_or_default(),
             };
             paint.note(area, &why, Role::Warn);

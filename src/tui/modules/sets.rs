@@ -35,7 +35,7 @@ pub fn read(path: &Path) -> Result<Sets, String> {
         return Ok(Sets::new());
     }
     let bytes = disk::read(path, LIMIT).map_err(|error| error.to_string())?;
-    let wrong = |problem: String| format!("{}: {problem}; correct the file or move it away", path.display());
+    let wrong = |problem: String| format!("{}: {problem}; fix or remove the file", path.display());
     let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8 text".into()))?;
     let document: Document = toml::from_str(&text).map_err(|error| wrong(error.message().into()))?;
     Ok(document.set)

@@ -98,7 +98,7 @@ impl Shelf {
     pub fn view(&self, subject: &Subject, paint: &mut Paint<'_>, area: Rect, focused: bool) {
         if subject.modules.is_empty() {
             let extract = paint.key(Action::ExtractModule);
-            paint.note(area, &format!("None yet: choose classes and press {extract}."), Role::Dim);
+            paint.note(area, &format!("No modules yet: choose classes and press {extract}."), Role::Dim);
             return;
         }
         let first = self.selection.first(subject.modules.len(), usize::from(area.height));

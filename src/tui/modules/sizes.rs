@@ -64,7 +64,7 @@ pub(super) fn bars(subject: &Subject, layer: usize, paint: &mut Paint<'_>, area:
         paint.hits.add(Rect { y: body.y + row, height: 1, ..body }, Target::Row(ROWS, index));
     }
     if legend > 0 {
-        let text = "* threshold lowered: some class has no kernel above it";
+        let text = "* threshold lowered: a class has no kernel above it";
         paint.line(Rect { y: body.bottom(), height: 1, ..area }, 0, &[(text, Role::Dim)]);
     }
 }

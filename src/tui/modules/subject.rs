@@ -111,7 +111,7 @@ impl Subject {
         };
         self.counts = match counts {
             Counts::Known(source) if !fits(&source) => {
-                Counts::Failed("the usage is that of another network or of other classes".into())
+                Counts::Failed("the kernel usage belongs to another network or to other classes".into())
             }
             counts => counts,
         };
@@ -171,14 +171,14 @@ impl Subject {
     }
 }
 
-const AFTER_EPOCH: &str = "Which kernels each class uses is counted at the end of every epoch of training; \
-    the first numbers appear then.";
-const COUNTING: &str = "Counting which kernels each class uses...";
+const AFTER_EPOCH: &str = "Kernel usage is counted at the end of every epoch; the first numbers appear after \
+the first epoch.";
+const COUNTING: &str = "Counting the kernel usage of each class...";
 
 fn no_masks(keys: &Keymap) -> String {
     let [home, new] = [Action::GoHome, Action::NewRun].map(|action| keys.key(action));
     format!(
-        "This run was trained by the plain method: its network has no masks, so no kernel belongs to a class and no \
+        "This run was trained with the plain method: its network has no masks, so no kernel belongs to a class and no \
          module can be taken out. Train one with masks: press {home} for the runs, then {new} for a new run, and \
          choose a preset without `standard` in its name, such as `digits`."
     )
@@ -186,11 +186,11 @@ fn no_masks(keys: &Keymap) -> String {
 
 fn no_class(keys: &Keymap) -> String {
     let [one, all] = [Action::ToggleClass, Action::AllClasses].map(|action| keys.key(action));
-    format!("Choose the classes of the module: {one} takes the class under the cursor, {all} takes all.")
+    format!("Choose the classes of the module: {one} chooses the class under the cursor, {all} chooses all.")
 }
 
 /// What to do where there is no module.
 pub(super) fn no_module(keys: &Keymap) -> String {
     let extract = keys.key(Action::ExtractModule);
-    format!("no module has been taken out of this run: choose classes and press {extract}")
+    format!("no module has been extracted from this run: choose classes and press {extract}")
 }

@@ -207,7 +207,7 @@ fn an_extraction_goes_to_the_session_and_its_result_is_shown() {
     };
     assert!(stage.effects.contains(&Effect::Send(Command::Extract(wanted))));
     assert_eq!(stage.shared.live.as_ref().unwrap().pending.len(), 1);
-    assert!(stage.text(80, 24).contains("taking out cat-sea-lion"));
+    assert!(stage.text(80, 24).contains("extracting cat-sea-lion"));
     stage.event(Event::Extracted { step: 250, revision: 1, module: "cat-sea-lion".into() });
     assert!(stage.wants(Job::Shelf("digits-1".into())));
     let modules = [module(&stage.manifest, "cat-sea-lion", &[0, 1])];
@@ -221,7 +221,7 @@ fn an_extraction_goes_to_the_session_and_its_result_is_shown() {
     stage.reply(examined("digits-1", found));
     let text = stage.text(120, 40);
     for words in
-        ["whole network", "98.1 %", "module as cut", "random kernels", "200 us", "5.0 times", "confusion"]
+        ["whole network", "98.1 %", "module, extracted", "random kernels", "200 us", "5.0 x", "confusion"]
     {
         assert!(text.contains(words), "{words}\n{text}");
     }
@@ -245,7 +245,7 @@ fn why_the_trainer_refused_an_extraction_is_shown() {
     stage.act(&[Action::AllClasses]);
     extract(&mut stage, "one");
     stage.event(Event::Refused { step: 250, revision: 1, why: "class 3 has no samples".into() });
-    assert!(stage.text(80, 24).contains("not taken out: class 3"), "{}", stage.text(80, 24));
+    assert!(stage.text(80, 24).contains("extraction failed: class 3"), "{}", stage.text(80, 24));
 }
 
 #[test]
@@ -273,18 +273,18 @@ fn the_form_refuses_what_the_trainer_would() {
     stage.type_text("/");
     assert!(problem(&stage, "name").is_some());
     stage.keys(&[KeyCode::Backspace, KeyCode::Tab, KeyCode::Char(' ')]);
-    assert_eq!(problem(&stage, "head").unwrap(), "one class needs a head");
+    assert_eq!(problem(&stage, "head").unwrap(), "required for a single class");
     stage.keys(&[KeyCode::Char(' '), KeyCode::Tab, KeyCode::Tab]);
     for _ in 0..6 {
         stage.keys(&[KeyCode::Backspace]);
     }
     stage.type_text("0");
-    assert_eq!(problem(&stage, "epochs").unwrap(), "a new head must be fine-tuned");
+    assert_eq!(problem(&stage, "epochs").unwrap(), "at least 1 with a new head");
     stage.submit();
     assert!(stage.screen.prompt().is_some() && stage.effects.is_empty());
     stage.keys(&[KeyCode::Esc]);
     extract(&mut stage, "cat-dog");
-    assert_eq!(problem(&stage, "name").unwrap(), "a module has this name");
+    assert_eq!(problem(&stage, "name").unwrap(), "name already in use");
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn modules_are_compared_exported_and_tried() {
         Action::CompareModules,
     ]);
     let text = stage.text(120, 40);
-    assert!(text.contains("comparison") && text.contains("random kernels, cut"), "{text}");
+    assert!(text.contains("comparison") && text.contains("random kernels"), "{text}");
     stage.act(&[Action::ExportModule]);
     stage.keys(&[KeyCode::Right]);
     stage.submit();
@@ -331,7 +331,7 @@ fn modules_are_compared_exported_and_tried() {
     let predict = |index| Job::Predict { run: "digits-1".into(), module: "rest".into(), image: None, index };
     assert!(stage.wants(predict(0)));
     let found = crate::tui::message::Prediction {
-        name: "test picture 1".into(),
+        name: "test image 1".into(),
         truth: Some("車".into()),
         shape: [1, 8, 8],
         pixels: (0..64).map(|n| n * 4).collect(),
@@ -522,7 +522,7 @@ fn news(stage: &mut Stage, which: u8) {
             module: "cat-dog".into(),
             image: None,
             index: 0,
-            found: Err("no picture".into()),
+            found: Err("no image".into()),
         }),
         _ => stage.reply(Reply::Usage { run: "digits-1".into(), found: Err("gone".into()) }),
     }

@@ -63,14 +63,14 @@ impl Trial {
         let module = self.module.as_deref().unwrap_or_default();
         let another = paint.key(Action::TryImage);
         let hint = match self.path {
-            Some(_) => format!("{another}: another picture"),
-            None => format!("left and right: other test pictures; {another}: a file"),
+            Some(_) => format!("{another}: another image"),
+            None => format!("left/right: other test images; {another}: a file"),
         };
         let body = Rect { height: area.height.saturating_sub(1), ..area };
         paint.hint(area, area.height.saturating_sub(1), "", &hint);
         let found = match &self.found {
             None => {
-                paint.note(body, &format!("{module} looks at the picture..."), Role::Pending);
+                paint.note(body, &format!("{module} classifies the image..."), Role::Pending);
                 return;
             }
             Some(Err(why)) => {
@@ -80,7 +80,7 @@ impl Trial {
             Some(Ok(found)) => found,
         };
         let truth = match &found.truth {
-            Some(truth) => format!(", in truth {truth}"),
+            Some(truth) => format!(", true class {truth}"),
             None => String::new(),
         };
         let waiting = if self.waiting { " ..." } else { "" };

@@ -113,7 +113,7 @@ fn classes(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rec
         inner = Rect { y: inner.y + inner.height.min(1), height: inner.height.saturating_sub(1), ..inner };
     }
     if classes.shown().is_empty() {
-        paint.note(inner, "No class matches; esc shows all.", Role::Dim);
+        paint.note(inner, "No class matches; esc clears the filter.", Role::Dim);
     }
     let first = first_row(classes.cursor(), classes.shown().len(), inner.height);
     for (row, at) in (0..inner.height).zip(first..classes.shown().len()) {
@@ -163,13 +163,13 @@ fn status(screen: &Modules, shared: &Shared) -> Vec<(String, Role)> {
     if let Some(running) = extraction.running() {
         let next = extraction.next().map(|next| format!(", then {}", next.name)).unwrap_or_default();
         let seconds = shared.now.saturating_sub(running.since).as_secs();
-        lines.push((format!("taking out {}, {seconds} s{next}...", running.request.name), Role::Pending));
+        lines.push((format!("extracting {}, {seconds} s{next}...", running.request.name), Role::Pending));
     }
     if let Some(what) = &screen.making {
-        lines.push((format!("making {what}..."), Role::Pending));
+        lines.push((format!("creating {what}..."), Role::Pending));
     }
     if let Some(why) = &extraction.failure {
-        lines.push((format!("not taken out: {why}"), Role::Bad));
+        lines.push((format!("extraction failed: {why}"), Role::Bad));
     }
     match &screen.notice {
         Some(Ok(notice)) if lines.is_empty() => lines.push((notice.clone(), Role::Good)),
@@ -234,15 +234,15 @@ fn title(subject: &Subject, shared: &Shared) -> String {
 fn view(screen: &Modules, subject: &Subject, shared: &Shared, view: View, paint: &mut Paint<'_>, area: Rect) {
     let layer = subject.layers.get(screen.layer).map_or("", |layer| layer.name.as_str());
     let title = match view {
-        View::Sizes => "kernels kept of each layer".to_owned(),
-        View::Overlap if screen.overlap.detail => "kernels that two classes share".to_owned(),
+        View::Sizes => "kernels kept per layer".to_owned(),
+        View::Overlap if screen.overlap.detail => "kernels shared by two classes".to_owned(),
         View::Overlap => format!("overlap of classes, {}", screen.overlap.order.name()),
         View::Retention => "retention by layer and class".to_owned(),
         View::Kernels if screen.kernels.kept => format!("kernels kept in {layer}"),
-        View::Kernels => format!("how often kernels of {layer} fire"),
+        View::Kernels => format!("firing frequency of kernels in {layer}"),
         View::Card if screen.shelf.marked.len() >= 2 => "comparison".to_owned(),
-        View::Card => "module taken out".to_owned(),
-        View::Trial => "try a picture".to_owned(),
+        View::Card => "extracted module".to_owned(),
+        View::Trial => "classify an image".to_owned(),
     };
     let focused = screen.pane == Pane::View && screen.view == view;
     paint.focused = focused;
@@ -290,6 +290,6 @@ fn sets(screen: &Modules, selection: &Selection, paint: &mut Paint<'_>, area: Re
         }
         paint.hits.add(Rect { y: list.y + row, height: 1, ..list }, Target::Row(SETS, index));
     }
-    let hint = "enter takes it, d deletes it, esc closes";
+    let hint = "enter loads, d deletes, esc closes";
     paint.line(Rect { y: list.bottom(), height: inner.height.min(1), ..inner }, 0, &[(hint, Role::Dim)]);
 }

@@ -18,7 +18,7 @@ use crate::tui::worker::Context;
 pub(super) fn launch(context: Context, launch: Launch, outbox: Sender<Incoming>) -> io::Result<()> {
     let body = move || {
         let prepared = catch_unwind(AssertUnwindSafe(|| prepare(&context, launch)));
-        let prepared = prepared.unwrap_or_else(|_| Err("a fault in the program; the log says more".into()));
+        let prepared = prepared.unwrap_or_else(|_| Err("internal error; see workbench.log".into()));
         let Started { session, manifest, warnings } = match prepared {
             Ok(started) => started,
             Err(why) => {
@@ -50,7 +50,7 @@ fn forward(events: impl Iterator<Item = Event>, outbox: &Sender<Incoming>) {
         }
     }
     if !ended {
-        let message = "the trainer ended without a word".into();
+        let message = "the trainer stopped without reporting a result".into();
         let failed = Event::Failed { step: last, message, diverged: false, checkpoint: None };
         let _ = outbox.send(Incoming::Msg(Msg::Session(failed)));
     }
@@ -74,7 +74,7 @@ fn prepare(context: &Context, launch: Launch) -> Result<Started, String> {
             Prepared::new(preset, name.as_deref(), &device.to_string(), store, &archives)
         }
         Launch::Resume { run } => match Prepared::resume(&run, store, &archives) {
-            Ok(None) => return Err(format!("{run} has finished; nothing is left to do")),
+            Ok(None) => return Err(format!("{run} is already complete")),
             Ok(Some(prepared)) => Ok(prepared),
             Err(error) => Err(error),
         },

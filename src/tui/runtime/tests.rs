@@ -48,7 +48,7 @@ fn a_panic_of_the_trainer_leaves_the_workbench_alive_and_says_what_happened_and_
     pty.train();
     pty.wait("the banner", |screen| {
         let words = screen.split_whitespace().collect::<Vec<_>>().join(" ");
-        ["failed at step 30; ", "is whole: ", "a fault at step 30 as the test wanted it", "workbench.log"]
+        ["failed at step 30; ", "is intact: ", "a fault at step 30 as the test wanted it", "workbench.log"]
             .iter()
             .all(|part| words.contains(part))
     });

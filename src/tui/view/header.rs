@@ -60,7 +60,7 @@ fn pieces(app: &App) -> Vec<(String, Role)> {
     if let Some(leaving) = app.leaving {
         let seconds = app.shared.now.saturating_sub(leaving.since).as_secs();
         pieces.push((
-            format!("{} saving a checkpoint, {seconds} s; ctrl-c leaves at once", spinner()),
+            format!("{} saving a checkpoint, {seconds} s; ctrl-c quits now", spinner()),
             Role::Warn,
         ));
         return pieces;

@@ -39,7 +39,7 @@ impl Dialog {
 
     /// A yes-or-no question about something that cannot be undone: no is chosen by enter. Yes is button 0.
     pub fn confirm(title: &str, text: &str, yes: &str) -> Self {
-        Dialog { selected: 1, ..Dialog::ask(title, text, &[('y', yes), ('n', "no, keep it")]) }
+        Dialog { selected: 1, ..Dialog::ask(title, text, &[('y', yes), ('n', "no")]) }
     }
 
     /// Something to read.

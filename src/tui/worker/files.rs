@@ -8,7 +8,7 @@ use super::super::message::{Job, Past, PresetCard, Reply, RunRow, Shelf};
 use super::super::modules::sets;
 use super::Context;
 use crate::preset::{self, Override, Preset};
-use crate::run::{Entry, EpochRecord, FileState, Module, Run};
+use crate::run::{Entry, FileState, Module, Run};
 use crate::session::Schedule;
 use crate::spec::{Cost, Spec};
 
@@ -45,7 +45,7 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
         Job::Tag { run, tags } => {
             let tagged = context.store.exact(&run).and_then(|run| run.set_tags(&tags)).map_err(text);
             Reply::Done(tagged.map(|()| match tags.is_empty() {
-                true => format!("{run} has no tags now"),
+                true => format!("removed the tags of {run}"),
                 false => format!("{run} is tagged {}", tags.join(", ")),
             }))
         }
@@ -63,7 +63,7 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
             let saved =
                 schedule_text(&schedule).and_then(|toml| disk::write(&to, toml.as_bytes()).map_err(text));
             match quiet {
-                true => Reply::Quiet(saved.map_err(|why| format!("the changes are not kept: {why}"))),
+                true => Reply::Quiet(saved.map_err(|why| format!("the changes could not be saved: {why}"))),
                 false => Reply::Done(saved.map(|()| format!("saved {}", to.display()))),
             }
         }
@@ -73,9 +73,9 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
         }
         Job::SaveSettings(settings) => {
             let saved = settings.write(&context.paths.config);
-            Reply::Quiet(saved.map_err(|error| format!("the settings are not kept: {error}")))
+            Reply::Quiet(saved.map_err(|error| format!("the settings could not be saved: {error}")))
         }
-        other => Reply::Done(Err(format!("no work for files: {other:?}"))),
+        other => Reply::Done(Err(format!("not a file job: {other:?}"))),
     }
 }
 
@@ -89,8 +89,8 @@ fn save(to: &Path, bytes: &[u8]) -> Result<String, String> {
 }
 
 fn runs(context: &Context) -> Result<Vec<RunRow>, String> {
-    let entries = context.store.list::<EpochRecord>().map_err(text)?;
-    let row = |entry: Entry<EpochRecord>| RunRow { tags: Run::tags(&entry.path), entry };
+    let entries = context.store.list().map_err(text)?;
+    let row = |entry: Entry| RunRow { tags: Run::tags(&entry.path), entry };
     Ok(entries.into_iter().map(row).collect())
 }
 
@@ -127,18 +127,18 @@ fn verify(context: &Context, run: &str, name: &str) -> Result<String, String> {
         match state {
             FileState::Whole => whole += 1,
             FileState::NoSum => unknown += 1,
-            FileState::Wrong(why) => return Err(format!("{name} is not as it was written: {why}")),
+            FileState::Wrong(why) => return Err(format!("{name} has changed since it was written: {why}")),
         }
     }
     let without = match unknown {
         0 => String::new(),
-        n => format!("; {n} cannot be checked: an older version kept no sum of them"),
+        n => format!("; {n} not checked: an older version recorded no checksum"),
     };
     let others = match found.others.as_slice() {
         [] => String::new(),
         others => format!("; not part of it: {}", others.join(", ")),
     };
-    Ok(format!("{name} is whole: {whole} files are as they were written{without}{others}"))
+    Ok(format!("{name} is intact: {whole} files match their checksums{without}{others}"))
 }
 
 fn report(context: &Context, runs: &[String], to: &Path) -> Result<String, String> {
@@ -151,7 +151,7 @@ fn report(context: &Context, runs: &[String], to: &Path) -> Result<String, Strin
     let files: Vec<(&str, &[u8])> =
         page.files.iter().map(|(name, content)| (name.as_str(), content.as_bytes())).collect();
     export::write_all(to, &files, false).map_err(text)?;
-    Ok(format!("the report is in {}", to.join("report.html").display()))
+    Ok(format!("wrote the report to {}", to.join("report.html").display()))
 }
 
 fn presets(context: &Context) -> Vec<(String, String)> {
@@ -180,7 +180,7 @@ fn card(context: &Context, name: &str, set: &[String]) -> Result<PresetCard, Str
 /// What the newest run of this network and data took for an epoch here; or what the newest run of the same
 /// data did, scaled by the networks' multiply-accumulates.
 fn expected_seconds(context: &Context, preset: &Preset, spec: &Spec) -> Option<f64> {
-    let entries = context.store.list::<EpochRecord>().ok()?;
+    let entries = context.store.list().ok()?;
     let done = entries.iter().filter_map(|entry| Some((entry.manifest.as_ref()?, entry.last.as_ref()?)));
     let same_data: Vec<_> = done.filter(|(manifest, _)| manifest.preset.data == preset.data).collect();
     let same = same_data.iter().find(|(manifest, _)| manifest.network == *spec);

@@ -53,7 +53,7 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
             });
             Reply::Timed(trial, timed)
         }
-        other => Reply::Done(Err(format!("no work for networks: {other:?}"))),
+        other => Reply::Done(Err(format!("not a network job: {other:?}"))),
     }
 }
 
@@ -142,11 +142,11 @@ fn test_picture(
     index: usize,
 ) -> Result<(String, Option<String>, Vec<u8>), String> {
     if images.is_empty() {
-        return Err("the test split has no picture of the module's classes".into());
+        return Err("the test split has no image of the module's classes".into());
     }
     let picture = index % images.len();
     let truth = images.labels.get(picture).and_then(|label| manifest.classes.get(*label as usize)).cloned();
-    let name = format!("test picture {} of {}", picture + 1, images.len());
+    let name = format!("test image {} of {}", picture + 1, images.len());
     Ok((name, truth, images.select(&[picture]).pixels))
 }
 
@@ -186,7 +186,7 @@ fn write(
         "tensorboard" => return records(&run, Records::Tensorboard, to),
         "csv" => return records(&run, Records::Csv, to),
         "json" => return records(&run, Records::Json, to),
-        other => return Err(format!("there is no format {other}")),
+        other => return Err(format!("unknown format {other}")),
     };
     let package = match name {
         Some(name) => Package::of_module(module(&run, name)?),
@@ -196,7 +196,7 @@ fn write(
     let package = if export.fold_norm { package.fold_batch_norm().map_err(text)? } else { package };
     let encoded = form.encode::<Cpu>(&package, &cpu_device()).map_err(text)?;
     encoded.write(to, false).map_err(text)?;
-    Ok(format!("{} is in {}", package.name(), to.display()))
+    Ok(format!("wrote {} to {}", package.name(), to.display()))
 }
 
 /// Writes what was recorded of a run.
@@ -204,7 +204,7 @@ fn records(run: &Run, records: Records, to: &Path) -> Result<String, String> {
     let history = History::read(run).map_err(text)?;
     let written = records.write(&history, to, false).map_err(text)?;
     let (run, files) = (&run.manifest.id, written.files.len());
-    let mut said = format!("the records of {run} are in {}: {files} files", written.directory.display());
+    let mut said = format!("wrote the records of {run} to {}: {files} files", written.directory.display());
     history.problems.iter().for_each(|problem| said.push_str(&format!("; {problem}")));
     Ok(said)
 }

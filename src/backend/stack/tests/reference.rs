@@ -1,6 +1,10 @@
 //! The same networks in float64, plainly: forward only, `[batch, channels, height, width]`.
 
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
 use super::super::{Conv, Piece};
+use crate::random::Draws;
 
 /// A batch of activations.
 #[derive(Clone)]
@@ -16,8 +20,8 @@ pub struct Reference<'a> {
     pub parameters: &'a [Vec<f64>],
     pub next: usize,
     pub trains: bool,
-    /// Dropout's numbers in 0..1.
-    pub draw: &'a mut dyn FnMut() -> f32,
+    pub draws: &'a Draws,
+    pub dropouts: usize,
     pub masks: Vec<Vec<f64>>,
     /// Mean and unbiased variance of each convolution with batch norm.
     pub statistics: Vec<Option<(Vec<f64>, Vec<f64>)>>,
@@ -67,7 +71,15 @@ impl Reference<'_> {
             Piece::Relu => x.map(|x| x.max(0.0)),
             Piece::Dropout(probability) if self.trains && *probability > 0.0 => {
                 let scale = 1.0 / (1.0 - probability);
-                x.map(|x| if (self.draw)() < *probability as f32 { 0.0 } else { x * scale })
+                let (mut x, number) = (x, self.dropouts);
+                self.dropouts += 1;
+                let length = x.x.len() / x.batch;
+                for (sample, row) in x.x.chunks_exact_mut(length).enumerate() {
+                    let mut rng = self.draws.dropout(number, sample);
+                    let kept = |rng: &mut ChaCha8Rng| rng.random::<f32>() >= *probability as f32;
+                    row.iter_mut().for_each(|x| *x = if kept(&mut rng) { *x * scale } else { 0.0 });
+                }
+                x
             }
             Piece::Dropout(_) => x,
             Piece::Linear(outputs) => {

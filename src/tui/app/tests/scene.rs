@@ -279,7 +279,7 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
         }
         Job::Predict { run, module, image, index } => {
             let found = Prediction {
-                name: "test picture 1 of 9".into(),
+                name: "test image 1 of 9".into(),
                 truth: Some("1".into()),
                 shape: [1, 16, 16],
                 pixels: (0..=255).collect(),

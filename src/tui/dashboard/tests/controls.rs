@@ -62,7 +62,7 @@ fn without_a_session_controls_say_why_and_resume_is_offered() {
     bench.read(history("old", "digits", None, 400));
     for action in [Action::SliderUp, Action::Checkpoint, Action::StopTraining, Action::EditSlider] {
         let why = bench.dashboard.refuses(action, &bench.shared).unwrap();
-        assert!(why.contains("p goes on with it"), "{why}");
+        assert!(why.contains("p resumes it"), "{why}");
     }
     bench.act(Action::PauseResume);
     assert!(matches!(&bench.effects[..], [Effect::Launch(launch)]
@@ -134,7 +134,7 @@ fn a_branch_that_would_be_over_at_its_first_step_is_refused_in_the_form() {
     bench.act(Action::BranchHere);
     assert!(bench.dashboard.prompt().is_none(), "it is not read yet");
     bench.read(history("old", "digits", None, STEPS));
-    assert!(bench.text(80, 24).contains("over by then"), "the form opens: {}", bench.text(80, 24));
+    assert!(bench.text(80, 24).contains("already reached"), "the form opens: {}", bench.text(80, 24));
     let submit = KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL);
     assert_eq!(bench.dashboard.key(submit, &mut bench.shared), [], "all epochs are done");
     bench.press(KeyCode::Char('0'));

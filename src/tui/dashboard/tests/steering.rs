@@ -76,7 +76,7 @@ fn a_refused_change_goes_back_and_says_why() {
     bench.hear(Event::Refused { step: 120, revision, why: "no such weight".into() });
     let control = &bench.dashboard.controls(&bench.shared)[1];
     assert_eq!((control.value, control.pending), (3.0, None));
-    assert!(bench.toasts().contains(&"beta stays as it was: no such weight"), "{:?}", bench.toasts());
+    assert!(bench.toasts().contains(&"beta was not changed: no such weight"), "{:?}", bench.toasts());
     assert!(bench.curves().changes.is_empty());
     assert!(bench.dashboard.refuses(Action::UndoChange, &bench.shared).is_some());
 }

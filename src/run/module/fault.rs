@@ -1,7 +1,7 @@
 //! What cannot be in the description of a module: a file says what it likes, and its sum only that it was written so.
 
-use super::module::ModuleManifest;
-use super::name;
+use super::super::name;
+use super::manifest::ModuleManifest;
 
 impl ModuleManifest {
     /// What cannot be, if anything.
@@ -70,8 +70,9 @@ impl ModuleManifest {
 
 #[cfg(test)]
 mod tests {
-    use super::super::module::tests::{rewrite, saved};
-    use super::super::{Ancestor, Error, Module, fixture};
+    use super::super::super::{Error, fixture};
+    use super::super::document::tests::{rewrite, saved};
+    use super::super::{Ancestor, Module};
     use super::*;
 
     /// A stranger seals whatever they write: the seal of every one of these is right.

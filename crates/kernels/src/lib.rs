@@ -1,7 +1,7 @@
-//! Convolutions on the CPU.
+//! Convolutions on the CPU, for [Cleave](https://crates.io/crates/cleave)'s engine. No dependencies.
 //!
 //! Activations are `[batch, height, width, channels]`, so that a vector always holds channels; weights stay
-//! `[out, in, kernel, kernel]`, as files and other backends have them. Nothing here knows Burn.
+//! `[out, in, kernel, kernel]`, as files and other backends have them.
 //!
 //! | file | what it holds |
 //! |---|---|

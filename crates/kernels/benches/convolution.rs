@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use cleave::backend::kernels::{Active, ConvKernel, ConvShape, Isa, Scratch};
+use cleave_kernels::{Active, ConvKernel, ConvShape, Isa, Scratch};
 
 /// Name, image, input and output channels, kernel, stride.
 const LAYERS: &[(&str, usize, usize, usize, usize, usize)] = &[
