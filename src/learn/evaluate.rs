@@ -9,7 +9,7 @@ use super::loss::cross_entropy;
 use crate::backend::Compute;
 use crate::data::{Augmentation, Images};
 use crate::method::MethodConfig;
-use crate::modular::{Error, Usage, masked_layers};
+use crate::modular::{Error, Usage, masked_sites};
 use crate::network::{Network, Output};
 use crate::run::Manifest;
 use crate::spec::Array;
@@ -131,7 +131,7 @@ pub fn count_usage<B: Compute>(
         false => Augmentation::NONE,
     };
     let pass = Pass { augmentation, ..Pass::of_run(manifest, images) };
-    let mut usage = Usage::new(masked_layers(network.spec())?, manifest.classes.len());
+    let mut usage = Usage::new(masked_sites(network.spec())?, manifest.classes.len());
     pass.evaluate(network, &Normaliser::of_run(manifest), device, &preset.method, Some(&mut usage))?;
     Ok(usage)
 }
@@ -160,6 +160,6 @@ fn add_masks<B: Backend>(usage: &mut Usage, labels: &[u32], masks: Vec<Tensor<B,
         return Ok(());
     }
     let rows = Array::from_tensor(Tensor::cat(masks, 1));
-    let rows = rows.values.chunks_exact(usage.total_kernels());
+    let rows = rows.values.chunks_exact(usage.total_units());
     labels.iter().zip(rows).try_for_each(|(&label, row)| usage.add(label as usize, row))
 }

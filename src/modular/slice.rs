@@ -317,7 +317,8 @@ mod tests {
         let hidden = site(&spec, "linear0");
         selection.sites[hidden].remove_range(3..);
         let sliced = slice_spec(&spec, &selection).unwrap();
-        let outputs = |stage: &Stage| if let Stage::Linear { outputs } = stage { Some(*outputs) } else { None };
+        let outputs =
+            |stage: &Stage| if let Stage::Linear { outputs } = stage { Some(*outputs) } else { None };
         let found: Vec<usize> = sliced.stages.iter().filter_map(outputs).collect();
         let expected: Vec<usize> = spec.stages.iter().filter_map(outputs).collect();
         assert_eq!(found, [&[3], &expected[1..]].concat()[..]);

@@ -2,9 +2,9 @@
 
 use fixedbitset::FixedBitSet;
 
+use super::Error;
 use super::split::{Fallback, Part, Provenance, Split};
 use super::usage::{Usage, ranges};
-use super::Error;
 
 /// How much the threshold of a site is lowered at a time while no unit reaches it (published code).
 const STEP: f64 = 0.05;
@@ -105,8 +105,7 @@ mod tests {
     #[test]
     fn sites_and_classes_fall_on_their_own() {
         let counts = vec![vec![10, 8, 9, 1], vec![0, 10, 8, 0]];
-        let split =
-            Usage::from_counts(sites(&[2, 2]), vec![10, 10], counts).unwrap().modules(0.9).unwrap();
+        let split = Usage::from_counts(sites(&[2, 2]), vec![10, 10], counts).unwrap().modules(0.9).unwrap();
         assert_eq!(split.parts[0].fallback, [Fallback::None, Fallback::None]);
         assert_eq!(split.parts[1].fallback, [Fallback::None, Fallback::Lowered(2)]);
         assert_eq!(split.kept_per_site(0), [1, 1]);

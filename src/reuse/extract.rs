@@ -131,8 +131,7 @@ impl Trained<'_> {
         let selection = split.selection(self.spec, &request.classes)?;
         let task = Task::new(self.dataset, &request.classes)?;
         let cut = self.cut(&selection, &request)?;
-        let accuracy =
-            self.tuning().accuracy::<B>(&old.network, &module.weights, &task.test, device)?;
+        let accuracy = self.tuning().accuracy::<B>(&old.network, &module.weights, &task.test, device)?;
         let measured = self.controls::<B>(split, &selection, &request, &task, device)?;
         Ok(ModuleManifest {
             whole_accuracy: Some(self.accuracy_of_whole::<B>(&task, device)?),

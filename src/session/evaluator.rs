@@ -13,7 +13,7 @@ use crate::backend::fault::Watch;
 use crate::data::Dataset;
 use crate::learn::count_usage;
 use crate::network::Network;
-use crate::reuse::{self, Request, Whole};
+use crate::reuse::{self, Request, Trained, splitter};
 use crate::run::{Event, Run};
 use crate::spec::{Spec, State};
 
@@ -99,17 +99,23 @@ impl Snapshot {
         device: &B::Device,
     ) -> Result<String, Error> {
         let watch = (!B::ON_HOST).then(Watch::new);
-        let network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, device)?;
-        let usage = count_usage(&self.run.manifest, &network, &dataset.train, device)?;
-        let whole = Whole {
+        let usage = match splitter(&request.provenance)?.wants_usage() || request.fold_masks {
+            true => {
+                let network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, device)?;
+                Some(count_usage(&self.run.manifest, &network, &dataset.train, device)?)
+            }
+            false => None,
+        };
+        let trained = Trained {
             manifest: &self.run.manifest,
             step: self.step,
             spec: &self.spec,
             state: &self.state,
-            usage: &usage,
+            usage: usage.as_ref(),
             dataset,
         };
-        let extracted = whole.extract::<B>(request, device);
+        let extract = |split| trained.extract::<B>(&split, request, device);
+        let extracted = trained.split(&request.provenance).and_then(extract);
         // A device that failed gives numbers that mean nothing.
         if let Some(fault) = watch.and_then(|watch| watch.seen()) {
             return Err(fault.into());

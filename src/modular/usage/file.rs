@@ -132,7 +132,8 @@ impl<'a> File<'a> {
             (Some(json), _) => serde_json::from_str(json).map_err(damaged_sites)?,
             (None, Some(json)) => {
                 let layers: Vec<TrackedLayer> = serde_json::from_str(json).map_err(damaged_sites)?;
-                let convs = sites.iter().enumerate().filter(|(_, site)| is_conv(site)).map(|(index, _)| index);
+                let convs =
+                    sites.iter().enumerate().filter(|(_, site)| is_conv(site)).map(|(index, _)| index);
                 let convs: Vec<usize> = convs.collect();
                 let site = |TrackedLayer { name, conv, kernels }: TrackedLayer| match convs.get(conv) {
                     Some(&site) => Ok(TrackedSite { name, site, units: kernels }),
@@ -156,7 +157,9 @@ impl<'a> File<'a> {
             && view.shape().iter().zip(shape).all(|(side, wanted)| wanted.is_none_or(|n| n == *side));
         if view.dtype() != dtype || !fits {
             let found = format!("{:?} {:?}", view.dtype(), view.shape());
-            return Err(damaged(format!("`{name}` is {found}, not {dtype:?} of the shape that its sites give")));
+            return Err(damaged(format!(
+                "`{name}` is {found}, not {dtype:?} of the shape that its sites give"
+            )));
         }
         Ok(view.data())
     }

@@ -344,6 +344,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_module_of_before_there_was_a_provenance_was_cut_by_usage_and_its_threshold() {
+        let (_home, path, module) = saved();
+        let text = fs::read_to_string(path.join(DOCUMENT)).unwrap();
+        let body = text.split_once('\n').unwrap().1;
+        let table = "[module.provenance]\nby = \"usage\"\nthreshold = 0.9\n";
+        assert!(body.contains(table) && body.contains("\nthreshold = 0.9\n"), "{body}");
+        fs::write(path.join(DOCUMENT), document::seal(&body.replace(table, ""))).unwrap();
+        let old = Module::load(&path).unwrap().manifest;
+        assert_eq!(old.provenance, None);
+        assert_eq!(old.provenance(), module.manifest.provenance);
+    }
+
+    #[test]
     fn a_module_of_a_newer_program_is_refused_as_such() {
         let (_home, path, _) = saved();
         rewrite(&path, |document| document.schema = SCHEMA + 1);

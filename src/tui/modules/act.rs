@@ -220,7 +220,7 @@ impl Modules {
         match seen {
             View::Retention => subject.moments.scrub(by),
             _ => {
-                let last = subject.layers.len().saturating_sub(1);
+                let last = subject.sites.len().saturating_sub(1);
                 self.layer = self.layer.saturating_add_signed(by).min(last);
             }
         }
@@ -270,7 +270,7 @@ impl Modules {
             Action::Right => (0, 1),
             _ => return Vec::new(),
         };
-        let last = subject.layers.len().saturating_sub(1);
+        let last = subject.sites.len().saturating_sub(1);
         let (pane, view) = (self.pane, self.view);
         let compares = view == View::Card && self.shelf.marked.len() >= 2;
         match (pane, view) {

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use super::paint::{Paint, count, heads, percent, percent_or_dash, seconds};
 use super::shelf::{Marked, Shelf};
 use super::subject::{Subject, no_module};
+use crate::modular::Provenance;
 use crate::plot::{HeatMap, Unit};
 use crate::run::{Control, ModuleManifest, Origin};
 use crate::spec::Cost;
@@ -215,7 +216,7 @@ fn core(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
     let mut lines = vec![
         Line::new("module", module.name.clone()),
         Line::new("classes", format!("{}: {}", module.class_indices.len(), module.classes.join(", "))),
-        Line::new(taken, format!("at step {}, threshold {}", module.step, module.threshold)),
+        Line::new(taken, format!("at step {}{}", module.step, way(module))),
         Line::new("head", head),
         Line::new("fine-tuned", if epochs == 0 { "no".into() } else { format!("for {epochs} epochs") }),
         Line::new("kernels kept", module.kernels.to_string()),
@@ -289,4 +290,15 @@ fn confusion(module: &ModuleManifest, found: Option<&Examination>, paint: &mut P
     let rows: Vec<String> = names.iter().take(found.confusion.len()).cloned().collect();
     let columns = heads(names.iter().take(columns), paint.look.charset);
     HeatMap::new("", rows, columns, values).unit(Unit::Percent).render(body, paint.buffer, &paint.canvas);
+}
+
+/// How the units of a module were chosen, behind a comma.
+fn way(module: &ModuleManifest) -> String {
+    match module.provenance() {
+        Some(Provenance { by, threshold: Some(threshold), .. }) if by == Provenance::USAGE => {
+            format!(", threshold {threshold}")
+        }
+        Some(provenance) => format!(", by {provenance}"),
+        None => String::new(),
+    }
 }

@@ -6,6 +6,7 @@ use super::paint::percent;
 use super::sets::Sets;
 use super::shelf::Marked;
 use super::subject::Subject;
+use crate::modular::Provenance;
 use crate::reuse::{Join, Request};
 use crate::run::{check_name as check, slug};
 use crate::tui::message::{Job, Named};
@@ -86,9 +87,7 @@ pub(super) fn extract(subject: &Subject) -> Form {
         "Extract module",
         "extract",
         vec![
-            Field::text("name", "Name", &name)
-                .check(check_name)
-                .help("letters A to Z, digits and . _ -"),
+            Field::text("name", "Name", &name).check(check_name).help("letters A to Z, digits and . _ -"),
             Field::tick("head", "New head", true).help(
                 "a new linear layer for these classes, to be fine-tuned; off: keep the network's logits",
             ),
@@ -96,9 +95,8 @@ pub(super) fn extract(subject: &Subject) -> Form {
                 .help("fold the mean masks into batch norm (not in the paper)"),
             Field::count("epochs", "Fine-tune epochs", settings.fine_tune_epochs as u64, (0, 10_000))
                 .help("keeps the epoch with the best validation accuracy; 0: no fine-tuning"),
-            Field::count("controls", "Random controls", settings.controls as u64, (0, 100)).help(
-                "modules of as many random kernels for comparison; each takes as long as the module",
-            ),
+            Field::count("controls", "Random controls", settings.controls as u64, (0, 100))
+                .help("modules of as many random kernels for comparison; each takes as long as the module"),
         ],
     );
     let chosen = subject.classes.chosen_names();
@@ -142,7 +140,7 @@ fn check_extract(form: &mut Form, subject: &Subject) {
 pub(super) fn request(form: &Form, subject: &Subject) -> Option<Request> {
     Some(Request {
         classes: subject.classes.chosen(),
-        threshold: subject.threshold(),
+        provenance: Provenance::usage(subject.threshold()),
         head: form.ticked("head"),
         fold_masks: form.ticked("fold"),
         fine_tune_epochs: form.number("epochs")? as usize,
@@ -155,7 +153,7 @@ pub(super) fn request(form: &Form, subject: &Subject) -> Option<Request> {
 pub(super) fn plain_request(subject: &Subject) -> Request {
     Request {
         classes: subject.classes.chosen(),
-        threshold: subject.threshold(),
+        provenance: Provenance::usage(subject.threshold()),
         head: true,
         fold_masks: false,
         fine_tune_epochs: subject.settings.fine_tune_epochs.max(1),

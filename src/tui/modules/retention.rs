@@ -42,7 +42,7 @@ impl Retention {
     /// The map of the epoch shown.
     pub fn map<'a>(&self, subject: &'a Subject, layer: usize, charset: Charset) -> Option<HeatMap<'a>> {
         let (_, moment) = subject.moments.shown()?;
-        let layers: Vec<String> = subject.layers.iter().map(|layer| layer.name.clone()).collect();
+        let layers: Vec<String> = subject.sites.iter().map(|layer| layer.name.clone()).collect();
         let classes = subject.classes.names();
         let at_class = |row: &[f64], class: usize| row.get(class).copied().unwrap_or(f64::NAN);
         let rates = self.rates(moment).0.iter();
@@ -56,7 +56,9 @@ impl Retention {
     pub fn view(&self, subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
         let Some((at, moment)) = subject.moments.shown() else {
             let why = match subject.has_masks() {
-                true => "Retention is measured at the end of every epoch; no epoch is complete yet.".to_owned(),
+                true => {
+                    "Retention is measured at the end of every epoch; no epoch is complete yet.".to_owned()
+                }
                 false => subject.why_not(paint.keys).unwrap_or_default(),
             };
             paint.note(area, &why, Role::Warn);
