@@ -36,23 +36,12 @@
 //! Knowledge goes down: nothing knows `cli`; `session` knows the rooms below it; `modular` and `data` know no thread,
 //! file lock or terminal.
 
-pub mod backend;
 pub mod cli;
-pub mod data;
-pub mod disk;
 pub mod export;
-pub mod import;
-pub mod learn;
-pub mod markup;
-pub mod method;
-pub mod modular;
-pub mod network;
-pub mod paths;
 pub mod plot;
-pub mod preset;
-pub mod random;
-pub mod reuse;
-pub mod run;
-pub mod session;
-pub mod spec;
 pub mod tui;
+
+pub use cleave_core::{
+    backend, data, disk, import, learn, markup, method, modular, network, paths, preset, random, reuse, run,
+    session, spec,
+};

@@ -23,7 +23,7 @@
 //! | `prompt` | key hints of forms, dialogs and lists |
 //! | `widget`, `theme`, `canvas`, `hits` | building blocks of screens |
 //! | `runtime`, `worker` | the main loop, and the threads for slow work |
-//! | `terminal`, `input`, `signals` | terminal set-up and restoration; terminal input; process signals |
+//! | `terminal`, `input`, `signals`, `job` | terminal set-up and restoration; terminal input; process signals |
 //! | `monitor` | CPU and GPU load |
 
 pub mod action;
@@ -36,6 +36,7 @@ pub mod help;
 pub mod hits;
 pub mod home;
 pub mod input;
+pub mod job;
 pub mod keymap;
 pub mod live;
 pub mod message;

@@ -8,7 +8,7 @@ use clap::{Subcommand, ValueEnum};
 use rand::{Rng, RngExt};
 use serde::Serialize;
 
-use self::masks::ClassMasks;
+use self::masks::{ClassMasks, SEED};
 use super::error::Failure;
 use super::output;
 use crate::backend::{self, Choice, Precision, Task, Training};
@@ -20,8 +20,6 @@ use crate::network::Network;
 use crate::random::{Draws, Stream, generator};
 use crate::spec::{Architecture, Array, Cost, Spec, State};
 
-/// The seed of every benchmark.
-const SEED: u64 = 0;
 const CLASSES: usize = 10;
 const INPUT: [usize; 3] = [3, 32, 32];
 

@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "N")]
     fine_tune: Option<usize>,
     /// Licence to state on the module's card, such as an SPDX expression
-        #[arg(long, alias = "license", value_name = "TEXT")]
+    #[arg(long, alias = "license", value_name = "TEXT")]
     licence: Option<String>,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]

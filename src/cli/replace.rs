@@ -46,7 +46,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let decided = &weak.manifest.classes[class];
     if let Some(own) = other_class(&donor.manifest, decided) {
         let name = &donor.manifest.name;
-        output::warn(&format!("module {name} was extracted for class `{own}` but replaces class `{decided}`"));
+        output::warn(&format!(
+            "module {name} was extracted for class `{own}` but replaces class `{decided}`"
+        ));
     }
     let replacement = Replacement { weak, class, donor, name: args.name.clone() };
     let archives = context.archives();

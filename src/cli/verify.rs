@@ -55,7 +55,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     match report.files.into_iter().find_map(|row| row.problem) {
         None => Ok(()),
-        Some(problem) => Err(Failure::Failed(format!("the module has changed since it was written: {problem}"))),
+        Some(problem) => {
+            Err(Failure::Failed(format!("the module has changed since it was written: {problem}")))
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod draw;
 mod header;
 mod scene;
 mod series;
+mod style;
 mod svg;
 
 use ratatui::buffer::Buffer;
@@ -18,7 +19,6 @@ use super::svg::Ground;
 pub use super::ticks::Unit;
 use super::view::{Extent, View};
 pub use draw::Panel;
-pub(super) use series::window;
 pub use series::{Best, Data, Series};
 
 /// Series over steps, epochs or time, with marks, a cursor and a legend. Holds what is drawn, not how: see the

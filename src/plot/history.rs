@@ -197,7 +197,7 @@ impl History {
         let exact_from = self.recent.front().map_or(f64::INFINITY, |point| point.0);
         let (recent, head, old) = match from > exact_from || self.length <= RECENT as u64 {
             true => (self.recent_between(from, to), &[][..], &[][..]),
-            false => (0..0, super::chart::window(&self.head, from, to), self.between(from, to)),
+            false => (0..0, window(&self.head, from, to), self.between(from, to)),
         };
         let end = self.head.last().map_or(f64::NEG_INFINITY, |point| point.0);
         let behind = old.iter().flat_map(Bucket::emit).filter(move |point| point.0 > end);
@@ -219,6 +219,13 @@ impl History {
         let end = (self.recent.partition_point(|point| point.0 <= to) + 1).min(self.recent.len());
         start.min(end)..end
     }
+}
+
+/// Points in the window and one more on each side.
+pub(super) fn window(points: &[(f64, f64)], from: f64, to: f64) -> &[(f64, f64)] {
+    let start = points.partition_point(|point| point.0 < from).saturating_sub(1);
+    let end = (points.partition_point(|point| point.0 <= to) + 1).min(points.len());
+    &points[start.min(end)..end]
 }
 
 /// The point whose `x` is nearest, the first of equals.

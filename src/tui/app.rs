@@ -268,9 +268,7 @@ impl App {
                 }
                 Effect::Toast(text) => self.say(Tone::Plain, &text),
                 // The sender already took the command's revision from the live run.
-                Effect::Send(_) if !self.shared.is_training() => {
-                    self.say(Tone::Warn, "no run is training")
-                }
+                Effect::Send(_) if !self.shared.is_training() => self.say(Tone::Warn, "no run is training"),
                 Effect::Launch(launch) => match self.no_launch() {
                     Some(why) => self.say(Tone::Warn, &why),
                     None => {

@@ -75,7 +75,8 @@ impl Ask {
                 .help("a PyTorch checkpoint or safetensors file; no code in it is executed"),
             Field::choice("preset", "Preset", presets, 0).help("defines the network of the weights"),
             Field::text("more", "Overrides", "").help("preset settings as key=value, separated by spaces"),
-            Field::text("map", "Name map", "").help("a TOML file, ours = theirs; empty: recognise known layouts"),
+            Field::text("map", "Name map", "")
+                .help("a TOML file, ours = theirs; empty: recognise known layouts"),
             Field::text("name", "Name", "").check(check_run).help("empty: the preset's name with the date"),
         ];
         let mut form = Form::new("Import weights", "import", fields);

@@ -123,9 +123,10 @@ impl Home {
         match action {
             Action::NewRun => busy(),
             Action::NextPane | Action::PreviousPane => Some("this screen has only one pane".into()),
-            Action::ExportChart => {
-                Some(format!("there is no chart here: {} opens the charts of a run", shared.key(Action::Accept)))
-            }
+            Action::ExportChart => Some(format!(
+                "there is no chart here: {} opens the charts of a run",
+                shared.key(Action::Accept)
+            )),
             Action::Up
             | Action::Down
             | Action::PageUp
@@ -153,10 +154,7 @@ impl Home {
             | Action::CopyValue
                 if run.is_none() =>
             {
-                Some(format!(
-                    "no run is selected: start one with {}",
-                    shared.key(Action::NewRun)
-                ))
+                Some(format!("no run is selected: start one with {}", shared.key(Action::NewRun)))
             }
             Action::Accept | Action::BranchRun if status == Some(Status::Damaged) => {
                 Some("the run's directory is damaged".into())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::action::{Action, Place};
-use super::curves::Curves;
+use super::curves::{Curves, Logs};
 use super::modules::sets::Sets;
 use super::say::Tone;
 use super::settings::Settings;
@@ -31,97 +31,97 @@ pub enum Msg {
     Mouse(MouseEvent),
     /// A text was pasted.
     Paste(String),
-    /// The terminal has this many columns and rows.
+    /// The terminal was resized to this many columns and rows.
     Resize(u16, u16),
-    /// A quarter of a second went by; with the time since the program started.
+    /// Clock tick every quarter of a second, with the time since start.
     Tick(Duration),
-    /// The system asks to end, by a signal or because the terminal is gone.
+    /// The program must end, because of a signal or a closed terminal.
     EndAsked {
-        /// What to call it.
+        /// The reason, for the log.
         why: &'static str,
-        /// With which exit code.
+        /// The exit code.
         code: u8,
     },
-    /// The system asks to sleep (SIGTSTP from outside).
+    /// The program must suspend itself (SIGTSTP from another process).
     SleepAsked,
-    /// The process goes on after it slept.
+    /// The process was resumed after a suspension.
     Woken,
-    /// The device that will train, and a note on why it is not another.
+    /// The device for training was found.
     Device {
         /// `cpu`, `cuda:0`.
         name: String,
-        /// Why `auto` came to the CPU.
+        /// Why `auto` chose the CPU.
         note: Option<String>,
     },
-    /// A session began for this run.
+    /// A session started for this run.
     SessionStarted(Box<Manifest>),
-    /// The session says something.
+    /// An event of the session.
     Session(Event),
-    /// What a worker found; `Err` with a whole sentence.
+    /// The reply of a worker.
     Reply(Box<Reply>),
-    /// Load of this computer.
+    /// CPU and GPU load.
     Load(Load),
-    /// Something for the log.
+    /// A note for the log.
     Noted(String),
 }
 
-/// Load of this computer, as the dashboard shows it.
+/// CPU and GPU load, as shown on the dashboard.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Load {
-    /// Of all cores, 0..1.
+    /// Load of all CPU cores, 0..1.
     pub cpu: f32,
-    /// Bytes that this process has in memory.
+    /// Resident memory of this process, in bytes.
     pub memory: u64,
-    /// Of the GPU, where one is in use and can be asked.
+    /// Load of the GPU, if one is in use and can be queried.
     pub gpu: Option<GpuLoad>,
 }
 
-/// Something to do outside the state.
+/// A side effect requested by the state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// End the program with this exit code, when the session has ended.
+    /// Exit with this code once the session has ended.
     Quit(u8),
-    /// End the program now.
+    /// Exit with this code now.
     Abort(u8),
-    /// Put the process to sleep as Ctrl-Z does.
+    /// Suspend the process as ctrl-z does.
     Suspend,
-    /// Clear and draw everything.
+    /// Clear and redraw the screen.
     Redraw,
-    /// Start training in the background; answered by `SessionStarted` or a failed `Reply::Launch`.
+    /// Start training in the background; answered by `SessionStarted` or `Reply::Launch` with an error.
     Launch(Box<Launch>),
-    /// Send a command to the session. Its revision is one more than that of the command before.
+    /// Send a command to the session. Its revision is the previous command's plus one.
     Send(Command),
-    /// Work for another thread.
+    /// A job for a worker thread.
     Job(Box<Job>),
-    /// Put a text into the clipboard of the terminal (OSC 52).
+    /// Copy a text to the terminal's clipboard (OSC 52).
     Copy(String),
-    /// Say something for a few seconds.
+    /// Show a toast.
     Toast(String),
-    /// Ring, say it in this tone, and notify where the terminal can.
+    /// Ring the bell, show a toast in this tone, and send a desktop notification if the terminal supports it.
     Notify(Tone, String),
-    /// Take the mouse, or leave it to the terminal.
+    /// Turn mouse capture on or off.
     Mouse(bool),
     /// Write to the log file.
     Log(String),
-    /// Go to a screen.
+    /// Switch to a screen.
     Go(Place),
-    /// Do an action, as if its key were pressed.
+    /// Perform an action, as if its key were pressed.
     Do(Action),
 }
 
-/// How to begin training.
+/// How to start training.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Launch {
     /// A new run.
     New {
         /// The experiment.
         preset: Preset,
-        /// The run's name; one is made up without.
+        /// The run's name; generated if `None`.
         name: Option<String>,
-        /// Changes to replay.
+        /// Setting changes to replay.
         schedule: Schedule,
     },
-    /// Go on with a run.
+    /// Resume a run.
     Resume {
         /// Its name.
         run: String,
@@ -130,89 +130,90 @@ pub enum Launch {
     Branch {
         /// The parent's name.
         run: String,
-        /// The checkpoint's step; the newest whole one without.
+        /// Step of the checkpoint; `None` for the newest intact one.
         step: Option<u64>,
         /// The new run's name.
         name: Option<String>,
-        /// The experiment from there on; as it was, without.
+        /// The experiment of the branch; `None` to keep the parent's.
         preset: Option<Preset>,
     },
-    /// A run of weights that another program has trained, to measure them.
+    /// A run of imported weights, to measure them.
     Import {
         /// The file.
         file: PathBuf,
-        /// The preset whose network the weights are of: a name or a path.
+        /// The preset that defines the network: a name or a path.
         preset: String,
-        /// Changes of it, `key=value`.
+        /// Overrides of the preset, `key=value`.
         set: Vec<String>,
-        /// A file of names.
+        /// A file that maps array names.
         map: Option<PathBuf>,
         /// The run's name.
         name: Option<String>,
     },
 }
 
-/// A module's run and name.
+/// Run and name of a module.
 pub type Named = (String, String);
 
-/// As what a module or a run is written.
+/// Format and options of an export.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Export {
     /// `safetensors`, `onnx`, `pytorch`, `burn`; for the records of a run `csv`, `json`, `tensorboard`.
     pub format: String,
-    /// ONNX: from bytes of pixels to probabilities, in this order of axes.
+    /// ONNX: include preprocessing for pixel bytes in this layout, and output probabilities.
     pub preprocessing: Option<Preprocessing>,
-    /// Without mask generators.
+    /// Whether to omit the mask generators.
     pub without_masks: bool,
-    /// With batch norm in the convolutions before it.
+    /// Whether to fold batch norm into the preceding convolutions.
     pub fold_norm: bool,
 }
 
-/// A network that would be trained, for timing it.
+/// A network and its training settings, for timing a few steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
     /// The network.
     pub spec: Spec,
-    /// How it would be trained.
+    /// Its training settings.
     pub preset: Preset,
 }
 
 impl Trial {
-    /// Whether an image takes as long in both.
+    /// Whether both take the same time per image.
     pub fn is_as_fast_as(&self, other: &Trial) -> bool {
         let batch = |trial: &Trial| trial.preset.training.batch;
         self.spec == other.spec && batch(self) == batch(other)
     }
 }
 
-/// Work for another thread. Of waiting jobs of one kind only the newest is done.
+/// A job for a worker thread. Of the waiting jobs of one lane only the newest is done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Job {
     /// List all runs.
     Runs,
-    /// Read what is charted of a run.
+    /// Read the charted series of a run.
     History {
         /// The run.
         run: String,
-        /// What its logs say up to this step.
+        /// Read its logs up to this step.
         until: u64,
-        /// The weight of smoothing.
+        /// The smoothing weight.
         smoothing: f64,
     },
-    /// Read which checkpoints a run has.
+    /// List the checkpoints of a run.
     Checkpoints(String),
-    /// Read a run's epochs and modules.
+    /// Read the epochs and modules of a run.
     Shelf(String),
-    /// Read the usage of a run's checkpoint, counting it where it was not (minutes), with its network.
+    /// Read the kernel usage at a run's checkpoint, with its network. If it was not counted yet, it is counted, which
+    /// takes minutes.
     Usage {
         /// The run.
         run: String,
-        /// The checkpoint's step; the newest whole one without.
+        /// Step of the checkpoint; `None` for the newest intact one.
         step: Option<u64>,
     },
     /// List presets.
     Presets,
-    /// Read a preset with `key=value` changes: its cost and TOML, or what is wrong.
+    /// Read a preset with `key=value` overrides: its cost and TOML, or the error.
     Preset {
         /// Its name or path.
         name: String,
@@ -225,17 +226,17 @@ pub enum Job {
     Tag {
         /// The run.
         run: String,
-        /// Its tags from now on.
+        /// The new tags.
         tags: Vec<String>,
     },
-    /// Take a module out of a run that is not being trained here.
+    /// Extract a module from a run that is not being trained by this process.
     Extract {
         /// The run.
         run: String,
-        /// What to take out.
+        /// What to extract.
         request: Request,
     },
-    /// Confusion matrix and latency of a module.
+    /// Compute the confusion matrix and latency of a module.
     Examine {
         /// The run.
         run: String,
@@ -249,38 +250,38 @@ pub enum Job {
         /// The module.
         module: String,
     },
-    /// Write a module or a run for other programs.
+    /// Export a module or a run.
     Export {
         /// The run.
         run: String,
-        /// The module; the run itself without.
+        /// The module; `None` for the run itself.
         module: Option<String>,
-        /// As what.
+        /// Format and options.
         export: Export,
-        /// File or directory.
+        /// The file or directory to write.
         to: PathBuf,
     },
-    /// Hold the files of a module against their sums.
+    /// Check the files of a module against their checksums.
     Verify {
         /// The run.
         run: String,
         /// The module.
         module: String,
     },
-    /// Put modules together.
+    /// Compose modules.
     Compose {
-        /// Runs and modules, at least two.
+        /// The modules, at least two.
         modules: Vec<Named>,
-        /// What to call the result.
+        /// Name of the result.
         name: String,
-        /// How.
+        /// How they are joined.
         join: Join,
-        /// Epochs of fine-tuning of a union; the preset's without.
+        /// Fine-tuning epochs of a union; `None` for the preset's.
         fine_tune: Option<usize>,
-        /// Terms of use for the card.
+        /// Licence for the card.
         licence: Option<String>,
     },
-    /// Let a module decide a class of a run.
+    /// Replace a class of a run's network by a module.
     Replace {
         /// The run.
         run: String,
@@ -288,37 +289,36 @@ pub enum Job {
         class: usize,
         /// The module.
         donor: Named,
-        /// What to call the result.
+        /// Name of the result.
         name: String,
     },
-    /// Write a page about runs.
+    /// Write a report on runs.
     Report {
         /// The runs.
         runs: Vec<String>,
-        /// The directory.
+        /// The directory to write to.
         to: PathBuf,
     },
-    /// Time some training steps of an experiment that has not run here.
+    /// Time a few training steps of an experiment.
     Time(Box<Trial>),
-    /// Read the kept sets of classes.
+    /// Read the saved sets of classes.
     Sets,
-    /// Keep a set of classes, in place of one of the same name; without classes, take the name away. Answered
-    /// by `Reply::Sets`.
+    /// Save a set of classes, replacing one of the same name; without classes, delete the set. Answered by `Reply::Sets`.
     KeepSet {
         /// Its name.
         name: String,
         /// Names of its classes.
         classes: Vec<String>,
     },
-    /// Predict a picture's class with a module.
+    /// Classify an image with a module.
     Predict {
         /// The run.
         run: String,
         /// The module.
         module: String,
-        /// The picture's file; one of the run's test pictures without.
+        /// The image file; `None` for one of the run's test images.
         image: Option<PathBuf>,
-        /// Which test picture.
+        /// Index of the test image.
         index: usize,
     },
     /// Write a schedule file.
@@ -327,7 +327,7 @@ pub enum Job {
         to: PathBuf,
         /// The changes.
         schedule: Schedule,
-        /// Whether to say no more than why it failed.
+        /// Whether to report only failures.
         quiet: bool,
     },
     /// Write a file, such as an exported chart.
@@ -337,20 +337,20 @@ pub enum Job {
         /// Its bytes.
         bytes: Vec<u8>,
     },
-    /// Draw a picture as a PNG image, which takes its time.
+    /// Render a picture as a PNG file, which is slow.
     SavePng {
         /// The file.
         to: PathBuf,
-        /// What is to be drawn.
+        /// What to render.
         picture: Print,
     },
-    /// Keep settings for the next start.
+    /// Save the settings.
     SaveSettings(Settings),
 }
 
 impl Job {
-    /// Whether leaving before it is done would lose what a person is waiting for. Each such job has one answer
-    /// for which [`Reply::is_awaited`].
+    /// Whether quitting before it is done would lose something that the user is waiting for. Each such job has exactly one
+    /// reply for which [`Reply::is_awaited`] holds.
     pub fn is_awaited(&self) -> bool {
         match self {
             Job::Extract { .. }
@@ -383,33 +383,46 @@ impl Job {
     }
 }
 
-/// What is charted of a run's past, and how far it came.
+/// The charted series of a run from its logs.
 #[derive(Clone, Debug)]
 pub struct Past {
-    /// What was asked for.
+    /// The run's manifest.
     pub manifest: Manifest,
     /// Its series, smoothed with `smoothing`.
     pub curves: Arc<Curves>,
-    /// The weight of smoothing.
+    /// The smoothing weight.
     pub smoothing: f64,
     /// Its last event.
     pub last: Option<Event>,
-    /// What could not be read, in a line.
+    /// What could not be read, in one line.
     pub problem: Option<String>,
 }
 
-/// What the modules screen reads of a run.
+impl Past {
+    /// The charted series up to a step. Consumes the logs.
+    pub fn of(logs: Logs, until: u64, smoothing: f64) -> Self {
+        Past {
+            curves: Arc::new(Curves::load(&logs, until, smoothing)),
+            smoothing,
+            last: logs.events.last().cloned(),
+            problem: None,
+            manifest: logs.manifest,
+        }
+    }
+}
+
+/// What the modules screen reads from a run.
 #[derive(Clone, Debug)]
 pub struct Shelf {
-    /// What was asked for.
+    /// The run's manifest.
     pub manifest: Manifest,
     /// Its epochs.
     pub epochs: Vec<EpochRecord>,
-    /// Its modules; those that cannot be read with the reason.
+    /// Its modules; unreadable ones with the reason.
     pub modules: Vec<(String, Result<ModuleManifest, String>)>,
 }
 
-/// A run in the list with its tags.
+/// A run of the list, with its tags.
 #[derive(Clone, Debug)]
 pub struct RunRow {
     /// Status, manifest and last epoch.
@@ -418,48 +431,48 @@ pub struct RunRow {
     pub tags: Vec<String>,
 }
 
-/// A preset as the form for a new run shows it.
+/// A preset as shown beside the form for a new run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PresetCard {
     /// The experiment.
     pub preset: Preset,
-    /// As TOML, all defaults included.
+    /// Its TOML text with all defaults.
     pub toml: String,
-    /// Its network, where the data's shape is known before they are read.
+    /// Its network, if the shape of the data is known before reading them.
     pub spec: Option<Spec>,
-    /// Images of an epoch, where their number is known before they are read.
+    /// Images per epoch, if their number is known before reading them.
     pub images: Option<usize>,
-    /// Seconds an epoch is likely to take here, from runs of the same network; else from its MACs.
+    /// Expected seconds per epoch, from earlier runs of the same network, or else scaled by MACs.
     pub seconds_per_epoch: Option<f64>,
 }
 
-/// A prediction for a picture.
+/// A prediction for an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// Where the picture comes from.
+    /// The origin of the image.
     pub name: String,
-    /// Its class, where known.
+    /// Its true class, if known.
     pub truth: Option<String>,
     /// `[channels, height, width]` of `pixels`.
     pub shape: [usize; 3],
-    /// Channel after channel, row after row.
+    /// Pixels in channel, row, column order.
     pub pixels: Vec<u8>,
     /// Probability of each of the module's classes.
     pub probabilities: Vec<(String, f64)>,
 }
 
-/// What a worker found.
+/// A worker's reply.
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// All runs.
     Runs(Result<Vec<RunRow>, String>),
-    /// A run's past.
+    /// The charted series of a run.
     History {
         /// The run.
         run: String,
-        /// Up to this step.
+        /// The last step asked for.
         until: u64,
-        /// What is charted of it.
+        /// The series, or the error.
         found: Result<Arc<Past>, String>,
     },
     /// Steps of a run's checkpoints, ascending.
@@ -473,7 +486,7 @@ pub enum Reply {
         /// The step, the usage and the network.
         found: Result<(u64, Arc<Usage>, Arc<Spec>), String>,
     },
-    /// Names and descriptions of presets; those that cannot be read with the reason.
+    /// Names and descriptions of presets; unreadable ones with the reason.
     Presets(Result<Vec<(String, String)>, String>),
     /// A preset.
     Preset {
@@ -481,24 +494,24 @@ pub enum Reply {
         name: String,
         /// The changes.
         set: Vec<String>,
-        /// What came of them.
+        /// The preset, or the error.
         card: Result<Box<PresetCard>, String>,
     },
     /// A launch failed.
     Launch(String),
-    /// A module was taken out of the run of this name.
+    /// The result of extracting a module from the run of this name.
     Extracted(String, Result<Box<ModuleManifest>, String>),
-    /// A module was put together, or a class of a run replaced.
+    /// The result of composing modules or replacing a class.
     Made(Result<Box<ModuleManifest>, String>),
-    /// Seconds that an image takes in training, or why that is not known.
+    /// Seconds per image in training, or the error.
     Timed(Box<Trial>, Result<f64, String>),
-    /// A module was examined.
+    /// Confusion matrix and latency of a module.
     Examined {
         /// The run.
         run: String,
         /// The module.
         module: String,
-        /// What came of it.
+        /// The result, or the error.
         found: Result<Examination, String>,
     },
     /// A module was deleted.
@@ -507,32 +520,32 @@ pub enum Reply {
         run: String,
         /// The module.
         module: String,
-        /// Why it could not be, if it could not.
+        /// The error, if it failed.
         done: Result<(), String>,
     },
-    /// The kept sets of classes.
+    /// The saved sets of classes.
     Sets(Result<Sets, String>),
-    /// A picture's class was predicted.
+    /// The prediction for an image.
     Predicted {
         /// The run.
         run: String,
         /// The module.
         module: String,
-        /// The picture's file; one of the run's test pictures without.
+        /// The image file; `None` for one of the run's test images.
         image: Option<PathBuf>,
-        /// Which test picture.
+        /// Index of the test image.
         index: usize,
-        /// What came of it.
+        /// The result, or the error.
         found: Result<Box<Prediction>, String>,
     },
-    /// Something was done that needs no more than a line; or it failed.
+    /// The result of a job that is reported in one line.
     Done(Result<String, String>),
-    /// Something was done that needs no word, unless it failed.
+    /// The result of a job that is reported only if it failed.
     Quiet(Result<(), String>),
 }
 
 impl Reply {
-    /// Whether it answers a job that a person is waiting for.
+    /// Whether it answers a job for which [`Job::is_awaited`].
     pub fn is_awaited(&self) -> bool {
         matches!(self, Reply::Extracted(..) | Reply::Made(_) | Reply::Removed { .. } | Reply::Done(_))
     }

@@ -1,4 +1,4 @@
-//! The thread that measures the load of this computer, and of the GPU that trains.
+//! The thread that measures the load of the CPU and of the GPU used for training.
 
 use std::io;
 use std::thread;
@@ -11,8 +11,8 @@ use crate::backend::{Choice, Gauge};
 
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Starts measuring on a thread named `monitor`, until `send` says that nobody listens. `choice` is where
-/// training would run.
+/// Starts measuring on a thread named `monitor`, until `send` returns false (no receiver). `choice` is the device
+/// chosen for training.
 ///
 /// # Errors
 ///
@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(2);
 pub fn start(choice: Choice, send: impl Fn(Msg) -> bool + Send + 'static) -> io::Result<()> {
     let body = move || {
         let gauge = gauge(choice).unwrap_or_else(|why| {
-            // Who does not listen any more is found out below.
+            // A missing receiver is noticed below.
             let _ = send(Msg::Noted(format!("GPU load unavailable: {why}")));
             None
         });
@@ -43,11 +43,11 @@ pub fn start(choice: Choice, send: impl Fn(Msg) -> bool + Send + 'static) -> io:
     thread::Builder::new().name("monitor".into()).spawn(body).map(drop)
 }
 
-/// What tells the load of the GPU that would train; `None` where none would.
+/// The load meter of the GPU used for training; `None` for the CPU.
 fn gauge(choice: Choice) -> Result<Option<Gauge>, String> {
     match choice.resolve() {
         Ok((device, _)) => device.gauge(),
-        // Without a device there is nothing to measure; who asked for it is told so elsewhere.
+        // Without a device there is nothing to measure; the error is reported elsewhere.
         Err(_) => Ok(None),
     }
 }

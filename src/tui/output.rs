@@ -1,11 +1,11 @@
-//! The form for writing a module or a run for other programs, and what it comes to.
+//! The export form of modules and runs, and the export it describes.
 
 use super::message::Export;
 use super::widget::{Field, Form};
 use crate::export::command::quoted;
 use crate::export::onnx::Preprocessing;
 
-/// What a network can be written as, the ending of it, and a line about it.
+/// Formats of networks: name, file extension, description.
 const NETWORKS: [(&str, &str, &str); 4] = [
     ("safetensors", ".safetensors", "a file of weights, with a description in its header"),
     ("onnx", ".onnx", "a file for ONNX runtimes"),
@@ -13,14 +13,14 @@ const NETWORKS: [(&str, &str, &str); 4] = [
     ("burn", "-burn", "a directory: a Burn record and the network's Rust source"),
 ];
 
-/// What the records of a run can be written as.
+/// Formats of a run's records: name, file extension, description.
 const RECORDS: [(&str, &str, &str); 3] = [
     ("csv", "-csv", "a directory of tables: metrics, events, usage, masks, matrices"),
     ("json", "-json", "the same tables as JSON"),
     ("tensorboard", "-tensorboard", "a directory for TensorBoard"),
 ];
 
-/// Orders of the axes of an ONNX model's pixels.
+/// Pixel layouts of an ONNX model with preprocessing.
 const PIXELS: [(&str, Option<Preprocessing>); 3] =
     [("no", None), ("nhwc", Some(Preprocessing::Nhwc)), ("nchw", Some(Preprocessing::Nchw))];
 
@@ -28,8 +28,8 @@ fn formats(of_run: bool) -> impl Iterator<Item = &'static (&'static str, &'stati
     NETWORKS.iter().chain(RECORDS.iter().filter(move |_| of_run))
 }
 
-/// The form; `name` is what the file or directory is called without its ending. `of_run`: for a whole network and
-/// its run's records, not for a module.
+/// The form. `name` is the file or directory name without extension; `of_run` selects the formats for a run (its
+/// network and records) instead of those for a module.
 pub fn form(title: &str, name: &str, of_run: bool) -> Form {
     let names = formats(of_run).map(|(format, ..)| (*format).to_owned()).collect();
     let mut fields = vec![
@@ -50,7 +50,7 @@ pub fn form(title: &str, name: &str, of_run: bool) -> Form {
     Form::new(title, "export", fields)
 }
 
-/// Puts the path and the help right after a change of the field of this index.
+/// Updates path, help and problems after the field of this index changed.
 pub fn changed(form: &mut Form, field: usize, name: &str) {
     let chosen = form.value("format");
     let pixels = form.value("pixels") != PIXELS[0].0 && chosen != "onnx";
@@ -66,7 +66,7 @@ pub fn changed(form: &mut Form, field: usize, name: &str) {
     }
 }
 
-/// As what to write.
+/// The export that the form describes.
 pub fn export(form: &Form) -> Export {
     let pixels = form.value("pixels");
     Export {
@@ -77,7 +77,7 @@ pub fn export(form: &Form) -> Export {
     }
 }
 
-/// The command line that does the same.
+/// The equivalent command line.
 pub fn command_line(form: &Form, target: &str) -> String {
     let Export { format, preprocessing, without_masks, fold_norm } = export(form);
     let mut line =

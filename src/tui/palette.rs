@@ -1,4 +1,4 @@
-//! The command palette: every action, found by a few letters of its name.
+//! The command palette: fuzzy search over all actions.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
@@ -13,25 +13,25 @@ use super::keymap::Keymap;
 use super::theme::{Look, Role};
 use super::widget::{Column, Input, Selection, Table, popup, text};
 
-/// The pane number of its rows.
+/// The pane number of its rows for the mouse.
 pub const PANE: usize = usize::MAX;
 
-/// Rows below the list, for what the selected action does or why it does not.
+/// Rows below the list, for the description of the selected action or why it is unavailable.
 const FOOT: u16 = 2;
 
-/// What is typed, and what is selected of the actions found.
+/// The query and the selected result.
 #[derive(Clone, Debug, Default)]
 pub struct Palette {
     query: Input,
     selection: Selection,
 }
 
-/// What a key came to.
+/// The result of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// The palette stays open.
     Open,
-    /// It is closed.
+    /// The palette closes.
     Closed,
     /// This action was chosen.
     Do(Action),
@@ -45,7 +45,7 @@ const COLUMNS: [Column; 4] = [
 ];
 
 impl Palette {
-    /// The actions that match what is typed, the best first; all without a text, those of the screen first.
+    /// The actions that match the query, best first; without a query all actions, the screen's own first.
     pub fn found(&self, place: Place) -> Vec<&'static Entry> {
         let mut entries: Vec<&Entry> = TABLE.iter().collect();
         entries.sort_by_key(|entry| match entry.place {
@@ -64,7 +64,7 @@ impl Palette {
             let mut of = |text: &str| {
                 pattern.score(nucleo_matcher::Utf32Str::new(text, &mut buffer), &mut matcher).unwrap_or(0)
             };
-            // A match in the title says more than one in the sentence.
+            // A match in the title counts more than one in the description.
             (2 * of(entry.title)).max(2 * of(&entry.action.name())).max(of(entry.help))
         };
         let mut scored: Vec<(u32, &Entry)> = entries.into_iter().map(|entry| (score(entry), entry)).collect();
@@ -73,7 +73,7 @@ impl Palette {
         scored.into_iter().map(|(_, entry)| entry).collect()
     }
 
-    /// Takes a key.
+    /// Handles a key.
     pub fn key(&mut self, key: KeyEvent, place: Place) -> Choice {
         let count = self.found(place).len();
         let ctrl = key.modifiers.contains(crossterm::event::KeyModifiers::CONTROL);
@@ -98,7 +98,7 @@ impl Palette {
         Choice::Open
     }
 
-    /// Puts a text in.
+    /// Inserts a pasted text.
     pub fn paste(&mut self, text: &str) {
         self.query.paste(text);
         self.selection.at = 0;
@@ -114,7 +114,7 @@ impl Palette {
         self.found(place).get(row).map_or(Choice::Open, |entry| Choice::Do(entry.action))
     }
 
-    /// Draws it. `refusal` says why an action cannot be done now.
+    /// Draws the palette. `refusal` returns why an action is unavailable.
     pub fn view(
         &self,
         (look, place, keymap): (Look, Place, &Keymap),

@@ -1,15 +1,15 @@
-//! What takes the keys in place of a screen, and which keys it takes: what the key bar says meanwhile.
+//! Input modes that receive all keys instead of the screen, and the keys that the key bar lists for each.
 
-/// Something that takes all keys.
+/// An input mode that receives all keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prompt {
-    /// Fields to fill in.
+    /// A form.
     Form,
     /// A question with buttons.
     Dialog,
-    /// A text that says what is shown.
+    /// A filter being typed.
     Filter,
-    /// Something to choose, or to delete.
+    /// The list of saved sets of classes.
     Sets,
     /// The help page.
     Help,
@@ -18,7 +18,7 @@ pub enum Prompt {
 }
 
 impl Prompt {
-    /// Its keys, and what they do in a word or two.
+    /// Its keys, each with a short label.
     pub fn keys(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Prompt::Form => {

@@ -1,4 +1,4 @@
-//! The loop: messages in, frames out, effects carried out. All that can wait happens on other threads.
+//! The main loop: receives messages, draws frames, carries out effects. Slow work happens on other threads.
 
 mod launch;
 mod log;
@@ -19,66 +19,66 @@ use super::settings::{self, Settings};
 use super::terminal::{self, Tty};
 use super::theme::{Charset, Depth, Theme};
 use super::worker::{Context, Data, Workers};
-use super::{input, monitor, signals, view};
+use super::{input, job, monitor, signals, view};
 use crate::backend::Choice;
 use crate::paths::Paths;
 use crate::run::{Manifest, Store};
 use crate::session::{Command, Remote};
 use log::Log;
 
-/// Time between two frames at least, of what training tells: every frame takes time from it.
+/// Minimum time between frames caused by training events: every frame takes CPU time from training.
 const FRAME: Duration = Duration::from_millis(125);
 
-/// The same when the person has just done something and waits for the answer, or has it.
+/// Minimum time between frames after user input, which must be answered quickly.
 const PROMPT: Duration = Duration::from_millis(8);
 
-/// How often the clock ticks.
+/// Period of the clock.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How long a session may take to save its checkpoint when the program ends.
+/// Time that a session may take to save its checkpoint when quitting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Messages taken in before a frame is looked at again.
+/// Maximum number of messages handled between frames.
 const BURST: usize = 500;
 
-/// What the workbench is started with; what is `None` is as it was kept the last time.
+/// Start options; `None` means the saved setting.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Directories of the user.
     pub paths: Paths,
-    /// Where to train.
+    /// The device for training.
     pub device: Choice,
     /// Colours.
     pub theme: Option<Theme>,
     /// Characters.
     pub charset: Option<Charset>,
-    /// Whether to take the mouse.
+    /// Whether to capture the mouse.
     pub mouse: Option<bool>,
 }
 
 /// Why the workbench cannot run.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// There is nothing to draw on.
+    /// There is no terminal.
     #[error("the workbench needs a terminal; without one, train with: cleave train digits")]
     NoTerminal,
-    /// The key file is wrong.
+    /// The key file is invalid.
     #[error(transparent)]
     Keys(#[from] keymap::Error),
-    /// The settings are wrong, or a file cannot be read.
+    /// The settings are invalid, or a file cannot be read.
     #[error(transparent)]
     Settings(#[from] settings::Error),
-    /// The terminal or the system refuses.
+    /// The terminal or the operating system reported an error.
     #[error("terminal or system error: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Runs the workbench in this terminal until the person leaves; gives the exit code.
+/// Runs the workbench in this terminal until the user quits; returns the exit code.
 ///
 /// # Errors
 ///
-/// When there is no terminal, a file of the person's is wrong, or threads cannot be had. The terminal is given
-/// back in any case.
+/// When there is no terminal, a file of the user is invalid, or a thread cannot be started. The terminal is restored
+/// in any case.
 pub fn run(options: &Options) -> Result<u8, Error> {
     if !terminal::is_possible() {
         return Err(Error::NoTerminal);
@@ -109,7 +109,7 @@ pub fn run(options: &Options) -> Result<u8, Error> {
         asleep: false,
         prompt: false,
     };
-    // The first frame comes before anything that takes time.
+    // Draw the first frame before anything slow.
     desk.draw();
     let ended = catch_unwind(AssertUnwindSafe(|| {
         desk.begin(first)?;
@@ -122,7 +122,7 @@ pub fn run(options: &Options) -> Result<u8, Error> {
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// What files and environment say.
+/// Reads settings, key file and environment.
 fn start(options: &Options) -> Result<Start, Error> {
     let variable = |name: &str| env::var(name).ok();
     let config = &options.paths.config;
@@ -142,16 +142,16 @@ fn start(options: &Options) -> Result<Start, Error> {
         keymap,
         detected: Charset::detect(variable),
         depth: Depth::detect(variable),
-        can_sleep: signals::can_sleep(),
+        can_sleep: job::can_sleep(),
         log: options.paths.data.join("workbench.log"),
         size: (0, 0),
     })
 }
 
-/// What the loop receives.
+/// Input of the loop.
 enum Incoming {
     Msg(Msg),
-    /// A session began; what it says comes after this.
+    /// A session started; its events follow.
     Session(Box<Manifest>, Remote),
 }
 
@@ -164,16 +164,16 @@ struct Desk {
     remote: Option<Remote>,
     begun: Instant,
     log: Log,
-    /// With which code to end, and until when to wait for the session.
+    /// Exit code, and the deadline for the session to end; set while quitting.
     ending: Option<(u8, Instant)>,
-    /// The terminal is the shell's until the process is woken.
+    /// Suspended: the terminal belongs to the shell until the process is resumed.
     asleep: bool,
-    /// The next frame answers the person.
+    /// The next frame answers user input.
     prompt: bool,
 }
 
 impl Desk {
-    /// Starts the threads, and what the state wants done first.
+    /// Starts the threads and carries out the first effects.
     fn begin(&mut self, first: Vec<Effect>) -> io::Result<()> {
         let send = {
             let outbox = self.outbox.clone();
@@ -197,7 +197,7 @@ impl Desk {
             match inbox.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(first) => {
                     self.receive(first);
-                    // Whatever else has arrived goes into the same frame.
+                    // Handle everything else that has arrived before drawing.
                     inbox.try_iter().take(BURST).for_each(|next| self.receive(next));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -206,7 +206,7 @@ impl Desk {
             if Instant::now() >= tick {
                 tick = Instant::now() + TICK;
                 self.take(Msg::Tick(self.begun.elapsed()));
-                if self.asleep && signals::in_foreground() {
+                if self.asleep && job::in_foreground() {
                     self.take(Msg::Woken);
                 }
             }
@@ -225,7 +225,7 @@ impl Desk {
         match incoming {
             Incoming::Msg(msg) => self.take(msg),
             Incoming::Session(manifest, mut remote) => {
-                // The person left while the run was being prepared.
+                // The user quit while the run was being prepared.
                 if self.ending.is_some() {
                     remote.send(Command::Stop);
                 }
@@ -243,23 +243,23 @@ impl Desk {
         self.prompt |=
             matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(..) | Msg::Reply(_));
         if let Msg::Woken = msg {
-            // It goes on in the background, or was woken only to be told to end.
-            if !signals::in_foreground() {
+            // It was resumed in the background, or only to be ended.
+            if !job::in_foreground() {
                 self.asleep = true;
                 return;
             }
             self.asleep = false;
-            // Stopped from outside, the program had no time to leave, and a shell may have changed the modes.
+            // When stopped from outside, the terminal was not restored, and a shell may have changed its modes.
             self.tty.leave();
             let entered = self.tty.enter();
-            self.log.failure("take the terminal again", entered);
+            self.log.failure("set up the terminal again", entered);
         }
         let effects = self.app.update(msg);
         self.carry_out(effects);
         self.log.said(&self.app.voice.take_fresh());
     }
 
-    /// Draws a frame. A terminal that is gone is the watchdog's business.
+    /// Draws a frame. A closed terminal is handled by the watchdog.
     fn draw(&mut self) {
         self.prompt = false;
         let Desk { app, tty, .. } = self;
@@ -302,10 +302,10 @@ impl Desk {
                     self.log.line(&line);
                     Ok(())
                 }
-                // The app keeps these to itself.
+                // The app handles these itself.
                 Effect::Toast(_) | Effect::Go(_) | Effect::Do(_) => Ok(()),
             };
-            self.log.failure("carry out what was asked", done);
+            self.log.failure("carry out an effect", done);
         }
     }
 
@@ -315,18 +315,18 @@ impl Desk {
         }
     }
 
-    /// Leaves the terminal and sleeps. Training sleeps too: it is the same process. Being woken is a signal,
-    /// and so a message; until it comes the terminal is left alone.
+    /// Restores the terminal and suspends the process, including training. The resume signal arrives as a message; until
+    /// then the terminal is not touched.
     fn suspend(&mut self) -> io::Result<()> {
-        if signals::can_sleep() {
+        if job::can_sleep() {
             self.asleep = true;
             self.tty.leave();
-            signals::sleep();
+            job::sleep();
         }
         Ok(())
     }
 
-    /// Has the device found, which can take seconds.
+    /// Finds the device on its own thread, which can take seconds.
     fn find_device(&self) -> io::Result<()> {
         let (choice, outbox) = (self.context.device, self.outbox.clone());
         let body = move || {
@@ -334,7 +334,7 @@ impl Desk {
                 Ok((device, note)) => (device.to_string(), note),
                 Err(error) => ("no device".into(), Some(error.to_string())),
             };
-            // Without a listener nobody needs to know.
+            // A missing receiver means that the program is quitting.
             let _ = outbox.send(Incoming::Msg(Msg::Device { name, note }));
         };
         thread::Builder::new().name("device".into()).spawn(body).map(drop)
@@ -348,7 +348,7 @@ impl Desk {
         Ok(())
     }
 
-    /// The exit code, if it is time to end.
+    /// The exit code, if it is time to exit.
     fn end(&mut self) -> Option<u8> {
         let (code, until) = self.ending?;
         let done = !self.app.shared.is_training();
@@ -358,7 +358,7 @@ impl Desk {
         (done || Instant::now() >= until).then_some(code)
     }
 
-    /// The loop panicked: the terminal has been given back; the session still gets its checkpoint.
+    /// After a panic of the loop: the terminal is already restored; lets the session save its checkpoint.
     fn rescue(&mut self, inbox: &Receiver<Incoming>) {
         let Some(mut remote) = self.remote.take() else { return };
         remote.send(Command::Stop);

@@ -1,4 +1,4 @@
-//! What the program says: toasts for a few seconds, and the log that keeps them.
+//! Messages to the user: toasts shown for a few seconds, and the log that keeps them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,36 +8,36 @@ use super::theme::Role;
 /// Lines that the log pane keeps.
 const KEPT: usize = 500;
 
-/// Toasts on the screen at once.
+/// Maximum number of toasts shown at once.
 const SHOWN: usize = 3;
 
-/// How it is said.
+/// The tone of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// By the way; only in the log.
+    /// Only in the log.
     Quiet,
-    /// As an answer.
+    /// Neutral information.
     Plain,
-    /// Something was done.
+    /// Success.
     Good,
-    /// Worth a look.
+    /// A warning.
     Warn,
-    /// Something failed.
+    /// An error.
     Bad,
 }
 
-/// Something that was said.
+/// A message that was shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
-    /// When, counted from the start of the program.
+    /// Time since the start of the program.
     pub at: Duration,
-    /// How.
+    /// Its tone.
     pub tone: Tone,
-    /// What.
+    /// Its text.
     pub text: String,
 }
 
-/// What was said, bounded.
+/// The message history, bounded.
 #[derive(Debug, Default)]
 pub struct Voice {
     log: VecDeque<Said>,
@@ -46,7 +46,7 @@ pub struct Voice {
 }
 
 impl Tone {
-    /// How it looks.
+    /// Its style.
     pub fn role(self) -> Role {
         match self {
             Tone::Quiet => Role::Dim,
@@ -57,7 +57,7 @@ impl Tone {
         }
     }
 
-    /// A sign in front of it, for those who see no colours.
+    /// A prefix character, so that the tone does not depend on colour.
     pub fn sign(self) -> &'static str {
         match self {
             Tone::Quiet | Tone::Plain => " ",
@@ -67,7 +67,7 @@ impl Tone {
         }
     }
 
-    /// How long a toast stays.
+    /// How long a toast is shown.
     fn stays(self) -> Duration {
         match self {
             Tone::Quiet => Duration::ZERO,
@@ -79,7 +79,7 @@ impl Tone {
 }
 
 impl Voice {
-    /// Says something. The same said again makes no second toast.
+    /// Shows a message. A repeated message does not create a second toast.
     pub fn say(&mut self, at: Duration, tone: Tone, text: &str) {
         let said = Said { at, tone, text: text.to_owned() };
         if tone != Tone::Quiet {
@@ -92,19 +92,19 @@ impl Voice {
         self.log.drain(..self.log.len().saturating_sub(KEPT));
     }
 
-    /// Takes away toasts that begin so: something newer is said of the same.
+    /// Removes toasts that begin with a prefix, because a newer message replaces them.
     pub fn forget(&mut self, beginning: &str) {
         self.toasts.retain(|toast| !toast.text.starts_with(beginning));
     }
 
-    /// Takes away toasts whose time is over; gives whether there were any.
+    /// Removes expired toasts; returns whether there were any.
     pub fn fade(&mut self, now: Duration) -> bool {
         let before = self.toasts.len();
         self.toasts.retain(|toast| now < toast.at + toast.tone.stays());
         self.toasts.len() != before
     }
 
-    /// What was said since the last call, for the log file.
+    /// The messages since the last call, for the log file.
     pub fn take_fresh(&mut self) -> Vec<Said> {
         std::mem::take(&mut self.fresh)
     }

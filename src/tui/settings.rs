@@ -1,4 +1,4 @@
-//! What the workbench keeps for its next start: `<config>/workbench.toml`.
+//! The saved settings of the workbench: `<config>/workbench.toml`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,19 @@ use thiserror::Error;
 use super::theme::{Charset, Theme};
 use crate::disk;
 
-/// Largest file of settings or keys that is read.
+/// Maximum size of a settings or key file.
 const LIMIT: u64 = 1 << 20;
 
-/// Settings that the person changes in the workbench.
+/// Settings that the user changes in the workbench.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Colours.
     pub theme: Theme,
-    /// Characters; found out from the environment without.
+    /// Character set; `None` to detect it from the environment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charset: Option<Charset>,
-    /// Whether the workbench takes the mouse.
+    /// Whether the mouse is captured.
     pub mouse: bool,
 }
 
@@ -31,13 +31,13 @@ impl Default for Settings {
     }
 }
 
-/// A file of the person's is wrong or cannot be reached.
+/// A file of the user is invalid or inaccessible.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The disk refuses.
+    /// A disk error.
     #[error(transparent)]
     Disk(#[from] disk::Error),
-    /// The file is not what it should be.
+    /// The file is invalid.
     #[error("{}:{line}: {what}", path.display())]
     Content {
         /// The file.
@@ -53,16 +53,16 @@ pub enum Error {
 }
 
 impl Settings {
-    /// Where they are kept.
+    /// Path of the settings file.
     pub fn path(config: &Path) -> PathBuf {
         config.join("workbench.toml")
     }
 
-    /// Reads them; the defaults where there is no file.
+    /// Reads the settings; the defaults if there is no file.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or says something else.
+    /// When the file cannot be read or is invalid.
     pub fn read(config: &Path) -> Result<Settings, Error> {
         let path = Settings::path(config);
         let Some(text) = read(&path)? else { return Ok(Settings::default()) };
@@ -73,28 +73,28 @@ impl Settings {
         })
     }
 
-    /// Writes them.
+    /// Writes the settings.
     ///
     /// # Errors
     ///
-    /// When the disk refuses.
+    /// When the file cannot be written.
     pub fn write(&self, config: &Path) -> Result<(), Error> {
         disk::make_dir(config)?;
         Ok(disk::write(&Settings::path(config), toml::to_string(self)?.as_bytes())?)
     }
 }
 
-/// The text of a file that must be there; why there is none otherwise.
+/// The text of a file that must exist.
 ///
 /// # Errors
 ///
-/// When it is absent, cannot be read or is not text; with a whole sentence.
+/// When it is absent, cannot be read or is not text.
 pub fn read_some(path: &Path) -> Result<String, String> {
     let text = read(path).map_err(|error| error.to_string())?;
     text.ok_or_else(|| format!("there is no file {}", path.display()))
 }
 
-/// The text of a file; `None` where there is none.
+/// The text of a file; `None` if it does not exist.
 ///
 /// # Errors
 ///

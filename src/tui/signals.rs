@@ -1,5 +1,5 @@
-//! The thread that waits for signals, and the one that notices that the terminal is gone when no signal says
-//! so: a child of a process that ignores SIGHUP gets none.
+//! The thread that waits for signals, and a watchdog that detects a closed terminal without SIGHUP: a child of a
+//! process that ignores SIGHUP does not receive it.
 
 use std::io;
 use std::thread;
@@ -12,20 +12,20 @@ use signal_hook::iterator::Signals;
 use super::message::Msg;
 use super::terminal::give_back;
 
-/// How often the terminal is looked at.
+/// Period at which the watchdog checks the terminal.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// How long the loop may take to end the program after it was asked to.
+/// Time that the loop may take to end the program after a signal.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Exit code of SIGHUP, which a hang-up stands for.
+/// Exit code for SIGHUP and for a closed terminal.
 const HUNG_UP: u8 = 129;
 
 /// Starts both threads, `signals` and `watchdog`.
 ///
 /// # Errors
 ///
-/// When handlers or threads cannot be had.
+/// When a handler cannot be installed or a thread cannot be started.
 pub fn start(send: impl Fn(Msg) -> bool + Clone + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT])?;
     let watch = send.clone();
@@ -36,8 +36,7 @@ pub fn start(send: impl Fn(Msg) -> bool + Clone + Send + 'static) -> io::Result<
             if let Msg::EndAsked { code, .. } = msg {
                 match asked {
                     false => bound(code),
-                    // A terminal that goes away may say so more than once; whoever sends another signal is
-                    // out of patience.
+                    // A closing terminal may send several SIGHUPs; any other repeated signal means: end now.
                     true if signal == SIGHUP => {}
                     true => exit(code),
                 }
@@ -59,10 +58,9 @@ pub fn start(send: impl Fn(Msg) -> bool + Clone + Send + 'static) -> io::Result<
     thread::Builder::new().name("watchdog".into()).spawn(body).map(drop)
 }
 
-/// Ends the process after a while, for the case that the loop does not: it may hang in a write to a terminal
-/// that is gone.
+/// Ends the process after [`PATIENCE`] if the loop has not: it may hang in a write to a closed terminal.
 fn bound(code: u8) {
-    // Without a thread there is no bound, but the loop has been asked.
+    // If the thread cannot be started there is no time limit, but the loop was asked to end.
     let _ = thread::Builder::new().name("patience".into()).spawn(move || {
         thread::sleep(PATIENCE);
         exit(code);
@@ -84,8 +82,7 @@ fn message(signal: i32) -> Msg {
     }
 }
 
-/// Whether the terminal that is written to has gone. Standard input would not tell: a shell gives a program
-/// in the background another one.
+/// Whether the output terminal is closed. Stdin cannot be used: a shell redirects it for background programs.
 fn hung_up() -> bool {
     let stdout = rustix::stdio::stdout();
     let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
@@ -94,24 +91,4 @@ fn hung_up() -> bool {
         Ok(_) => fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
         Err(_) => false,
     }
-}
-
-/// Whether there is a shell that could wake the process again; a process that leads its session has none.
-pub fn can_sleep() -> bool {
-    rustix::process::getsid(None).is_ok_and(|session| session != rustix::process::getpid())
-}
-
-/// Whether the terminal is this process's to change: it is not after `bg`, nor while a shell that put it to
-/// sleep has it. Changing it all the same would put the process to sleep at once.
-pub fn in_foreground() -> bool {
-    // Without an answer there is no shell that could have it.
-    rustix::termios::tcgetpgrp(rustix::stdio::stdin())
-        .map_or(true, |group| group == rustix::process::getpgrp())
-}
-
-/// Puts the process to sleep as Ctrl-Z in a shell does, with all that belong to its job. It is woken by
-/// SIGCONT, which comes as [`Msg::Woken`].
-pub fn sleep() {
-    // The group is the process's own, so it may be stopped.
-    let _ = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
 }

@@ -1,14 +1,14 @@
-//! Pictures of the screen as text files beside the tests.
+//! Screen snapshots as text files next to the tests.
 
 use std::path::Path;
 
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Style};
 
-/// The sizes that every panel is kept at: comfortable, wide, compact.
+/// The snapshot sizes: comfortable, wide, compact.
 pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (60, 16)];
 
-/// The characters of a buffer, line by line, without the spaces behind them.
+/// The characters of a buffer, line by line, without trailing spaces.
 pub fn text(buffer: &Buffer) -> String {
     let area = buffer.area;
     let line = |y| {
@@ -18,7 +18,7 @@ pub fn text(buffer: &Buffer) -> String {
     (0..area.height).map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Characters, and below them the styles: runs of a style's number and its columns, and what the numbers mean.
+/// The characters, followed by the styles: per line runs `STYLExLENGTH`, then a legend of the style numbers.
 pub fn styled(buffer: &Buffer) -> String {
     let mut styles: Vec<Style> = Vec::new();
     let area = buffer.area;

@@ -1,4 +1,4 @@
-//! The terminal: taken with all its modes, and given back whatever happens.
+//! Terminal set-up, and its restoration on every exit path.
 
 use std::backtrace::Backtrace;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
@@ -18,39 +18,38 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 
-use super::signals::in_foreground;
+use super::job::in_foreground;
 use crate::backend::fault;
 
-/// Whether the terminal is taken, for the panic hook.
+/// Whether the terminal is set up for the workbench, for the panic hook.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
 
-/// The terminal while the workbench has it. Dropping it gives the terminal back.
+/// The terminal in use by the workbench. Dropping it restores the terminal.
 pub struct Tty {
-    /// Never dropped: it would complain on standard error about a terminal that is gone, and panic because
-    /// that is gone too. What it would restore, [`give_back`] does.
+    /// Never dropped: on a closed terminal its drop would print to stderr and panic. [`give_back`] does the restoring.
     screen: ManuallyDrop<Screen>,
     mouse: bool,
     title: String,
-    /// The console of Linux would show titles and notifications as text.
+    /// The Linux console prints title and notification sequences as text.
     is_console: bool,
 }
 
-/// Whether standard input and output are a terminal that can be drawn on.
+/// Whether stdin and stdout are a terminal capable of drawing.
 pub fn is_possible() -> bool {
     let is_dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
 }
 
 impl Tty {
-    /// Takes the terminal: raw mode, a screen of its own, pasted texts in one piece, the mouse if wanted.
+    /// Sets up the terminal: raw mode, alternate screen, bracketed paste, mouse capture if wanted.
     ///
     /// # Errors
     ///
-    /// When the terminal cannot be taken; it is given back then.
+    /// When the terminal cannot be set up; it is restored then.
     pub fn take(mouse: bool) -> io::Result<Tty> {
-        // Our themes keep NO_COLOR themselves; this library would drop modifiers along with colours.
+        // The themes handle NO_COLOR; crossterm would drop modifiers along with colours.
         crossterm::style::force_color_output(true);
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
         let is_console = std::env::var("TERM").is_ok_and(|term| term == "linux");
@@ -64,7 +63,7 @@ impl Tty {
         Ok(tty)
     }
 
-    /// Takes the terminal again after [`Tty::leave`].
+    /// Sets up the terminal again after [`Tty::leave`].
     ///
     /// # Errors
     ///
@@ -78,16 +77,16 @@ impl Tty {
         self.redraw()
     }
 
-    /// Gives the terminal back until [`Tty::enter`].
+    /// Restores the terminal until [`Tty::enter`].
     pub fn leave(&mut self) {
         give_back();
     }
 
-    /// Takes the mouse, or leaves it to the terminal for selecting text.
+    /// Turns mouse capture on or off.
     ///
     /// # Errors
     ///
-    /// When the terminal is gone.
+    /// When the terminal is closed.
     pub fn set_mouse(&mut self, on: bool) -> io::Result<()> {
         self.mouse = on;
         match on {
@@ -100,17 +99,17 @@ impl Tty {
     ///
     /// # Errors
     ///
-    /// When the terminal is gone.
+    /// When the terminal is closed.
     pub fn size(&self) -> io::Result<(u16, u16)> {
         let size = self.screen.size()?;
         Ok((size.width, size.height))
     }
 
-    /// Draws a frame and the window's title in one update of the terminal.
+    /// Draws a frame and sets the window title in one synchronised update.
     ///
     /// # Errors
     ///
-    /// When the terminal is gone.
+    /// When the terminal is closed.
     pub fn draw(&mut self, title: &str, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         queue!(self.out(), BeginSynchronizedUpdate)?;
         if self.title != title && !self.is_console {
@@ -121,32 +120,32 @@ impl Tty {
         execute!(self.out(), EndSynchronizedUpdate)
     }
 
-    /// Forgets what is on the screen, so that the next frame is drawn whole.
+    /// Forces the next frame to be drawn completely.
     ///
     /// # Errors
     ///
-    /// When the terminal is gone.
+    /// When the terminal is closed.
     pub fn redraw(&mut self) -> io::Result<()> {
-        // Clearing would ask the terminal where the cursor is, and wait for an answer that the input thread
-        // takes; a new size clears without a question.
+        // `clear` would query the cursor position and wait for a reply that the input thread consumes; a resize clears
+        // without a query.
         let (width, height) = self.size()?;
         self.screen.resize(Rect::new(0, 0, width, height))
     }
 
-    /// Puts a text into the clipboard (OSC 52), which many terminals pass on even over ssh.
+    /// Copies a text to the clipboard (OSC 52), which many terminals support even over ssh.
     ///
     /// # Errors
     ///
-    /// When the terminal is gone.
+    /// When the terminal is closed.
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
         execute!(self.out(), CopyToClipboard::to_clipboard_from(text))
     }
 
-    /// Rings, and shows a notification where the terminal can (OSC 9).
+    /// Rings the bell and sends a desktop notification where supported (OSC 9).
     ///
     /// # Errors
     ///
-    /// When the terminal is gone.
+    /// When the terminal is closed.
     pub fn notify(&mut self, text: &str) -> io::Result<()> {
         match self.is_console {
             true => write!(self.out(), "\x07")?,
@@ -166,7 +165,7 @@ impl Drop for Tty {
     }
 }
 
-/// Gives the terminal back, once. What fails is passed over: the terminal may be gone.
+/// Restores the terminal, once. Errors are ignored: the terminal may be closed.
 pub(super) fn give_back() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
@@ -186,9 +185,8 @@ pub(super) fn give_back() {
     }
 }
 
-/// Every panic goes to `log`, with the way that led to it. One of this thread also gives the terminal back,
-/// and is reported there with the name of the log; one of another thread leaves the terminal alone: what
-/// catches it reports it.
+/// Logs every panic with its backtrace to `log`. A panic of this thread also restores the terminal and prints the
+/// message with the name of the log; panics of other threads are reported by the code that catches them.
 pub fn set_panic_hook(log: impl Fn(&str) + Send + Sync + 'static, name: String) {
     fault::keeps_log();
     let (ui, before) = (thread::current().id(), std::panic::take_hook());
@@ -197,7 +195,7 @@ pub fn set_panic_hook(log: impl Fn(&str) + Send + Sync + 'static, name: String) 
         if thread.id() == ui {
             give_back();
             before(panic);
-            // The terminal may be gone.
+            // The terminal may be closed.
             let _ = writeln!(io::stderr(), "see {name} for details");
         }
         let way = Backtrace::force_capture();
@@ -205,7 +203,7 @@ pub fn set_panic_hook(log: impl Fn(&str) + Send + Sync + 'static, name: String) 
     }));
 }
 
-/// Without characters that would end or change a control sequence.
+/// The text without characters that would end or change a control sequence.
 fn printable(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).collect()
 }

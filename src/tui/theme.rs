@@ -1,4 +1,4 @@
-//! Colours, modifiers and characters.
+//! Colour themes and character sets.
 
 mod depth;
 mod palette;
@@ -9,36 +9,36 @@ use serde::{Deserialize, Serialize};
 
 pub use depth::Depth;
 
-/// What a piece of the screen is; a theme gives it a style.
+/// The role of a screen element; a theme assigns it a style.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Ordinary text.
     Text,
-    /// Text of less weight.
+    /// Secondary text.
     Dim,
     /// Titles of panes.
     Title,
     /// Borders.
     Border,
-    /// Border of the pane that has the keys.
+    /// Border of the focused pane.
     Focus,
     /// The selected row or cell.
     Selected,
-    /// Names of keys.
+    /// Key names.
     Key,
-    /// All is well.
+    /// Success.
     Good,
-    /// Worth a look.
+    /// Warning.
     Warn,
-    /// Something failed.
+    /// Error.
     Bad,
-    /// Sent, not yet in force.
+    /// Requested but not yet in effect.
     Pending,
-    /// Change marks in charts.
+    /// Marks of setting changes in charts.
     Mark,
-    /// The cursor of charts and of text inputs.
+    /// Cursor of charts and text inputs.
     Cursor,
-    /// The n-th series of a chart, of eight.
+    /// The n-th of eight chart series.
     Series(u8),
     /// Background of the program.
     Ground,
@@ -48,18 +48,18 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Theme {
-    /// Light text on a dark ground.
+    /// Light text on a dark background.
     #[default]
     Dark,
-    /// Dark text on a light ground.
+    /// Dark text on a light background.
     Light,
-    /// Okabe and Ito's colours, told apart by people with any colour vision.
+    /// Okabe and Ito's colours, distinguishable with any colour vision.
     ColourBlind,
-    /// Modifiers only, for NO_COLOR and terminals without colours.
+    /// Text modifiers only, for NO_COLOR and terminals without colours.
     Mono,
 }
 
-/// Which characters draw.
+/// The character set for drawing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Charset {
@@ -68,11 +68,11 @@ pub enum Charset {
     Braille,
     /// Half blocks.
     Half,
-    /// Nothing but ASCII.
+    /// ASCII only.
     Ascii,
 }
 
-/// What every panel needs to know to draw.
+/// What every panel needs for drawing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
     /// Colours and modifiers.
@@ -87,7 +87,7 @@ impl Look {
     /// The style of a role.
     pub fn style(self, role: Role) -> Style {
         match (self.depth, role) {
-            // Sixteen colours have no second ground on which every text could be read.
+            // With 16 colours no second background keeps every text readable.
             (Depth::Ansi, Role::Selected) => mono(role),
             _ => self.theme.style(role),
         }
@@ -95,10 +95,10 @@ impl Look {
 }
 
 impl Theme {
-    /// Every theme, in the order in which they are offered.
+    /// Every theme, in selection order.
     pub const ALL: [Theme; 4] = [Theme::Dark, Theme::Light, Theme::ColourBlind, Theme::Mono];
 
-    /// What a person calls it.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Theme::Dark => "dark",
@@ -113,8 +113,8 @@ impl Theme {
         Theme::ALL[(Theme::ALL.iter().position(|theme| *theme == self).unwrap_or(0) + 1) % Theme::ALL.len()]
     }
 
-    /// The style of a role. Themes of colours give a foreground and, for [`Role::Ground`] and
-    /// [`Role::Selected`], a background; [`Theme::Mono`] gives modifiers and never a colour.
+    /// The style of a role. Colour themes set a foreground and, for [`Role::Ground`] and [`Role::Selected`], a
+    /// background; [`Theme::Mono`] sets modifiers and never a colour.
     pub fn style(self, role: Role) -> Style {
         match self.palette() {
             Some(palette) => palette.style(role),
@@ -146,10 +146,10 @@ fn mono(role: Role) -> Style {
 }
 
 impl Charset {
-    /// Every set, from the finest to the one that works everywhere.
+    /// Every set, from the finest to the most portable.
     pub const ALL: [Charset; 3] = [Charset::Braille, Charset::Half, Charset::Ascii];
 
-    /// What a person calls it.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Charset::Braille => "braille",
@@ -167,10 +167,10 @@ impl Charset {
         }
     }
 
-    /// The set that a terminal of this environment can show: ASCII where the locale is not UTF-8, and on the
-    /// console of Linux, whose font has few characters.
+    /// The character set that the terminal supports according to the environment: ASCII if the locale is not UTF-8, and
+    /// on the Linux console, whose font has few characters.
     pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Charset {
-        // The first of these that is set says it, as setlocale(3) has it.
+        // The first variable that is set decides, as in setlocale(3).
         let mut set = ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| variable(name));
         let locale = set.find(|value| !value.is_empty()).unwrap_or_default().to_ascii_lowercase();
         let is_utf8 = locale.contains("utf-8") || locale.contains("utf8");
@@ -180,12 +180,12 @@ impl Charset {
         }
     }
 
-    /// Whether characters beyond ASCII may be drawn.
+    /// Whether non-ASCII characters may be drawn.
     pub fn is_unicode(self) -> bool {
         self != Charset::Ascii
     }
 
-    /// What stands for text that was cut off.
+    /// The mark for truncated text.
     pub fn ellipsis(self) -> &'static str {
         self.pick("…", "...")
     }
@@ -195,7 +195,7 @@ impl Charset {
         self.pick("→", "->")
     }
 
-    /// The mark of the order of a column.
+    /// The mark for a column's sort order.
     pub fn order(self, descending: bool) -> &'static str {
         match descending {
             true => self.pick("▼", "v"),
@@ -203,7 +203,7 @@ impl Charset {
         }
     }
 
-    /// A box that is ticked or not.
+    /// A checkbox.
     pub fn tick(self, on: bool) -> &'static str {
         match on {
             true => self.pick("[✓]", "[x]"),
@@ -211,17 +211,17 @@ impl Charset {
         }
     }
 
-    /// A dot between two pieces of a line.
+    /// A separator between parts of a line.
     pub fn dot(self) -> &'static str {
         self.pick("·", "-")
     }
 
-    /// The second, or the first where characters beyond ASCII may be drawn.
+    /// `unicode` if non-ASCII characters may be drawn, else `ascii`.
     pub fn pick<T>(self, unicode: T, ascii: T) -> T {
         if self.is_unicode() { unicode } else { ascii }
     }
 
-    /// Lines around a pane.
+    /// The border characters of a pane.
     pub fn border(self) -> border::Set<'static> {
         const ASCII: border::Set<'static> = border::Set {
             top_left: "+",

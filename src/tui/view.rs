@@ -1,8 +1,8 @@
-//! The whole frame: header, screen, log, key bar, and what lies over them.
+//! The complete frame: header, screen, log, key bar and overlays.
 //!
 //! ```text
 //! ┌ cleave  1 runs  2 training  3 modules ······ digits-1  epoch 3/30  91.2 %  cpu ┐
-//! │ why the last run failed, until it was read                                     │
+//! │ why the last run failed, until dismissed                                       │
 //! │ the screen                                                                     │
 //! │                                                          + checkpoint saved    │
 //! │ log                                                                            │
@@ -24,13 +24,13 @@ use super::hits::{Hits, Target};
 use super::theme::Role;
 use super::widget::{frame, text};
 
-/// Columns and rows below which there is only a message.
+/// Terminal size below which only a message is drawn.
 pub const LEAST: (u16, u16) = (60, 16);
 
-/// Columns and rows from which on there is room for the log and the header's details.
+/// Terminal size from which there is room for the log and the header's details.
 pub const COMFORTABLE: (u16, u16) = (80, 24);
 
-/// Draws everything; gives where the mouse can do something.
+/// Draws everything; returns the clickable areas.
 pub fn view(app: &App, frame: &mut Frame) -> Hits {
     let area = frame.area();
     draw(app, area, frame.buffer_mut())
@@ -69,7 +69,7 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Hits {
     if !log.is_empty() {
         view_log(app, log, buffer);
     } else if rows > 0 {
-        // In few rows it lies over the screen, and a click closes it.
+        // On a low terminal the log covers the screen, and a click closes it.
         let height = rows.min(screen.height);
         let over = Rect { y: screen.bottom() - height, height, ..screen };
         Clear.render(over, buffer);

@@ -1,16 +1,15 @@
-//! What screens are made of. A widget draws itself with a [`Look`](super::theme::Look) into a buffer, writes
-//! into [`Hits`](super::hits::Hits) what the mouse can do there, and answers keys with a value; it never
-//! touches the terminal.
+//! Building blocks of screens. A widget draws itself with a [`Look`](super::theme::Look) into a buffer, records its
+//! clickable areas in [`Hits`](super::hits::Hits), and returns a value for each key; it never accesses the terminal.
 //!
 //! | widget | for |
 //! |---|---|
 //! | [`frame`] | a pane: border, title, focus |
-//! | [`Input`] | a line of text to edit |
-//! | [`Form`] | labelled fields with checks while typing |
+//! | [`Input`] | a single-line text editor |
+//! | [`Form`] | labelled fields, validated while typing |
 //! | [`Dialog`] | a message, or a question with buttons |
 //! | [`Slider`] | a value in a range |
-//! | [`Table`], [`Selection`] | rows and columns, and the place in them |
-//! | [`text`] | widths, cutting, wrapping |
+//! | [`Table`], [`Selection`] | rows and columns, and the selected row |
+//! | [`text`] | text width, truncation, wrapping |
 
 mod dialog;
 mod field;

@@ -1,5 +1,5 @@
-//! The threads that do what takes time: `worker` reads and writes files, `evaluator` computes with networks.
-//! Of waiting jobs of one lane only the newest is done.
+//! The threads for slow work: `worker` reads and writes files, `evaluator` computes with networks. Of the waiting jobs
+//! of one lane only the newest is done.
 
 mod files;
 mod networks;
@@ -19,24 +19,24 @@ use crate::paths::Paths;
 use crate::reuse;
 use crate::run::{Manifest, Store};
 
-/// What jobs need to know.
+/// What jobs need.
 #[derive(Clone)]
 pub struct Context {
     /// Directories of the user.
     pub paths: Paths,
     /// Runs.
     pub store: Store,
-    /// Where to compute.
+    /// The device to compute on.
     pub device: Choice,
-    /// Data that have been read.
+    /// Cached data.
     pub data: Data,
 }
 
-/// The data set that was read last, shared by all threads: one is large, and its images take long to decode.
+/// Cache of the last data set read, shared by all threads: a data set is large, and decoding it is slow.
 #[derive(Clone, Default)]
 pub struct Data(Arc<Mutex<Option<Read>>>);
 
-/// A data set, and what it was read for.
+/// A data set and the settings it was read with.
 struct Read {
     config: DataConfig,
     seed: u64,
@@ -44,11 +44,11 @@ struct Read {
 }
 
 impl Data {
-    /// The data of a run.
+    /// The data set of a run.
     ///
     /// # Errors
     ///
-    /// When they cannot be read or have other classes or shapes.
+    /// When it cannot be read or has other classes or shapes.
     pub fn of(&self, manifest: &Manifest, archives: &Path) -> Result<Arc<Dataset>, reuse::Error> {
         if let Some(Read { config, seed, dataset }) = &*self.lock()
             && (config, *seed) == (&manifest.preset.data, manifest.seed)
@@ -61,7 +61,7 @@ impl Data {
         Ok(dataset)
     }
 
-    /// Keeps the data of a run in place of those before.
+    /// Caches the data set of a run, replacing the previous one.
     pub fn keep(&self, manifest: &Manifest, dataset: Arc<Dataset>) {
         *self.lock() = Some(Read { config: manifest.preset.data.clone(), seed: manifest.seed, dataset });
     }
@@ -71,19 +71,19 @@ impl Data {
     }
 }
 
-/// How long the program stays for what is being written down when it ends.
+/// Time that the program waits at exit for files being written.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Two threads and their queues.
+/// The two worker threads and their queues.
 pub struct Workers {
     files: Queue,
     networks: Queue,
-    /// Closed when the thread of `files` has ended.
+    /// Closed when the `worker` thread has ended.
     written: Receiver<()>,
 }
 
 impl Job {
-    /// Jobs of a lane replace each other while they wait; those without one are all done.
+    /// The lane of a job: waiting jobs of a lane replace each other; jobs without a lane are all done.
     fn lane(&self) -> Option<&'static str> {
         match self {
             Job::Runs => Some("runs"),
@@ -99,8 +99,7 @@ impl Job {
         }
     }
 
-    /// Whether it only writes down what a person has decided, which takes no time and is done even when the
-    /// program ends.
+    /// Whether it only saves a decision of the user, which is fast and must be done even when the program ends.
     fn is_note(&self) -> bool {
         matches!(
             self,
@@ -112,7 +111,7 @@ impl Job {
         )
     }
 
-    /// The answer where there is no other.
+    /// The reply if the job fails.
     fn failed(&self, why: String) -> Reply {
         match self.clone() {
             Job::Runs => Reply::Runs(Err(why)),
@@ -159,7 +158,7 @@ impl Job {
 }
 
 impl Workers {
-    /// Starts both threads; they end with what is given back, or when `send` says that nobody listens.
+    /// Starts both threads. They end when the returned value is dropped, or when `send` returns false (no receiver).
     ///
     /// # Errors
     ///
@@ -187,7 +186,7 @@ impl Workers {
         Ok(Workers { files, networks, written })
     }
 
-    /// Has a job done.
+    /// Queues a job.
     pub fn job(&self, job: Job) {
         match job.needs_network() {
             true => self.networks.push(job),
@@ -200,12 +199,12 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.files.close();
         self.networks.close();
-        // Nothing is ever sent: the channel closes when the thread has ended.
+        // Nothing is ever sent on this channel: it closes when the thread has ended.
         let _ = self.written.recv_timeout(PATIENCE);
     }
 }
 
-/// A panic in a job is an answer too, to the question that was asked.
+/// Runs a job; a panic becomes a failed reply of the same kind.
 fn guarded(context: &Context, job: Job, work: fn(&Context, Job) -> Reply) -> Reply {
     let failed = job.failed("internal error; see workbench.log".into());
     catch_unwind(AssertUnwindSafe(|| work(context, job))).unwrap_or(failed)
@@ -240,7 +239,7 @@ impl Queue {
         self.0.1.notify_one();
     }
 
-    /// No more jobs come; of those that wait only notes are done.
+    /// Closes the queue; of the waiting jobs only those with [`Job::is_note`] are still done.
     fn close(&self) {
         let mut waiting = self.lock();
         waiting.closed = true;
@@ -248,7 +247,7 @@ impl Queue {
         self.0.1.notify_one();
     }
 
-    /// The next job; `None` when no more will come.
+    /// The next job; `None` once the queue is closed and empty.
     fn next(&self) -> Option<Job> {
         let mut waiting = self.lock();
         loop {

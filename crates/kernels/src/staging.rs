@@ -219,23 +219,28 @@ impl Patches<'_> {
         // Taps of a row follow each other in the patch and, inside the image, there too.
         let columns = self.plan.taps.iter().filter(|tap| tap[0] == self.plan.taps[0][0]).count();
         let run = columns * self.channels;
+        // A short run is copied four values at a time, which reads and writes up to three values past its end: they
+        // must lie in the image, and in the same row of the patches, where the next run overwrites them.
+        let copied = run.next_multiple_of(4);
+        let image_len = s.height * s.width * self.pixel;
         let mut patch = self.patches;
         for out_y in self.rows.0..self.rows.1 {
             for out_x in 0..self.plan.grid[1] {
                 for (index, taps) in self.plan.taps.chunks_exact(columns).enumerate() {
                     let x = (out_x * s.stride + taps[0][1]).wrapping_sub(s.padding);
                     let inside = x < s.width && x + columns <= s.width && self.pixel == self.channels;
-                    let short = run < 32 && index * run + run.next_multiple_of(4) <= self.row;
-                    // SAFETY: a row for every output pixel; a pixel inside holds `channels` values. Values past a
-                    // short run belong to the image where another row of it follows, and in the patch are
-                    // overwritten by the next run.
+                    let short = run < 32 && index * run + copied <= self.row;
+                    // SAFETY: `patches` has a row of `row` values for every output pixel, and a row has room for all
+                    // runs. Inside the image the taps' pixels follow each other without gaps, so `run` values can be
+                    // read at the first; `copied` only where the image does not end before, and written only where
+                    // the row does not.
                     unsafe {
                         let to = patch.add(index * run);
                         match self.pixel_at([out_y, out_x], &taps[0]) {
-                            Some(at) if inside && short && at + self.pixel * s.width < s.input_len() => {
+                            Some(at) if inside && short && at + copied <= image_len => {
                                 let from = self.image.add(at).cast::<[f32; 4]>();
                                 let to = to.cast::<[f32; 4]>();
-                                for i in 0..run.div_ceil(4) {
+                                for i in 0..copied / 4 {
                                     to.add(i).write_unaligned(from.add(i).read_unaligned());
                                 }
                             }
@@ -244,7 +249,7 @@ impl Patches<'_> {
                         }
                     }
                 }
-                // SAFETY: as above; the last one's end is inside the buffer.
+                // SAFETY: a row for every output pixel; behind the last one begins nothing, but it ends in the buffer.
                 patch = unsafe { patch.add(self.row) };
             }
         }

@@ -405,6 +405,29 @@ fn any_kernel_stride_and_padding_gives_the_convolution() {
     }
 }
 
+/// The arrays of a [`Case`] have no room behind their last value, so that AddressSanitizer reports what reads or
+/// writes past them.
+#[test]
+fn narrow_maps_give_the_convolution_and_nothing_past_them_is_read() {
+    let sizes = (1..=3).flat_map(|width| (1..=5).map(move |height| (height, width)));
+    let kernels = [(1, 1, 0), (2, 1, 1), (3, 1, 1), (3, 2, 1), (3, 1, 0), (5, 1, 2)];
+    for ((height, width), isa) in on_every_isa(sizes) {
+        for (kernel, stride, padding) in kernels {
+            if height.min(width) + 2 * padding < kernel {
+                continue;
+            }
+            for (cin, cout) in [(1, 4), (2, 17), (3, 9), (20, 5)] {
+                let shape = ConvShape { batch: 2, height, width, cin, cout, kernel, stride, padding };
+                for density in [None, Some(0.5)] {
+                    let case = Case::new(shape, density);
+                    case.check(isa, 2);
+                    case.check_with(isa, &mut ConvKernel::plain(shape, isa, 1));
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn the_same_work_gives_the_same_bits_every_time() {
     for shape in [square(24, 16, 16, 32), square(20, 8, 32, 16), square(20, 4, 64, 64), square(20, 2, 32, 64)]

@@ -3,10 +3,12 @@
 use fixedbitset::FixedBitSet;
 use rand::RngExt;
 
-use super::SEED;
 use crate::modular::{Error, TrackedSite, masked_sites};
 use crate::random::{Stream, generator};
 use crate::spec::{Array, Spec};
+
+/// Seed of everything that a bench draws.
+pub(super) const SEED: u64 = 0;
 
 /// Probability that an image lacks a kernel of its class.
 const MISSING: f64 = 0.05;

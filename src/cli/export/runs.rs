@@ -28,7 +28,9 @@ pub(super) fn export(args: &Args, records: Records, context: &Context) -> Result
     let report = Report { run, path, format: args.format, files, bytes };
     match args.json {
         true => output::json(&report)?,
-        false => output::note(&format!("wrote {} to {}: {}", report.run, report.path, report.files.join(", "))),
+        false => {
+            output::note(&format!("wrote {} to {}: {}", report.run, report.path, report.files.join(", ")))
+        }
     }
     Ok(())
 }

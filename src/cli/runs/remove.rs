@@ -53,9 +53,7 @@ fn query_of(path: &Path, store: &Store) -> String {
 fn agreed(paths: &[PathBuf]) -> Result<bool, Failure> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return Err(Failure::Usage(
-            "cannot prompt: stdin is not a terminal; pass --yes".into(),
-        ));
+        return Err(Failure::Usage("cannot prompt: stdin is not a terminal; pass --yes".into()));
     }
     for path in paths {
         output::note(&format!("  {}", path.display()));

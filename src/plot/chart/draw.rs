@@ -19,6 +19,7 @@ use super::super::text::{fit, pad, width};
 use super::super::ticks::{Tick, readout, ticks};
 use super::header;
 use super::scene::{Scene, Trace, scene};
+use super::style::series_style;
 use super::{Chart, Scale, rows_of_labels};
 
 /// Where the lines of a drawn chart are, to turn the mouse's position into an x.
@@ -339,22 +340,4 @@ impl Drawing<'_, '_> {
 /// The modifiers of a style without its colours.
 fn style_of(style: Style) -> Style {
     Style { fg: None, bg: None, ..style }
-}
-
-/// The style of a series, faint where it is.
-pub(super) fn series_style(canvas: &Canvas, line: &Trace<'_>) -> Style {
-    let style = canvas.palette.of(line.colour);
-    if line.faint { style.patch(canvas.palette.faint) } else { style }
-}
-
-/// A short piece of a line, as the legend shows it.
-pub(super) fn sample(canvas: &Canvas, line: &Trace<'_>) -> String {
-    match (canvas.letters(), line.is_area(), line.stroke) {
-        (true, ..) => letter(line.colour).to_string(),
-        (_, true, _) => "■".into(),
-        (_, _, Stroke::Solid) => "──".into(),
-        (_, _, Stroke::Dashed) => "╌╌".into(),
-        (_, _, Stroke::Dotted) => "┈┈".into(),
-        (_, _, Stroke::Points) => " •".into(),
-    }
 }

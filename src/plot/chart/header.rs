@@ -8,8 +8,8 @@ use super::super::canvas::Canvas;
 use super::super::text::{fit, width};
 use super::super::ticks::readout;
 use super::Chart;
-use super::draw::{sample, series_style};
 use super::scene::Scene;
+use super::style::{sample, series_style};
 
 /// A piece of text that is not broken over rows.
 struct Item {

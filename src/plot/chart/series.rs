@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::history::{self, History};
+use super::super::history::{History, nearest, window};
 use super::Stroke;
 
 /// Which value of a series is the best one.
@@ -154,7 +154,7 @@ impl Series<'_> {
     pub(super) fn nearest(&self, x: f64) -> Option<(f64, f64)> {
         match (&self.data, self.along) {
             (Data::History(history), None) => history.nearest(x),
-            _ => history::nearest(self.points(x, x).iter().copied().filter(|point| point.1.is_finite()), x),
+            _ => nearest(self.points(x, x).iter().copied().filter(|point| point.1.is_finite()), x),
         }
     }
 
@@ -170,13 +170,6 @@ impl Series<'_> {
         let ends = translate([(from, 0.0), (to, 0.0)].into_iter(), clock);
         Some((ends.first()?.0, ends.last()?.0))
     }
-}
-
-/// Points in the window and one more on each side.
-pub(in crate::plot) fn window(points: &[(f64, f64)], from: f64, to: f64) -> &[(f64, f64)] {
-    let start = points.partition_point(|point| point.0 < from).saturating_sub(1);
-    let end = (points.partition_point(|point| point.0 <= to) + 1).min(points.len());
-    &points[start.min(end)..end]
 }
 
 /// Replaces x by what the clock says, straight between its points and as at its ends beyond them.

@@ -69,9 +69,10 @@ impl App {
                     format!("{run} has finished: test accuracy {:.1} %", 100.0 * summary.test_accuracy);
                 return Some(Effect::Notify(Tone::Good, text));
             }
-            Event::Stopped { step } => {
-                (Tone::Plain, format!("{run} stopped after step {step}; it can be resumed from the list of runs"))
-            }
+            Event::Stopped { step } => (
+                Tone::Plain,
+                format!("{run} stopped after step {step}; it can be resumed from the list of runs"),
+            ),
             Event::Failed { step, message, checkpoint, .. } => {
                 return Some(self.failed(&run, *step, message, *checkpoint));
             }
@@ -108,8 +109,10 @@ impl App {
             && entry.status == Status::Interrupted
         {
             let resume = self.shared.key(Action::ResumeRun);
-            let text =
-                format!("{} was interrupted; press {resume} to resume it from its newest checkpoint", entry.id);
+            let text = format!(
+                "{} was interrupted; press {resume} to resume it from its newest checkpoint",
+                entry.id
+            );
             self.say(Tone::Warn, &text);
         }
     }

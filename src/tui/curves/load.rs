@@ -1,11 +1,8 @@
 //! Loads the series of a run from its logs.
 
-use std::sync::Arc;
-
 use super::Curves;
 use crate::run::{EpochRecord, Event, Manifest, StepRecord};
 use crate::session::Setting;
-use crate::tui::message::Past;
 
 /// The complete logs of a run.
 #[derive(Clone, Debug)]
@@ -20,19 +17,6 @@ pub struct Logs {
     pub events: Vec<Event>,
     /// Steps of its checkpoints.
     pub checkpoints: Vec<u64>,
-}
-
-impl Past {
-    /// The charted series up to a step. Consumes the logs.
-    pub fn of(logs: Logs, until: u64, smoothing: f64) -> Self {
-        Past {
-            curves: Arc::new(Curves::load(&logs, until, smoothing)),
-            smoothing,
-            last: logs.events.last().cloned(),
-            problem: None,
-            manifest: logs.manifest,
-        }
-    }
 }
 
 /// A line of one of the three logs.

@@ -27,10 +27,9 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
     match action {
         PauseResume if state.can_resume() && shared.is_training() => Some(busy(shared)),
         PauseResume if state.can_resume() => None,
-        StepOnce if state == State::Training => Some(format!(
-            "single steps need a paused run: pause it with {}",
-            shared.key(PauseResume)
-        )),
+        StepOnce if state == State::Training => {
+            Some(format!("single steps need a paused run: pause it with {}", shared.key(PauseResume)))
+        }
         PauseResume | StepOnce | Checkpoint | StopTraining | EvaluateNow | SliderUp | SliderDown
         | EditSlider => state.silent(shared),
         UndoChange => state.silent(shared).or_else(|| match dashboard.steering.can_undo() {
@@ -67,8 +66,9 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
             shared.key(MarkRun),
             shared.key(CompareRuns)
         )),
-        CopyValue if dashboard.axes.cursor.is_none() => no_charts()
-            .or_else(|| Some("place the cursor on a chart first (arrow keys or mouse)".into())),
+        CopyValue if dashboard.axes.cursor.is_none() => {
+            no_charts().or_else(|| Some("place the cursor on a chart first (arrow keys or mouse)".into()))
+        }
         Filter => Some("this screen has no filter; the list of runs has one".into()),
         SmoothMore | SmoothLess | NextXAxis | LogX | LogY | RobustRange | ZoomIn | ZoomOut | Follow
         | ExpandChart | ExportChart | CopyValue | CopyCommand | NextSlider | PreviousSlider => no_charts(),

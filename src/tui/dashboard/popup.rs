@@ -239,7 +239,8 @@ impl BranchForm {
         });
         let options: Vec<String> = options.collect();
         let chosen = before.and_then(|step| self.steps.iter().position(|other| *other == step)).unwrap_or(0);
-        let field = Field::choice("from", "From", options, chosen).help("Checkpoint to start the branch from");
+        let field =
+            Field::choice("from", "From", options, chosen).help("Checkpoint to start the branch from");
         if let Some(place) = self.form.field_mut("from") {
             *place = field;
         }

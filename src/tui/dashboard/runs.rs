@@ -64,8 +64,7 @@ impl Runs {
         if shared.current().is_none() || std::mem::replace(&mut self.left_out, left_out) == left_out {
             return None;
         }
-        let said =
-            format!("{MOST} of {others} marked runs are overlaid; unmark some to see the rest");
+        let said = format!("{MOST} of {others} marked runs are overlaid; unmark some to see the rest");
         (left_out > 0).then_some(Effect::Toast(said))
     }
 
@@ -143,7 +142,9 @@ impl Runs {
             match found {
                 Ok(past) => self.catch_up(past, until, smoothing, shared),
                 // It goes on being awaited: what was changed before is not to be written over.
-                Err(why) => effects.push(Effect::Toast(format!("the history of {run} cannot be read: {why}"))),
+                Err(why) => {
+                    effects.push(Effect::Toast(format!("the history of {run} cannot be read: {why}")))
+                }
             }
             return effects;
         }

@@ -169,3 +169,13 @@ fn tree(rows: &[RunRow], shown: &[usize]) -> Vec<Place> {
     places.extend(shown.iter().filter(|index| !seen.contains(index)).map(|&index| Place { index, depth: 0 }));
     places
 }
+
+/// A time span in its largest unit.
+pub(super) fn age(span: std::time::Duration) -> String {
+    match span.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}

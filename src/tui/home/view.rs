@@ -18,7 +18,7 @@ use super::super::message::RunRow;
 use super::super::shared::Shared;
 use super::super::theme::{Look, Role};
 use super::super::widget::{Column, Table, frame, text};
-use super::list::{self, Key};
+use super::list::{self, Key, age};
 use super::{Home, Open, rows};
 use crate::export::figure::share_or_dash;
 use crate::plot::grouped;
@@ -247,14 +247,4 @@ fn facts(row: &RunRow) -> Vec<(&'static str, String)> {
     }
     facts.push(("files", entry.path.display().to_string()));
     facts
-}
-
-/// A time span in its largest unit.
-pub(super) fn age(span: std::time::Duration) -> String {
-    match span.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3600 => format!("{} min", seconds / 60),
-        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
-        seconds => format!("{} d", seconds / 86_400),
-    }
 }

@@ -9,7 +9,7 @@ use super::super::message::PresetCard;
 use super::super::theme::{Look, Role};
 use super::super::widget::{frame, text};
 use super::launch::NewRun;
-use super::view::age;
+use super::list::age;
 use crate::export::figure::count;
 use crate::plot::grouped;
 use crate::spec::Cost;
@@ -83,8 +83,9 @@ fn sizes(new: &NewRun, card: &PresetCard) -> Vec<String> {
                 count(cost.macs())
             ));
         }
-        None => lines
-            .push("Network: its size depends on the images, which are read when training starts.".into()),
+        None => {
+            lines.push("Network: its size depends on the images, which are read when training starts.".into())
+        }
     }
     let span = |seconds: f64| match seconds {
         seconds if seconds < 1.0 => "under 1 s".to_owned(),

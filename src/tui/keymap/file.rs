@@ -113,7 +113,9 @@ fn no_action(name: &str) -> String {
 fn no_key(text: &str) -> String {
     let nearest = Key::nearest(text.rsplit('-').next().unwrap_or(text));
     let nearest = nearest.map(|name| format!("; the nearest is \"{name}\"")).unwrap_or_default();
-    format!("\"{text}\" is not a key; keys are written as x, X, ctrl-p, alt-left, shift-up, space, F1{nearest}")
+    format!(
+        "\"{text}\" is not a key; keys are written as x, X, ctrl-p, alt-left, shift-up, space, F1{nearest}"
+    )
 }
 
 /// A key file with the default bindings.

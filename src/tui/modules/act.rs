@@ -43,7 +43,9 @@ impl Modules {
         let key = |action| shared.key(action);
         let none_chosen = || {
             let none = subject.classes.chosen().is_empty();
-            none.then(|| format!("choose classes first: {} chooses the one under the cursor", key(ToggleClass)))
+            none.then(|| {
+                format!("choose classes first: {} chooses the one under the cursor", key(ToggleClass))
+            })
         };
         let no_masks = || (!subject.has_masks()).then(|| subject.why_not(&shared.keymap).unwrap_or_default());
         match action {
@@ -90,10 +92,7 @@ impl Modules {
             Action::SortMatrix
                 if !matches!(self.seen(shared), View::Overlap | View::Retention | View::Kernels) =>
             {
-                Some(format!(
-                    "this view cannot be sorted; press {} to switch views",
-                    key(Action::NextView)
-                ))
+                Some(format!("this view cannot be sorted; press {} to switch views", key(Action::NextView)))
             }
             Action::ExportChart if self.chart_name().is_none() => {
                 Some(format!("this view has no chart; press {} to switch views", key(Action::NextView)))
@@ -102,7 +101,9 @@ impl Modules {
             Action::Accept if (self.pane, self.view) == (Pane::View, View::Trial) => {
                 Some(format!("there is nothing to open here: {} chooses another image", key(TryImage)))
             }
-            Action::CopyValue if self.value(shared).is_none() => Some("there is no value under the cursor".into()),
+            Action::CopyValue if self.value(shared).is_none() => {
+                Some("there is no value under the cursor".into())
+            }
             _ => None,
         }
     }

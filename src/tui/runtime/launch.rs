@@ -1,4 +1,4 @@
-//! Launching a session in the background: data are read first, which takes its time.
+//! Starts a session in the background, because reading the data is slow.
 
 use std::fmt::Display;
 use std::io;
@@ -14,7 +14,7 @@ use crate::session::{Prepared, Schedule, Session};
 use crate::tui::message::{Launch, Msg, Reply};
 use crate::tui::worker::Context;
 
-/// Prepares a run and starts its session, on a thread named `launch`, which then passes its events on.
+/// Prepares a run and starts its session on a thread named `launch`, which then forwards its events.
 pub(super) fn launch(context: Context, launch: Launch, outbox: Sender<Incoming>) -> io::Result<()> {
     let body = move || {
         let prepared = catch_unwind(AssertUnwindSafe(|| prepare(&context, launch)));
@@ -22,7 +22,7 @@ pub(super) fn launch(context: Context, launch: Launch, outbox: Sender<Incoming>)
         let Started { session, manifest, warnings } = match prepared {
             Ok(started) => started,
             Err(why) => {
-                // A loop that is gone has nobody to tell.
+                // A missing receiver means that the program is quitting.
                 let _ = outbox.send(Incoming::Msg(Msg::Reply(Box::new(Reply::Launch(why)))));
                 return;
             }
@@ -37,7 +37,7 @@ pub(super) fn launch(context: Context, launch: Launch, outbox: Sender<Incoming>)
     thread::Builder::new().name("launch".into()).spawn(body).map(drop)
 }
 
-/// Passes events on until the session ends; one that ends without a last word gets one.
+/// Forwards events until the session ends; adds a `Failed` event if the session sent no final one.
 fn forward(events: impl Iterator<Item = Event>, outbox: &Sender<Incoming>) {
     let (mut ended, mut last) = (false, 0);
     for event in events {
@@ -62,7 +62,7 @@ struct Started {
     warnings: Vec<String>,
 }
 
-/// The session of a run, and its manifest.
+/// Prepares and starts the session of a run.
 fn prepare(context: &Context, launch: Launch) -> Result<Started, String> {
     let text = |error: &dyn Display| error.to_string();
     let (device, _) = context.device.resolve().map_err(|error| text(&error))?;

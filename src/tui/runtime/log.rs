@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::run::now;
 use crate::tui::say::Said;
 
-/// A file is begun anew from this size on; the one before is kept.
+/// Size at which a new file is started; the previous one is kept.
 const LONGEST: u64 = 1 << 20;
 
-/// The log file; absent where it cannot be written, which nothing else depends on.
+/// The log file. If it cannot be written, logging is silently off.
 #[derive(Clone)]
 pub(super) struct Log(Arc<Mutex<Pages>>);
 
@@ -22,9 +22,9 @@ struct Pages {
 }
 
 impl Log {
-    /// Opens it, with the directories above.
+    /// Opens the file, creating its directories.
     pub(super) fn open(path: &Path) -> Log {
-        // Where there can be no directory there is no file either.
+        // Without a directory, opening the file fails too.
         let _ = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         Log(Arc::new(Mutex::new(Pages::open(path.to_owned()))))
     }
@@ -35,12 +35,12 @@ impl Log {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).write(&line);
     }
 
-    /// Writes what was said.
+    /// Writes messages.
     pub(super) fn said(&self, said: &[Said]) {
         said.iter().for_each(|said| self.line(&format!("{} {}", said.tone.sign(), said.text)));
     }
 
-    /// Writes why something failed, if it did.
+    /// Writes an error, if there is one.
     pub(super) fn failure(&self, what: &str, result: io::Result<()>) {
         if let Err(error) = result {
             self.line(&format!("cannot {what}: {error}"));

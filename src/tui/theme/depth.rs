@@ -1,9 +1,9 @@
-//! How many colours the terminal has, and the nearest of them.
+//! The terminal's colour depth, and the conversion of colours to it.
 
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 
-/// Colours that a terminal can show.
+/// The colours that a terminal supports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
     /// 24 bits.
@@ -13,7 +13,7 @@ pub enum Depth {
     Indexed,
     /// The 16 of the ANSI terminal.
     Ansi,
-    /// None: NO_COLOR is set, or the terminal has none.
+    /// No colours: NO_COLOR is set, or the terminal has none.
     None,
 }
 
@@ -45,7 +45,7 @@ impl Depth {
     #[cfg(test)]
     pub const ALL: [Depth; 4] = [Depth::True, Depth::Indexed, Depth::Ansi, Depth::None];
 
-    /// What NO_COLOR, COLORTERM and TERM say.
+    /// Detects the depth from NO_COLOR, COLORTERM and TERM.
     pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Depth {
         if variable("NO_COLOR").is_some_and(|value| !value.is_empty()) {
             return Depth::None;
@@ -62,7 +62,7 @@ impl Depth {
         if ends("-256color") || !colour.is_empty() {
             return Depth::Indexed;
         }
-        // Terminals that came after 256 colours and say nothing else.
+        // True-colour terminals that set nothing but TERM.
         match ["alacritty", "foot", "wezterm", "xterm-kitty", "xterm-ghostty"]
             .iter()
             .any(|t| term.starts_with(t))
@@ -72,7 +72,7 @@ impl Depth {
         }
     }
 
-    /// Puts the nearest colour that there is in place of each colour of a frame.
+    /// Replaces each colour of a frame by the nearest supported one.
     pub fn degrade(self, buffer: &mut Buffer) {
         if self == Depth::True {
             return;
@@ -83,7 +83,7 @@ impl Depth {
         }
     }
 
-    /// The nearest colour that there is.
+    /// The nearest supported colour.
     pub fn nearest(self, color: Color) -> Color {
         match (self, color) {
             (Depth::Indexed, Color::Rgb(r, g, b)) => Color::Indexed(indexed([r, g, b])),
@@ -100,7 +100,8 @@ fn ansi(rgb: [u8; 3]) -> Color {
     nearest.map_or(Color::Reset, |(color, _)| *color)
 }
 
-/// The nearest of the cube (16..232) and the greys (232..256); the first 16 look different everywhere.
+/// The nearest of the cube (16..232) and the greys (232..256). The first 16 are not used, because terminals define
+/// them differently.
 fn indexed(rgb: [u8; 3]) -> u8 {
     let step = |channel: u8| (0..6).min_by_key(|&n| CUBE[usize::from(n)].abs_diff(channel)).unwrap_or(0);
     let cube = 16 + 36 * step(rgb[0]) + 6 * step(rgb[1]) + step(rgb[2]);

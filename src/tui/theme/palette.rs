@@ -1,4 +1,4 @@
-//! The colours of the themes that have some.
+//! The palettes of the colour themes.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -68,7 +68,7 @@ pub(super) const LIGHT: Palette = Palette {
     ],
 };
 
-/// The colours of Okabe and Ito, "Color Universal Design" (2008), on a dark ground.
+/// The colours of Okabe and Ito, "Color Universal Design" (2008), on a dark background.
 pub(super) const COLOUR_BLIND: Palette = Palette {
     ground: rgb(0x111111),
     text: rgb(0xe8e8e8),

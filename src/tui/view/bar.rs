@@ -1,4 +1,4 @@
-//! The last line: the keys of the screen, from the table of actions.
+//! The key bar (last line): the keys of the screen, from the action table.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,13 +10,13 @@ use crate::tui::prompt::Prompt;
 use crate::tui::theme::Role;
 use crate::tui::widget::text;
 
-/// What the bar always ends with.
+/// The actions that the bar always ends with.
 const LAST: [Action; 3] = [Action::Palette, Action::Help, Action::Quit];
 
-/// What nobody should have to guess comes first.
+/// The actions that come first, because they are needed most.
 const FIRST: [Action; 2] = [Action::Accept, Action::NextPane];
 
-/// The screens have their keys in the header.
+/// The actions whose keys are in the header.
 const ELSEWHERE: [Action; 3] = [Action::GoHome, Action::GoDashboard, Action::GoModules];
 
 pub(super) fn view(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
@@ -28,7 +28,7 @@ pub(super) fn view(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) 
     let end = area.width.saturating_sub(width(&last));
     let shown = |entry: &&Entry| {
         let never = LAST.contains(&entry.action) || ELSEWHERE.contains(&entry.action);
-        // What a screen has no use for at all is not worth its room.
+        // Omit actions that the screen does not support.
         let useless = entry.place == Place::Everywhere && app.refuses(entry.action).is_some();
         entry.bar && !never && !useless
     };
@@ -47,7 +47,7 @@ pub(super) fn view(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) 
     }
 }
 
-/// What takes the keys says which.
+/// The keys of the current input mode.
 fn prompt_keys(app: &App, prompt: Prompt, area: Rect, buffer: &mut Buffer) {
     let look = app.shared.look();
     let copies =

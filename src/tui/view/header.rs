@@ -1,4 +1,4 @@
-//! The first line: program, screens, the run in training, the device.
+//! The header (first line): program, screens, the run being trained, the device.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,7 +15,7 @@ const TABS: [(Place, Action); 3] = [
     (Place::Modules, Action::GoModules),
 ];
 
-/// A turning sign, a step a second.
+/// A spinner, one step per second.
 const SPINNER: [&str; 4] = ["◐", "◓", "◑", "◒"];
 
 pub(super) fn view(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
@@ -35,7 +35,7 @@ pub(super) fn view(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) 
     }
     let room = usize::from(area.width.saturating_sub(x + 1));
     let mut pieces = pieces(app);
-    // What is less important drops out where there is no room.
+    // Drop the less important parts if there is no room.
     let width =
         |pieces: &[(String, Role)]| pieces.iter().map(|(text, _)| text::width(text) + 2).sum::<usize>();
     while width(&pieces) > room && pieces.len() > 1 {
@@ -49,7 +49,7 @@ pub(super) fn view(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) 
     }
 }
 
-/// What is going on, the most important first.
+/// The status texts, most important first.
 fn pieces(app: &App) -> Vec<(String, Role)> {
     let look = app.shared.look();
     let spinner = || {
@@ -59,10 +59,8 @@ fn pieces(app: &App) -> Vec<(String, Role)> {
     let mut pieces = Vec::new();
     if let Some(leaving) = app.leaving {
         let seconds = app.shared.now.saturating_sub(leaving.since).as_secs();
-        pieces.push((
-            format!("{} saving a checkpoint, {seconds} s; ctrl-c quits now", spinner()),
-            Role::Warn,
-        ));
+        pieces
+            .push((format!("{} saving a checkpoint, {seconds} s; ctrl-c quits now", spinner()), Role::Warn));
         return pieces;
     }
     if let Some(what) = &app.launching {

@@ -1,4 +1,4 @@
-//! What lies over the screen: banner, toasts, overlays.
+//! Everything drawn over the screen: banner, toasts, overlays.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,7 +10,7 @@ use crate::tui::hits::{Hits, Target};
 use crate::tui::theme::Role;
 use crate::tui::widget::text;
 
-/// Most rows of what a banner says; those that name the log come on top.
+/// Maximum rows of a banner's text, excluding the rows that name the log.
 const BANNER: usize = 3;
 
 fn banner_lines(app: &App, banner: &Banner, width: u16) -> Vec<String> {
@@ -24,12 +24,12 @@ fn banner_lines(app: &App, banner: &Banner, width: u16) -> Vec<String> {
     lines
 }
 
-/// Rows that a banner takes.
+/// Height of a banner in rows.
 pub(super) fn banner_height(app: &App, banner: &Banner, area: Rect) -> u16 {
     u16::try_from(banner_lines(app, banner, area.width).len()).unwrap_or(1)
 }
 
-/// Why the last run failed; a click or esc closes it.
+/// Draws why the last run failed; a click or esc closes it.
 pub(super) fn banner(app: &App, banner: &Banner, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let look = app.shared.look();
     for (row, line) in (0..area.height).zip(banner_lines(app, banner, area.width)) {
@@ -39,7 +39,7 @@ pub(super) fn banner(app: &App, banner: &Banner, area: Rect, buffer: &mut Buffer
     hits.add(area, Target::Action(Action::Back));
 }
 
-/// What was said in the last seconds, at the lower right.
+/// Draws the toasts, at the lower right.
 pub(super) fn toasts(app: &App, area: Rect, buffer: &mut Buffer) {
     let look = app.shared.look();
     let room = usize::from(area.width.saturating_sub(4)).min(72);
@@ -62,11 +62,11 @@ pub(super) fn toasts(app: &App, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// The page or box that has the keys.
+/// Draws the open overlay.
 pub(super) fn overlay(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let look = app.shared.look();
     let Some(overlay) = &app.overlay else { return };
-    // What lies below takes no clicks.
+    // Areas below the overlay are not clickable.
     *hits = Hits::default();
     match overlay {
         Overlay::Help(help) => help.view(look, app.place, &app.shared.keymap, area, buffer),

@@ -1,4 +1,4 @@
-//! A box over the screen: a message, or a question with buttons.
+//! A dialog: a message, or a question with buttons.
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::buffer::Buffer;
@@ -9,19 +9,19 @@ use super::text;
 use crate::tui::hits::{Hits, Target};
 use crate::tui::theme::{Look, Role};
 
-/// What a key or click came to.
+/// The result of a key or click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The box stays open.
+    /// The dialog stays open.
     Open,
     /// The button of this index was chosen.
     Chosen(usize),
-    /// The box was closed without a choice.
+    /// The dialog was closed without a choice.
     Cancelled,
 }
 
-/// A box with a text and buttons. The arrows and tab go from button to button, enter chooses, and so does the
-/// letter in front of a button; esc cancels.
+/// A text with buttons. Arrows and tab move between buttons; enter, or the letter shown before a button, chooses one;
+/// esc cancels.
 #[derive(Clone, Debug)]
 pub struct Dialog {
     title: String,
@@ -31,23 +31,23 @@ pub struct Dialog {
 }
 
 impl Dialog {
-    /// A question. Each button has a letter; the first is chosen by enter unless the person goes elsewhere.
+    /// A question. Each button has a letter; the first is selected initially.
     pub fn ask(title: &str, text: &str, buttons: &[(char, &str)]) -> Self {
         let buttons = buttons.iter().map(|(letter, label)| (*letter, (*label).to_owned())).collect();
         Dialog { title: title.into(), text: text.into(), buttons, selected: 0 }
     }
 
-    /// A yes-or-no question about something that cannot be undone: no is chosen by enter. Yes is button 0.
+    /// A yes-or-no question about something that cannot be undone: "no" is selected initially. Yes is button 0.
     pub fn confirm(title: &str, text: &str, yes: &str) -> Self {
         Dialog { selected: 1, ..Dialog::ask(title, text, &[('y', yes), ('n', "no")]) }
     }
 
-    /// Something to read.
+    /// A message with a close button.
     pub fn message(title: &str, text: &str) -> Self {
         Dialog::ask(title, text, &[('c', "close")])
     }
 
-    /// Takes a key.
+    /// Handles a key.
     pub fn key(&mut self, key: KeyEvent) -> Answer {
         let count = self.buttons.len().max(1);
         match key.code {
@@ -68,7 +68,7 @@ impl Dialog {
         Answer::Open
     }
 
-    /// Takes a click on a button.
+    /// Handles a click on a button.
     pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> Answer {
         match (mouse.kind, at) {
             (MouseEventKind::Down(MouseButton::Left), Some((_, Target::Button(index)))) => {
@@ -78,14 +78,14 @@ impl Dialog {
         }
     }
 
-    /// Draws it in the middle of an area.
+    /// Draws the dialog in the middle of an area.
     pub fn view(&self, look: Look, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         let widest =
             self.text.lines().map(text::width).chain([text::width(&self.title) + 4]).max().unwrap_or(0);
         let buttons = self.buttons.iter().map(|(_, label)| text::width(label) + 8).sum::<usize>();
         let width = widest.max(buttons).clamp(24, 66).min(usize::from(area.width.saturating_sub(4)).max(1));
         let lines = text::wrap(&self.text, width, look.charset);
-        // One button below the other where they do not fit into a line.
+        // Stack the buttons if they do not fit on one line.
         let stacked = buttons > width;
         let rows = if stacked { self.buttons.len() } else { 1 };
         let height = lines.len() + 1 + rows;

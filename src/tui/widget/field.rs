@@ -4,48 +4,48 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::input::Input;
 
-/// What a field holds.
+/// The kind and value of a field.
 #[derive(Clone, Debug)]
 pub enum Kind {
     /// A text.
     Text(Input),
-    /// A number; the range it must be in, and whether it must be whole.
+    /// A number with a range, possibly an integer.
     Number {
         /// As typed.
         input: Input,
-        /// Lowest and highest.
+        /// Minimum and maximum.
         range: (f64, f64),
-        /// No fractions.
+        /// Whether it must be an integer.
         whole: bool,
     },
-    /// One of several.
+    /// A choice of several options.
     Choice {
-        /// What there is.
+        /// The options.
         options: Vec<String>,
-        /// Which is chosen.
+        /// Index of the chosen one.
         chosen: usize,
     },
-    /// Yes or no.
+    /// A checkbox.
     Check(bool),
 }
 
-/// What is wrong with a text, in a short sentence.
+/// A validation of a text; the error is a short phrase.
 pub type Check = fn(&str) -> Result<(), String>;
 
 /// A labelled field.
 #[derive(Clone, Debug)]
 pub struct Field {
-    /// By what the program finds it.
+    /// Its identifier in the program.
     pub name: &'static str,
-    /// What the person reads.
+    /// Its label.
     pub label: String,
-    /// A line shown while the field has the keys.
+    /// A line of help, shown while the field is focused.
     pub help: String,
-    /// What it holds.
+    /// Its kind and value.
     pub kind: Kind,
-    /// What is wrong with a text, of what the form itself can know.
+    /// Its validation.
     check: Option<Check>,
-    /// What is wrong, of what others found out.
+    /// A problem set from outside.
     problem: Option<String>,
 }
 
@@ -54,58 +54,58 @@ impl Field {
         Field { name, label: label.into(), help: String::new(), kind, check: None, problem: None }
     }
 
-    /// A field for a text.
+    /// A text field.
     pub fn text(name: &'static str, label: &str, value: &str) -> Self {
         Field::new(name, label, Kind::Text(Input::new(value)))
     }
 
-    /// A field for a number between two others.
+    /// A number field with a range.
     pub fn number(name: &'static str, label: &str, value: f64, range: (f64, f64)) -> Self {
         let input = Input::new(&value.to_string());
         Field::new(name, label, Kind::Number { input, range, whole: false })
     }
 
-    /// A field for a whole number.
+    /// An integer field with a range.
     pub fn count(name: &'static str, label: &str, value: u64, range: (u64, u64)) -> Self {
         let input = Input::new(&value.to_string());
         let range = (range.0 as f64, range.1 as f64);
         Field::new(name, label, Kind::Number { input, range, whole: true })
     }
 
-    /// A field for one of several.
+    /// A choice field.
     pub fn choice(name: &'static str, label: &str, options: Vec<String>, chosen: usize) -> Self {
         let chosen = chosen.min(options.len().saturating_sub(1));
         Field::new(name, label, Kind::Choice { options, chosen })
     }
 
-    /// A field to tick.
+    /// A checkbox.
     pub fn tick(name: &'static str, label: &str, on: bool) -> Self {
         Field::new(name, label, Kind::Check(on))
     }
 
-    /// With a line of help.
+    /// Sets the line of help.
     pub fn help(mut self, help: &str) -> Self {
         self.help = help.into();
         self
     }
 
-    /// With a check of its text; the error is a short sentence.
+    /// Sets the validation.
     pub fn check(mut self, check: Check) -> Self {
         self.check = Some(check);
         self
     }
 
-    /// What is wrong with it now, if anything is.
+    /// Its current problem, if any.
     pub fn problem(&self) -> Option<String> {
         self.own_problem().or_else(|| self.problem.clone())
     }
 
-    /// Says or unsays what others found wrong; forgotten at the next change of the field.
+    /// Sets or clears a problem from outside; the next change of the field clears it too.
     pub fn set_problem(&mut self, problem: Option<String>) {
         self.problem = problem;
     }
 
-    /// Its value as text: `true` or `false` for a tick, the option for a choice.
+    /// Its value as text: `true` or `false` for a checkbox, the option for a choice.
     pub fn value(&self) -> String {
         match &self.kind {
             Kind::Text(input) | Kind::Number { input, .. } => input.text().trim().to_owned(),
@@ -114,7 +114,7 @@ impl Field {
         }
     }
 
-    /// Which option of a choice is chosen.
+    /// Index of the chosen option of a choice.
     pub fn chosen(&self) -> Option<usize> {
         match &self.kind {
             Kind::Choice { options, chosen } if *chosen < options.len() => Some(*chosen),
@@ -122,7 +122,7 @@ impl Field {
         }
     }
 
-    /// Its value as a number, if it is one and in the range.
+    /// Its value as a number, if it is a number in the range.
     pub fn as_number(&self) -> Option<f64> {
         match self.own_problem() {
             None => self.value().parse().ok(),
@@ -134,9 +134,9 @@ impl Field {
         if let Kind::Number { range: (low, high), whole, .. } = &self.kind {
             match self.value().parse::<f64>() {
                 Err(_) => return Some("not a number".into()),
-                Ok(value) if *whole && value.fract() != 0.0 => return Some("not a whole number".into()),
+                Ok(value) if *whole && value.fract() != 0.0 => return Some("not an integer".into()),
                 Ok(value) if !(*low..=*high).contains(&value) => {
-                    return Some(format!("not in {low} to {high}"));
+                    return Some(format!("must be {low} to {high}"));
                 }
                 Ok(_) => {}
             }
@@ -144,7 +144,7 @@ impl Field {
         self.check.and_then(|check| check(&self.value()).err())
     }
 
-    /// Takes a key; gives whether the value changed.
+    /// Handles a key; returns whether the value changed.
     pub(super) fn key(&mut self, key: KeyEvent) -> bool {
         let changed = match (&mut self.kind, key.code) {
             (Kind::Text(input) | Kind::Number { input, .. }, _) => input.key(key),
@@ -158,7 +158,7 @@ impl Field {
                 *chosen = match code {
                     KeyCode::Left => before.checked_sub(1).unwrap_or(last),
                     KeyCode::Right | KeyCode::Char(' ') => (before + 1) % (last + 1),
-                    // A letter goes to the next option that begins with it.
+                    // A letter selects the next option that begins with it.
                     KeyCode::Char(letter) => (1..=last)
                         .map(|n| (before + n) % (last + 1))
                         .find(|&n| options[n].to_lowercase().starts_with(letter.to_ascii_lowercase()))
@@ -175,7 +175,7 @@ impl Field {
         changed
     }
 
-    /// Puts a text in, where it can be typed; gives whether the value changed.
+    /// Inserts a text if the field is a text input; returns whether the value changed.
     pub(super) fn paste(&mut self, text: &str) -> bool {
         match &mut self.kind {
             Kind::Text(input) | Kind::Number { input, .. } => input.paste(text),

@@ -1,4 +1,4 @@
-//! Labelled fields in a box.
+//! A form: labelled fields and a submit button.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::buffer::Buffer;
@@ -10,56 +10,56 @@ use super::text;
 use crate::tui::hits::{Hits, Target};
 use crate::tui::theme::{Look, Role};
 
-/// What a key, click or paste came to.
+/// The result of a key, click or paste.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormEvent {
-    /// Nothing that matters outside the form.
+    /// Nothing relevant outside the form.
     Open,
     /// The value of the field of this index changed.
     Changed(usize),
-    /// The person is done and every field is right.
+    /// The form was submitted and every field is valid.
     Submitted,
-    /// The person changed their mind.
+    /// The form was cancelled.
     Cancelled,
 }
 
-/// A form: tab and the arrows up and down go from field to field, enter goes on and submits from the last
-/// one, ctrl-s submits from any, esc cancels. It is not submitted while a field is wrong.
+/// A form. Tab, up and down move between fields; enter moves on and submits from the last field, ctrl-s submits from
+/// any, esc cancels. It cannot be submitted while a field is invalid.
 #[derive(Clone, Debug)]
 pub struct Form {
-    /// What it is for.
+    /// Its title.
     pub title: String,
     /// Its fields.
     pub fields: Vec<Field>,
-    /// The field that has the keys; the number of fields stands for the submit button.
+    /// Index of the focused field; the number of fields stands for the submit button.
     pub focus: usize,
-    /// Lines below the fields, such as what the values come to.
+    /// Notes below the fields.
     pub notes: Vec<String>,
     submit: String,
 }
 
 impl Form {
-    /// A form with these fields; `submit` is what the button says.
+    /// A form with these fields; `submit` is the label of the button.
     pub fn new(title: &str, submit: &str, fields: Vec<Field>) -> Self {
         Form { title: title.into(), fields, focus: 0, notes: Vec::new(), submit: submit.into() }
     }
 
-    /// The field of a name.
+    /// The field with this name.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// The field of a name, to change it.
+    /// The field with this name, mutable.
     pub fn field_mut(&mut self, name: &str) -> Option<&mut Field> {
         self.fields.iter_mut().find(|field| field.name == name)
     }
 
-    /// The value of a field as text; empty without such a field.
+    /// The value of a field as text; empty if there is no such field.
     pub fn value(&self, name: &str) -> String {
         self.field(name).map(Field::value).unwrap_or_default()
     }
 
-    /// The value of a field as a number, if it is right.
+    /// The value of a field as a number, if valid.
     pub fn number(&self, name: &str) -> Option<f64> {
         self.field(name)?.as_number()
     }
@@ -69,19 +69,19 @@ impl Form {
         matches!(self.field(name).map(|field| &field.kind), Some(Kind::Check(true)))
     }
 
-    /// Puts a text into a field of text; others stay as they are.
+    /// Sets the value of a text field; other kinds are unchanged.
     pub fn set_text(&mut self, name: &str, text: &str) {
         if let Some(Kind::Text(input)) = self.field_mut(name).map(|field| &mut field.kind) {
             input.set(text);
         }
     }
 
-    /// Whether every field is right.
+    /// Whether every field is valid.
     pub fn is_right(&self) -> bool {
         self.fields.iter().all(|field| field.problem().is_none())
     }
 
-    /// Takes a key.
+    /// Handles a key.
     pub fn key(&mut self, key: KeyEvent) -> FormEvent {
         match (key.code, key.modifiers) {
             (KeyCode::Esc, _) => FormEvent::Cancelled,
@@ -96,14 +96,13 @@ impl Form {
         }
     }
 
-    /// Takes a pasted text.
+    /// Handles pasted text.
     pub fn paste(&mut self, text: &str) -> FormEvent {
         let changed = self.fields.get_mut(self.focus).is_some_and(|field| field.paste(text));
         if changed { FormEvent::Changed(self.focus) } else { FormEvent::Open }
     }
 
-    /// Takes a click: on a field it gives the keys to it, and ticks or goes to the next option; on the
-    /// button it submits.
+    /// Handles a click: on a field it focuses it and toggles or advances its value; on the button it submits.
     pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> FormEvent {
         match (mouse.kind, at) {
             (MouseEventKind::Down(MouseButton::Left), Some((_, Target::Field(index)))) => {
@@ -137,7 +136,7 @@ impl Form {
         }
     }
 
-    /// Draws it in the middle of an area.
+    /// Draws the form in the middle of an area.
     pub fn view(&self, look: Look, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         let label = self.fields.iter().map(|field| text::width(&field.label)).max().unwrap_or(0).min(24);
         let width = self.notes.iter().map(|note| text::width(note)).max().unwrap_or(0).clamp(58, 90);
@@ -146,7 +145,7 @@ impl Form {
         let height = size(self.fields.len() + notes + 3).saturating_add(2);
         let inner = popup(look, area, buffer, &self.title, (size(width + 4), height));
         let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
-        // Help, the button and as many notes as there is room for stay; fields scroll.
+        // Help, button and as many notes as fit stay visible; fields scroll.
         let room = usize::from(inner.height).saturating_sub(2).min(self.fields.len());
         let last = self.fields.len().saturating_sub(1);
         let first = (self.focus.min(last) + 1).saturating_sub(room).min(self.fields.len() - room);
@@ -269,7 +268,7 @@ mod tests {
         let mut form = form();
         form.focus = 1;
         assert_eq!(form.paste(".5"), FormEvent::Changed(1));
-        assert_eq!(form.fields[1].problem().unwrap(), "not a whole number");
+        assert_eq!(form.fields[1].problem().unwrap(), "not an integer");
         form.focus = 4;
         assert_eq!(press(&mut form, KeyCode::Enter), FormEvent::Open);
         assert_eq!(form.focus, 1);

@@ -8,8 +8,8 @@ use ratatui::widgets::{Block, BorderType, Clear, Widget};
 use super::text;
 use crate::tui::theme::{Look, Role};
 
-/// Draws a border with a title around a pane; gives what is inside. A pane with the keys shows it by its
-/// border, and by a mark before its title for those who see no colours.
+/// Draws a titled border around a pane; returns the area inside. A focused pane has another border colour, and a mark
+/// before its title that does not depend on colour.
 pub fn frame(look: Look, area: Rect, buffer: &mut Buffer, title: &str, focused: bool) -> Rect {
     let area = area.intersection(buffer.area);
     let (border, mark) = match focused {
@@ -28,8 +28,7 @@ pub fn frame(look: Look, area: Rect, buffer: &mut Buffer, title: &str, focused: 
     inner
 }
 
-/// Clears a place of at most this size in the middle of an area and draws a frame around it; gives what is
-/// inside.
+/// Clears an area of at most this size in the middle of `area` and draws a frame around it; returns the area inside.
 pub fn popup(look: Look, area: Rect, buffer: &mut Buffer, title: &str, size: (u16, u16)) -> Rect {
     let area = area.intersection(buffer.area);
     let (width, height) = (size.0.min(area.width), size.1.min(area.height));

@@ -1,4 +1,4 @@
-//! A line of text to edit.
+//! A single-line text editor.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::buffer::Buffer;
@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::tui::theme::{Look, Role};
 
-/// A line of text with a cursor. Keys as in a shell: ctrl-a, ctrl-e, ctrl-w, ctrl-u, ctrl-k, ctrl-y.
+/// A line of text with a cursor. Shell key bindings: ctrl-a, ctrl-e, ctrl-w, ctrl-u, ctrl-k, ctrl-y.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
     line: Line,
@@ -28,14 +28,14 @@ impl Input {
         self.line.value()
     }
 
-    /// Puts another text in its place.
+    /// Replaces the text.
     pub fn set(&mut self, text: &str) {
         *self = Input::new(text);
     }
 
-    /// Takes a key; gives whether the text changed.
+    /// Handles a key; returns whether the text changed.
     pub fn key(&mut self, key: KeyEvent) -> bool {
-        // Ctrl-U empties the text before the cursor, as shells do.
+        // ctrl-u deletes the text before the cursor, as in shells.
         let before = key.code == KeyCode::Char('u') && key.modifiers == KeyModifiers::CONTROL;
         let changed = match before {
             true => self.line.handle(InputRequest::DeleteFromStart),
@@ -44,14 +44,14 @@ impl Input {
         changed.is_some_and(|changed| changed.value)
     }
 
-    /// Puts a text in at the cursor, without line ends and control characters.
+    /// Inserts a text at the cursor, without line breaks and control characters.
     pub fn paste(&mut self, text: &str) {
         for character in clean(text).chars() {
             self.line.handle(InputRequest::InsertChar(character));
         }
     }
 
-    /// Draws the text, scrolled so that the cursor is in sight; the cursor only if the input has the keys.
+    /// Draws the text, scrolled so that the cursor is visible; the cursor is drawn only if the input is focused.
     pub fn view(&self, look: Look, area: Rect, buffer: &mut Buffer, focused: bool) {
         let area = area.intersection(buffer.area);
         if area.is_empty() {

@@ -1,4 +1,4 @@
-//! A value in a range, to be moved by keys and mouse.
+//! A slider: a value in a range, moved by keys and mouse.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,35 +7,35 @@ use super::text;
 use crate::tui::hits::{Hits, Target};
 use crate::tui::theme::{Look, Role};
 
-/// How the places of a slider go with its values.
+/// How positions on the track map to values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// Equal steps.
+    /// Linear.
     Linear,
-    /// Equal factors; where the range begins at 0, steps that grow so that the middle of the track is about
-    /// a thirtieth of its end.
+    /// Logarithmic; for a range that begins at 0, exponential so that the middle of the track is about a thirtieth of the
+    /// maximum.
     Log,
 }
 
-/// Lowest and highest value of a slider, and its scale.
+/// Minimum, maximum and scale of a slider.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
-    /// Lowest value.
+    /// Minimum.
     pub low: f64,
-    /// Highest value.
+    /// Maximum.
     pub high: f64,
-    /// How values lie between.
+    /// The scale between them.
     pub scale: Scale,
 }
 
-/// Growth over the track of a logarithmic slider that begins at 0.
+/// Growth factor over the track of a logarithmic slider that begins at 0.
 const GROWTH: f64 = 1000.0;
 
-/// Steps from one end of a slider to the other.
+/// Notches from one end of a slider to the other.
 const NOTCHES: f64 = 40.0;
 
 impl Range {
-    /// The place of a value, 0..1.
+    /// The position of a value, 0..1.
     pub fn fraction(self, value: f64) -> f64 {
         let Range { low, high, .. } = self;
         let fraction = match self.scale {
@@ -46,7 +46,7 @@ impl Range {
         if fraction.is_finite() { fraction.clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// The value at a place in 0..1, with three digits.
+    /// The value at a position in 0..1, to three significant digits.
     pub fn value(self, fraction: f64) -> f64 {
         let Range { low, high, .. } = self;
         let fraction = fraction.clamp(0.0, 1.0);
@@ -58,12 +58,12 @@ impl Range {
         round(value).clamp(low, high)
     }
 
-    /// The value so many notches (of 40) further up or down; always another one, but for the ends.
+    /// The value this many notches (of 40) further; it always differs, except at the ends.
     pub fn step(self, value: f64, notches: i32) -> f64 {
         self.value(((self.fraction(value) * NOTCHES).round() + f64::from(notches)) / NOTCHES)
     }
 
-    /// The value under a column of a track, as [`Target::Slider`] gives its area.
+    /// The value under a column of the track area of a [`Target::Slider`].
     pub fn at(self, track: Rect, column: u16) -> f64 {
         let last = f64::from(track.width.saturating_sub(1).max(1));
         self.value(f64::from(column.saturating_sub(track.x)) / last)
@@ -75,28 +75,28 @@ fn round(value: f64) -> f64 {
     format!("{value:.2e}").parse().unwrap_or(value)
 }
 
-/// A slider in one line: label, value, what it will be, track.
+/// A slider in one line: label, value, pending value, track.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slider<'a> {
-    /// What it sets.
+    /// Its label.
     pub label: &'a str,
-    /// The value in force.
+    /// The current value.
     pub value: f64,
-    /// A value that was asked for and is not in force yet.
+    /// A requested value that is not in effect yet.
     pub pending: Option<f64>,
     /// Its range.
     pub range: Range,
-    /// Whether the keys move it.
+    /// Whether it is selected, so that keys move it.
     pub selected: bool,
 }
 
 impl Slider<'_> {
-    /// Draws it; the track becomes [`Target::Slider`] of this index.
+    /// Draws the slider; its track becomes the [`Target::Slider`] of this index.
     pub fn view(&self, look: Look, area: Rect, buffer: &mut Buffer, hits: &mut Hits, index: usize) {
         self.draw(look, area, buffer, hits, index, 10);
     }
 
-    /// As [`Slider::view`], for a value that is in force at once: without room for a pending one.
+    /// As [`Slider::view`], without room for a pending value.
     pub fn view_short(&self, look: Look, area: Rect, buffer: &mut Buffer, hits: &mut Hits, index: usize) {
         self.draw(look, area, buffer, hits, index, 0);
     }
@@ -127,7 +127,7 @@ impl Slider<'_> {
 
     fn track(&self, look: Look, track: Rect, buffer: &mut Buffer) {
         let last = f64::from(track.width - 1);
-        // In 0..width, so it fits.
+        // In 0..width, so it fits in u16.
         let place = |value: f64| track.x + (self.range.fraction(value) * last).round() as u16;
         let knob = place(self.value);
         for x in track.left()..track.right() {
@@ -149,7 +149,7 @@ impl Slider<'_> {
     }
 }
 
-/// A value as sliders show it.
+/// A value as displayed by sliders.
 fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),

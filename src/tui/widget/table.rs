@@ -1,4 +1,4 @@
-//! Rows and columns, and the place in them.
+//! A table with a selected row.
 
 use std::cell::Cell;
 
@@ -11,8 +11,8 @@ use crate::tui::action::Action;
 use crate::tui::hits::{Hits, Target};
 use crate::tui::theme::{Look, Role};
 
-/// Which of some rows is selected, and which is the first in sight. The view moves the latter, so that the
-/// selected row stays in sight without jumping about.
+/// The selected row and the first visible row. Drawing updates the latter, so that the selected row stays visible
+/// with little scrolling.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// The selected row.
@@ -22,7 +22,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Does an action that moves; gives whether it is one.
+    /// Performs a movement action; returns whether it is one.
     pub fn act(&mut self, action: Action, len: usize) -> bool {
         let page = self.height.get().saturating_sub(1).max(1);
         self.at = match action {
@@ -38,12 +38,12 @@ impl Selection {
         true
     }
 
-    /// Stays within so many rows.
+    /// Limits the selection to this many rows.
     pub fn keep_in(&mut self, len: usize) {
         self.at = self.at.min(len.saturating_sub(1));
     }
 
-    /// The first row in sight, of `len`, where `height` have room.
+    /// The first visible row of `len`, when `height` rows fit.
     pub fn first(&self, len: usize, height: usize) -> usize {
         let at = self.at.min(len.saturating_sub(1));
         let lowest = (at + 1).saturating_sub(height);
@@ -59,54 +59,54 @@ impl Selection {
 pub struct Column {
     /// Its heading.
     pub title: &'static str,
-    /// Columns of the terminal that it takes at least.
+    /// Minimum width in terminal columns.
     pub width: u16,
-    /// Whether it gets what is left over.
+    /// Whether it takes the remaining width.
     pub grows: bool,
-    /// Whether its texts stand at the right.
+    /// Whether it is right-aligned.
     pub right: bool,
-    /// Columns of the highest number drop out first when there is no room; those of 0 stay.
+    /// Columns with the highest number are dropped first when there is no room; those with 0 always stay.
     pub drop: u8,
 }
 
 impl Column {
-    /// A column that stays, with its texts at the left.
+    /// A left-aligned column that is never dropped.
     pub const fn new(title: &'static str, width: u16) -> Self {
         Column { title, width, grows: false, right: false, drop: 0 }
     }
 
-    /// With its texts at the right.
+    /// Makes it right-aligned.
     pub const fn right(mut self) -> Self {
         self.right = true;
         self
     }
 
-    /// Getting what is left over.
+    /// Makes it take the remaining width.
     pub const fn grows(mut self) -> Self {
         self.grows = true;
         self
     }
 
-    /// Dropping out, those of the highest number first.
+    /// Makes it droppable, in descending order of this number.
     pub const fn drop(mut self, order: u8) -> Self {
         self.drop = order;
         self
     }
 }
 
-/// A table to draw. Rows are asked for only where they are in sight.
+/// A table. Only visible rows are requested.
 pub struct Table<'a> {
     /// Its columns.
     pub columns: &'a [Column],
-    /// The column that it is sorted by, and whether the highest comes first.
+    /// The sort column, and whether it is descending.
     pub sort: Option<(usize, bool)>,
-    /// How many rows there are.
+    /// Number of rows.
     pub len: usize,
-    /// The cells of a row, one a column.
+    /// The cells of a row, one per column.
     pub row: &'a dyn Fn(usize) -> Vec<(String, Style)>,
     /// The pane's number in [`Target::Row`].
     pub pane: usize,
-    /// Whether the table has the keys.
+    /// Whether the table is focused.
     pub focused: bool,
 }
 
@@ -165,7 +165,7 @@ impl Table<'_> {
     }
 }
 
-/// A mark at the right edge of a table or list whose rows do not all fit.
+/// A scrollbar at the right edge of a table or list whose rows do not all fit.
 fn scrollbar(look: Look, area: Rect, buffer: &mut Buffer, len: usize, height: usize, first: usize) {
     if len <= height || height == 0 || area.width == 0 {
         return;
@@ -173,7 +173,7 @@ fn scrollbar(look: Look, area: Rect, buffer: &mut Buffer, len: usize, height: us
     let size = (height * height / len).max(1);
     let top = first * (height - size) / (len - height).max(1);
     for row in top..(top + size).min(height) {
-        // Less than the area's height, so it fits.
+        // Less than the area's height, so it fits in u16.
         text::put(
             buffer,
             area,
@@ -184,8 +184,8 @@ fn scrollbar(look: Look, area: Rect, buffer: &mut Buffer, len: usize, height: us
     }
 }
 
-/// Index, place and width of the columns that have room. The first two columns of the area are for the mark
-/// of the selected row, the last for the scrollbar.
+/// Index, position and width of the columns that fit. The area's first two columns are for the mark of the selected
+/// row, the last for the scrollbar.
 fn places(columns: &[Column], width: u16) -> Vec<(usize, u16, u16)> {
     let room = width.saturating_sub(3);
     let mut kept: Vec<usize> = (0..columns.len()).collect();

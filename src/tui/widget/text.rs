@@ -1,4 +1,4 @@
-//! Text on a grid: what fits into so many columns.
+//! Text on a character grid: width, truncation, wrapping.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,13 +8,12 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::tui::theme::Charset;
 
-/// Columns that a text takes.
+/// Width of a text in columns.
 pub fn width(text: &str) -> usize {
     Span::raw(text).styled_graphemes(Style::new()).map(|grapheme| grapheme.symbol.width()).sum()
 }
 
-/// A text that takes `columns` at most, with an ellipsis where something was cut off. Control characters
-/// are left out.
+/// A text truncated to `columns`, with an ellipsis if something was cut. Control characters are removed.
 pub fn cut(text: &str, columns: usize, charset: Charset) -> String {
     let clean = |limit: usize| {
         let mut used = 0;
@@ -40,14 +39,14 @@ pub fn cut(text: &str, columns: usize, charset: Charset) -> String {
     }
 }
 
-/// A text of exactly `columns`: cut, or filled with spaces behind it (before it, if `right`).
+/// A text of exactly `columns`: truncated, or padded with spaces (on the left if `right`).
 pub fn fit(text: &str, columns: usize, right: bool, charset: Charset) -> String {
     let text = cut(text, columns, charset);
     let space = " ".repeat(columns.saturating_sub(width(&text)));
     if right { space + &text } else { text + &space }
 }
 
-/// Writes a text at a column and row of an area and never beyond it; gives the column behind it.
+/// Writes a text at a column and row of an area, clipped to it; returns the column after it.
 pub fn put(buffer: &mut Buffer, area: Rect, at: (u16, u16), text: &str, style: Style) -> u16 {
     let area = area.intersection(buffer.area);
     let (column, row) = at;
@@ -58,7 +57,7 @@ pub fn put(buffer: &mut Buffer, area: Rect, at: (u16, u16), text: &str, style: S
     buffer.set_stringn(area.x + column, area.y + row, text, room, style).0 - area.x
 }
 
-/// A text broken into lines of `columns` at most, between words where possible.
+/// A text wrapped to lines of at most `columns`, between words where possible.
 pub fn wrap(text: &str, columns: usize, charset: Charset) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
@@ -82,7 +81,7 @@ pub fn wrap(text: &str, columns: usize, charset: Charset) -> Vec<String> {
     lines
 }
 
-/// Puts whole lines of a word too long for one into `lines`; gives the rest.
+/// Splits a word that is too long for a line: adds complete lines to `lines` and returns the rest.
 fn break_word(word: &str, columns: usize, lines: &mut Vec<String>) -> String {
     let mut line = String::new();
     for grapheme in Span::raw(word).styled_graphemes(Style::new()) {
@@ -94,7 +93,7 @@ fn break_word(word: &str, columns: usize, lines: &mut Vec<String>) -> String {
     line
 }
 
-/// A grapheme as the set of characters can show it: in ASCII, question marks of the same width for others.
+/// A grapheme in a character set: for ASCII, other graphemes become question marks of the same width.
 fn readable(grapheme: &str, charset: Charset) -> std::borrow::Cow<'_, str> {
     match charset.is_unicode() || grapheme.is_ascii() {
         true => grapheme.into(),

@@ -12,7 +12,7 @@ use crate::run::{Entry, FileState, Module, Run};
 use crate::session::Schedule;
 use crate::spec::{Cost, Spec};
 
-/// Pixels of a PNG image for a unit of its picture.
+/// Pixels of a PNG image per unit of the picture.
 const SCALE: f32 = 2.0;
 use crate::{disk, export};
 
@@ -37,7 +37,7 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
             Reply::Preset { name, set, card }
         }
         Job::RemoveRun(run) => {
-            // The list may be of before another process removed it: no other's name may stand for it.
+            // Another process may have removed the run since it was listed: only the exact name may match.
             let found = context.store.directory_of(&run);
             let removed = found.and_then(|_| context.store.remove(&run)).map_err(text);
             Reply::Done(removed.map(|path| format!("deleted {}", path.display())))
@@ -94,7 +94,7 @@ fn runs(context: &Context) -> Result<Vec<RunRow>, String> {
     Ok(entries.into_iter().map(row).collect())
 }
 
-/// What can be read of a run; a log that cannot be read leaves the rest.
+/// What can be read of a run; an unreadable log does not prevent reading the rest.
 fn history(context: &Context, name: &str, until: u64, smoothing: f64) -> Result<Past, String> {
     let run = context.store.exact(name).map_err(text)?;
     let mut problems = Vec::new();
@@ -177,8 +177,8 @@ fn card(context: &Context, name: &str, set: &[String]) -> Result<PresetCard, Str
     Ok(PresetCard { preset, toml, spec, images, seconds_per_epoch })
 }
 
-/// What the newest run of this network and data took for an epoch here; or what the newest run of the same
-/// data did, scaled by the networks' multiply-accumulates.
+/// Seconds per epoch of the newest run with the same network and data, or of the newest run with the same data,
+/// scaled by the networks' multiply-accumulates.
 fn expected_seconds(context: &Context, preset: &Preset, spec: &Spec) -> Option<f64> {
     let entries = context.store.list().ok()?;
     let done = entries.iter().filter_map(|entry| Some((entry.manifest.as_ref()?, entry.last.as_ref()?)));

@@ -99,14 +99,14 @@ fn examine(context: &Context, run: &str, name: &str) -> Result<Examination, Stri
     let module = module(&run, name)?;
     let whole = match run.load(module.manifest.step) {
         Ok(checkpoint) => checkpoint,
-        // The checkpoint that it was taken from may be gone; latency does not depend on weights.
+        // The module's own checkpoint may have been deleted; latency does not depend on weights.
         Err(_) => run.newest_whole().map_err(text)?.checkpoint,
     };
     let images = images(context, &module.manifest)?;
     reuse::examine(&run.manifest, &whole, &module, &images, context.device()?).map_err(text)
 }
 
-/// The test pictures of a module.
+/// The test images of a module's classes.
 fn images(context: &Context, module: &ModuleManifest) -> Result<Images, String> {
     let archives = context.paths.archives();
     reuse::test_images(module, &context.store, |run| context.data.of(run, &archives)).map_err(text)
@@ -136,7 +136,7 @@ fn predict(
     Ok(Prediction { name, truth, shape: manifest.input, pixels, probabilities })
 }
 
-/// The `index`-th test picture of the module, counted round and round.
+/// The module's test image at `index`, modulo their number.
 fn test_picture(
     images: &Images,
     manifest: &ModuleManifest,
@@ -200,7 +200,7 @@ fn write(
     Ok(format!("wrote {} to {}", package.name(), to.display()))
 }
 
-/// Writes what was recorded of a run.
+/// Writes the records of a run.
 fn records(run: &Run, records: Records, to: &Path) -> Result<String, String> {
     let history = History::read(run).map_err(text)?;
     let written = records.write(&history, to, false).map_err(text)?;

@@ -1,0 +1,421 @@
+//! What a person who writes presets sees.
+
+use std::fs;
+use std::path::Path;
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use proptest::prelude::*;
+
+use super::*;
+use crate::spec::{Architecture, Cost, Stage};
+
+/// Lines are counted in the tests below.
+const TRIAL: &str = r#"description = "a trial"
+
+[data]
+source = "digits"
+
+[network]
+stages = [
+  { conv = { kernels = 8 } },
+  { max-pool = { size = 2 } },
+  "flatten",
+  { linear = { outputs = 10 } },
+]
+
+[method]
+name = "mwt"
+beta = 3.0
+
+[training]
+epochs = 3
+"#;
+
+fn nowhere() -> &'static Path {
+    Path::new("/there/is/no/such/directory")
+}
+
+fn trial(from: &str, to: &str) -> Result<Preset, Error> {
+    assert!(TRIAL.contains(from), "{from}");
+    Preset::parse(&TRIAL.replacen(from, to, 1), "trial.toml", &[])
+}
+
+fn with(base: &str, overrides: &[&str]) -> Result<Preset, Error> {
+    let overrides: Result<Vec<Override>, Error> = overrides.iter().map(|text| text.parse()).collect();
+    Preset::find(base, nowhere(), &overrides?)
+}
+
+fn shown(error: &Error) -> String {
+    let mut text = String::new();
+    let theme = GraphicalTheme::unicode_nocolor();
+    GraphicalReportHandler::new_themed(theme).with_width(200).render_report(&mut text, error).unwrap();
+    text
+}
+
+fn shows(error: &Error, parts: &[&str]) {
+    let text = shown(error);
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn every_embedded_preset_is_whole_and_there_is_no_other() {
+    let mut files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../presets")).unwrap().count();
+    for (name, text) in embedded() {
+        let preset = Preset::parse(text, &format!("presets/{name}.toml"), &[]).unwrap();
+        assert_eq!(preset.name, name);
+        assert!(text.starts_with("# ") && text.contains("# Time: "), "{name} has no header");
+        assert!(!preset.description.is_empty(), "{name} has no description");
+        assert_eq!(preset, with(name, &[]).unwrap());
+        assert_eq!(Preset::parse(&preset.to_toml().unwrap(), "other", &[]).unwrap(), preset);
+        files -= 1;
+    }
+    assert_eq!(files, 0, "presets/ holds files that are not embedded");
+}
+
+#[test]
+fn a_standard_twin_differs_in_its_method_only() {
+    for (name, _) in embedded().filter(|(name, _)| !name.ends_with("-standard")) {
+        let (preset, twin) = (with(name, &[]).unwrap(), with(&format!("{name}-standard"), &[]).unwrap());
+        assert!(preset.method.wants_masks() && !twin.method.wants_masks());
+        let (name, description, method) = (twin.name.clone(), twin.description.clone(), twin.method.clone());
+        assert_eq!(twin, Preset { name, description, method, ..preset });
+    }
+}
+
+#[test]
+fn paper_presets_build_the_published_networks() {
+    let expected = [
+        ("vgg16", 15_253_578, 15_253_578, 1_728_576),
+        ("resnet18", 11_173_962, 11_173_962, 1_585_792),
+        ("simcnn", 15_245_130, 15_253_450, 1_728_576),
+        ("rescnn", 16_010_122, 16_018_570, 1_867_904),
+    ];
+    for (network, standard, modular, generators) in expected {
+        for data in ["cifar10", "svhn"] {
+            let cost = |twin: &str| {
+                let preset = with(&format!("paper-{network}-{data}{twin}"), &[]).unwrap();
+                assert!(preset.paper.is_some() && preset.data.augmentation().flip);
+                Cost::of(&preset.spec([3, 32, 32], 10).unwrap()).unwrap()
+            };
+            let (whole, plain) = (cost(""), cost("-standard"));
+            assert_eq!((whole.trunk_params, whole.generator_params), (modular, generators));
+            assert_eq!((plain.trunk_params, plain.generator_params), (standard, 0));
+        }
+    }
+}
+
+#[test]
+fn the_loss_weights_are_those_of_table_1() {
+    let table = [
+        ("vgg16-cifar10", 0.5, 1.5),
+        ("vgg16-svhn", 1.0, 2.0),
+        ("resnet18-cifar10", 0.5, 1.5),
+        ("resnet18-svhn", 1.3, 1.5),
+        ("simcnn-cifar10", 0.5, 3.5),
+        ("simcnn-svhn", 0.5, 2.0),
+        ("rescnn-cifar10", 1.0, 2.2),
+        ("rescnn-svhn", 1.0, 1.8),
+    ];
+    for (name, alpha, beta) in table {
+        let preset = with(&format!("paper-{name}"), &[]).unwrap();
+        assert_eq!(preset.method.weights(), [("alpha", alpha), ("beta", beta)]);
+        assert_eq!((preset.training.epochs, preset.training.cosine_period()), (200, 200));
+    }
+}
+
+#[test]
+fn typos_are_shown_with_their_place_and_the_nearest_key() {
+    let trials = [
+        ("epochs = 3", "epoch = 3", "19:1", "did you mean `epochs`?"),
+        ("epochs = 3", "threshold = 0.5", "19:1", "did you mean `modules.threshold`?"),
+        ("[data]", "[dta]", "3:2", "did you mean `data`?"),
+        ("[data]", "batch = 3\n[data]", "3:1", "did you mean `training.batch`?"),
+        ("description", "bse", "1:1", "did you mean `base`?"),
+        ("kernels = 8", "kernals = 8", "8:14", "did you mean `kernels`?"),
+        ("size = 2", "size = 2, stride = 2", "9:28", "known here: size"),
+        ("max-pool", "maxpool", "9:5", "did you mean `max-pool`?"),
+        ("\"flatten\"", "\"flaten\"", "10:3", "did you mean `flatten`?"),
+        ("\"digits\"", "\"digit\"", "4:10", "did you mean `digits`?"),
+        ("\"mwt\"", "\"mtw\"", "15:8", "did you mean `mwt`?"),
+        ("\"mwt\"", "\"plain\"", "16:1", "unknown key `beta` in `method`"),
+        ("beta", "betta", "16:1", "did you mean `beta`?"),
+        ("beta = 3.0", "average = \"class\"", "16:11", "did you mean `classes`?"),
+        ("[network]", "[network]\narchitecture = \"vgg-16\"", "7:16", "did you mean `vgg16`?"),
+    ];
+    for (from, to, place, advice) in trials {
+        let error = trial(from, to).unwrap_err();
+        let line = TRIAL.replacen(from, to, 1);
+        let line = line.lines().nth(place.split(':').next().unwrap().parse::<usize>().unwrap() - 1).unwrap();
+        shows(&error, &[&format!("[trial.toml:{place}]"), advice, line]);
+        assert!(error.line().starts_with(&format!("trial.toml:{place}: ")), "{}", error.line());
+    }
+}
+
+#[test]
+fn wrong_types_and_missing_keys_say_what_is_wanted() {
+    let trials = [
+        ("epochs = 3", "epochs = \"x\"", "19:10", "must be a whole number of at least 0"),
+        ("epochs = 3", "epochs = -1", "19:10", "`training.epochs` is integer `-1`"),
+        ("beta = 3.0", "beta = true", "16:8", "`method.beta` is boolean `true`; it must be a number"),
+        ("{ kernels = 8 }", "8", "8:12", "must be a table"),
+        ("kernels = 8", "", "8:12", "missing key `kernels`"),
+        ("source = \"digits\"", "", "3:1", "missing key `source` in `data`"),
+        ("name = \"mwt\"", "", "14:1", "missing key `name` in `method`"),
+        ("[data]\nsource = \"digits\"", "", "1:1", "missing key `data`"),
+        ("epochs = 3", "epochs = ", "19:10", "this is not TOML"),
+        ("epochs = 3", "epochs = 3\nepochs = 4", "20:1", "duplicate key"),
+        ("epochs = 3\n", "x = [", "19:5", "this is not TOML: unclosed array"),
+    ];
+    for (from, to, place, advice) in trials {
+        shows(&trial(from, to).unwrap_err(), &[&format!("[trial.toml:{place}]"), advice]);
+    }
+}
+
+#[test]
+fn values_that_make_no_sense_are_shown_with_what_is_allowed() {
+    let training = |line: &str| trial("epochs = 3", line).unwrap_err();
+    let trials = [
+        (training("epochs = 0"), "19:10", "`training.epochs` is 0; it must be at least 1"),
+        (training("batch = 0"), "19:9", "`training.batch` is 0; it must be at least 1"),
+        (training("learning_rate = -0.1"), "19:17", "is -0.1; it must be a number above 0"),
+        (training("learning_rate = nan"), "19:17", "is NaN; it must be a number above 0"),
+        (training("momentum = 1"), "19:12", "at least 0, below 1"),
+        (training("cosine_epochs = 0"), "19:17", "at least 1"),
+        (training("[modules]\nthreshold = 1.5"), "20:13", "is 1.5; it must be above 0, at most 1"),
+        (training("[modules]\nfine_tune_cosine_epochs = 0"), "20:27", "at least 1"),
+        (trial("beta = 3.0", "beta = -inf").unwrap_err(), "16:8", "`method.beta` is -inf"),
+        (trial("[network]", "valid_fraction = 0\n[network]").unwrap_err(), "6:18", "above 0, at most 0.5"),
+        (trial("[network]", "size = 0\n[network]").unwrap_err(), "6:8", "`data.size`"),
+        (trial("[network]", "[network]\nwidth = 2").unwrap_err(), "7:9", "named architecture"),
+        (trial("[network]", "[network]\narchitecture = \"tiny\"").unwrap_err(), "8:10", "both"),
+        (trial("kernels = 8", "kernels = 9223372036854775807").unwrap_err(), "8:3", "stage 0 (conv)"),
+        (trial("outputs = 10", "outputs = 99999999").unwrap_err(), "11:3", "stage 3 (linear)"),
+    ];
+    for (error, place, advice) in trials {
+        shows(&error, &[&format!("[trial.toml:{place}]"), advice]);
+    }
+}
+
+#[test]
+fn a_network_that_does_not_fit_its_data_is_found_when_the_preset_is_read() {
+    let misfit = trial("size = 2", "size = 9").unwrap_err();
+    shows(&misfit, &["[trial.toml:9:3]", "stage 1 (max-pool): a 9x9 window", "1x8x8"]);
+    let outputs = trial("outputs = 10", "outputs = 7").unwrap_err();
+    shows(&outputs, &["[trial.toml:11:3]", "stage 3 (linear)", "7 logits", "10 classes"]);
+    let small = with("cifar10-small", &["data.source=digits", "network.architecture=vgg16"]).unwrap_err();
+    shows(&small, &["[--set network.architecture=vgg16:1:22]", "stage 13 (max-pool)", "data.size"]);
+    let folder = ["data.source=folder", "data.path=/x", "network.stages=[\"flatten\"]"];
+    with("digits", &folder).unwrap();
+    with("digits", &["data.source=folder", "data.path=/x", "data.size=8"]).unwrap();
+}
+
+#[test]
+fn a_preset_changed_in_memory_is_checked_by_key() {
+    let mut preset = with("digits", &[]).unwrap();
+    preset.training.epochs = 0;
+    let Err(Error::Value { key, message, .. }) = preset.check() else { panic!("epochs 0 pass") };
+    assert_eq!(
+        (key.as_str(), message.as_str()),
+        ("training.epochs", "`training.epochs` is 0; it must be at least 1")
+    );
+    let Err(Error::Value { key, .. }) = trial("epochs", "epochs").unwrap().spec([1, 8, 8], 7) else {
+        panic!("10 logits pass for 7 classes")
+    };
+    assert_eq!(key, "network.stages.3");
+}
+
+#[test]
+fn masks_come_with_the_method_and_where_the_stages_ask_for_them() {
+    let conv = "{ conv = { kernels = 8 } }";
+    let three = format!("{conv}, {conv}, {{ conv = {{ kernels = 8, masked = true }} }}");
+    let masked = |preset: &Preset| -> Vec<bool> {
+        preset.spec([1, 8, 8], 10).unwrap().convs().map(|conv| conv.masked).collect()
+    };
+    assert_eq!(masked(&trial(conv, &format!("{conv}, {conv}")).unwrap()), [false, true]);
+    let chosen = trial(conv, &three).unwrap();
+    assert_eq!(masked(&chosen), [false, false, true]);
+    let plain = Preset { method: MethodConfig::Plain {}, ..chosen };
+    assert_eq!(masked(&plain), [false, false, false]);
+}
+
+#[test]
+fn overrides_are_toml_or_bare_words() {
+    let changes = ["training.epochs=5", "data.path=/x y/z", "training.batch = 2", "training.batch=3"];
+    let preset = with("digits", &changes).unwrap();
+    assert_eq!((preset.training.epochs, preset.training.batch), (5, 3));
+    assert_eq!(preset.data.path.as_deref(), Some(Path::new("/x y/z")));
+    let stages = with("digits", &["network.stages=[\"flatten\", {linear={outputs=10}}]"]).unwrap().network;
+    assert_eq!(stages.architecture, None);
+    assert_eq!(stages.stages, Some(vec![Stage::Flatten, Stage::Linear { outputs: 10 }]));
+    let named = trial("epochs = 3", "epochs = 3").unwrap().to_toml().unwrap();
+    let change = ["network.architecture=tiny".parse().unwrap()];
+    let named = Preset::parse(&named, "trial", &change).unwrap();
+    assert_eq!(named.network, NetworkConfig::named(Architecture::Tiny));
+}
+
+#[test]
+fn another_method_starts_from_its_defaults_and_the_same_one_keeps_its_settings() {
+    assert_eq!(with("digits", &["method.name=plain"]).unwrap().method, MethodConfig::Plain {});
+    assert_eq!(with("digits", &["method.name=mwt"]).unwrap(), with("digits", &[]).unwrap());
+    for changes in [["method.name=mwt", "method.alpha=2"], ["method.alpha=2", "method.name=mwt"]] {
+        let method = with("digits-standard", &changes).unwrap().method;
+        assert_eq!(method.weights(), [("alpha", 2.0), ("beta", 1.5)]);
+    }
+    let error = with("digits", &["method.beta=2", "method.name=plain"]).unwrap_err();
+    shows(&error, &["[--set method.beta=2:1:8]", "unknown key `beta`"]);
+}
+
+#[test]
+fn a_wrong_override_is_shown_itself() {
+    let trials = [
+        ("training.epoch=5", "[--set training.epoch=5:1:10]", "did you mean `epochs`?"),
+        ("epochs=5", "[--set epochs=5:1:1]", "did you mean `training.epochs`?"),
+        ("training.epochs=soon", "[--set training.epochs=soon:1:17]", "whole number"),
+        ("training.epochs=0", "[--set training.epochs=0:1:17]", "at least 1"),
+        ("method.name=plane", "[--set method.name=plane:1:13]", "did you mean `plain`?"),
+        ("network.stages=[", "[--set network.stages=[:1:16]", "this is not TOML"),
+        ("training", "--set training", "this is not KEY=VALUE"),
+        ("=5", "--set =5", "this is not KEY=VALUE"),
+    ];
+    for (change, place, advice) in trials {
+        shows(&with("digits", &[change]).unwrap_err(), &[place, advice]);
+    }
+}
+
+#[test]
+fn a_users_preset_comes_before_the_built_in_one_and_may_be_based_on_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let find = |name: &str| Preset::find(name, directory.path(), &[]);
+    write("digits.toml", "base = \"digits\"\n[training]\nepochs = 7");
+    write("mine.toml", "base = \"digits-standard\"\ndescription = \"mine\"");
+    write("broken.toml", "base = \"digits\"\n[training]\nepoch = 7");
+    assert_eq!(find("digits").unwrap().training.epochs, 7);
+    let built_in = Preset::find("digits", nowhere(), &[]).unwrap();
+    assert_eq!(find("digits").unwrap().training.batch, built_in.training.batch);
+    let mine = find("mine").unwrap();
+    assert_eq!((mine.name.as_str(), mine.training.epochs), ("mine", 7));
+    let path = directory.path().join("mine.toml");
+    assert_eq!(Preset::find(path.to_str().unwrap(), nowhere(), &[]).unwrap().training.epochs, 40);
+
+    let listed = list(directory.path());
+    assert_eq!(listed.len(), embedded().count() + 2);
+    let line = |name: &str| listed.iter().find(|line| line.name == name).unwrap();
+    assert_eq!((line("mine").description.as_str(), &line("mine").problem), ("mine", &None));
+    assert!(line("digits").origin.ends_with("digits.toml") && line("mnist-small").origin == "built in");
+    assert!(line("broken").problem.as_ref().unwrap().contains("broken.toml:3:1: unknown key `epoch`"));
+}
+
+#[test]
+fn bases_that_are_missing_or_go_in_circles_are_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let find = |name: &str| Preset::find(name, directory.path(), &[]).unwrap_err();
+    write("a.toml", "base = \"b\"");
+    write("b.toml", "base = \"./c.toml\"");
+    write("c.toml", "base = \"a\"");
+    shows(&find("a"), &["c.toml:1:8]", "based on each other", "a.toml -> ", "b.toml -> "]);
+    write("self.toml", "base = \"self.toml\"");
+    shows(&find("self"), &["self.toml:1:8]", "based on each other"]);
+    write("typo.toml", "\nbase = \"digit\"");
+    shows(&find("typo"), &["typo.toml:2:8]", "did you mean \"digits\"?"]);
+    write("gone.toml", "base = \"gone/away.toml\"");
+    shows(&find("gone"), &["gone.toml:1:8]", "cannot read"]);
+    write("number.toml", "base = 3");
+    shows(&find("number"), &["number.toml:1:8]", "in quotes"]);
+    write("value.toml", "base = \"digits\"\nname = \"other\"\n[modules]\nthreshold = 2.0");
+    shows(&find("value"), &["value.toml:4:13]", "is 2; it must be above 0"]);
+}
+
+#[test]
+fn what_is_not_there_or_not_text_is_an_error() {
+    shows(&with("digts", &[]).unwrap_err(), &["there is no preset \"digts\"", "did you mean \"digits\"?"]);
+    shows(&with("zzz", &[]).unwrap_err(), &["cleave presets list"]);
+    shows(&with("./zzz", &[]).unwrap_err(), &["cannot read the preset ./zzz"]);
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("bytes.toml"), [0x80, 0xff]).unwrap();
+    shows(&Preset::find("bytes", directory.path(), &[]).unwrap_err(), &["bytes.toml", "UTF-8"]);
+}
+
+prop_compose! {
+    fn stages()(kernels in 1..300usize, stride in 1..3usize, masked: bool, probability in 0.0..1.0)
+        -> Vec<Stage> {
+        let conv = crate::spec::Conv { stride, masked, ..crate::spec::Conv::new(kernels) };
+        let residual = crate::spec::Residual {
+            body: vec![conv.clone()], shortcut: Some(conv.clone()), join: None, relu: masked,
+        };
+        vec![
+            Stage::Conv(conv), Stage::Residual(residual), Stage::GlobalAvgPool,
+            Stage::Dropout { probability }, Stage::Linear { outputs: 10 },
+        ]
+    }
+}
+
+prop_compose! {
+    fn presets()(
+        name in "[a-z]\\PC{0,8}", description in "\\PC*", path in "\\PC+", limit in 1..9usize,
+        stages in proptest::option::of(stages()), plain: bool, alpha in 0.0..1e9, beta in 0.0..1e-9,
+        seed in 0..i64::MAX as u64, epochs in 1..=i64::MAX as usize, momentum in 0.0..1.0,
+        cosine_epochs in proptest::option::of(1..9usize), threshold in 0.001..=1.0, augment_usage: bool,
+    ) -> Preset {
+        let network = match stages {
+            Some(stages) => NetworkConfig {
+                architecture: None, width: 1.0, init: Some(Default::default()), stages: Some(stages),
+            },
+            None => NetworkConfig { width: 0.3, ..NetworkConfig::named(Architecture::Resnet18) },
+        };
+        let data = DataConfig {
+            path: Some(path.into()), limit: Some(limit), ..DataConfig::new(crate::data::Source::Svhn)
+        };
+        let method = if plain {
+            MethodConfig::Plain {}
+        } else {
+            MethodConfig::Mwt { alpha, beta, average: crate::method::Average::Classes }
+        };
+        Preset {
+            name, description, data, network, method,
+            training: Training { seed, epochs, momentum, cosine_epochs, ..Training::default() },
+            modules: Modules { threshold, augment_usage, ..Modules::default() },
+            paper: None,
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn writing_and_reading_a_preset_is_identity(preset in presets()) {
+        let text = preset.to_toml().unwrap();
+        prop_assert_eq!(Preset::parse(&text, "a.toml", &[]).unwrap(), preset);
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC*", change in "\\PC*") {
+        let _ = Preset::parse(&text, "a.toml", &[]).map_err(|error| (shown(&error), error.line()));
+        let _ = with("digits", &[&change]).map_err(|error| (shown(&error), error.line()));
+        let _ = with("digits", &[&format!("training.epochs={change}")]).map_err(|error| shown(&error));
+    }
+
+    #[test]
+    fn no_damage_makes_it_panic(
+        which: prop::sample::Index, from: prop::sample::Index, gone in 0..9usize, put in "\\PC{0,5}",
+    ) {
+        let texts: Vec<&str> = embedded().map(|(_, text)| text).chain([TRIAL]).collect();
+        let text = texts[which.index(texts.len())];
+        let start = text.floor_char_boundary(from.index(text.len()));
+        let end = text.ceil_char_boundary((start + gone).min(text.len()));
+        let text = format!("{}{put}{}", &text[..start], &text[end..]);
+        let _ = Preset::parse(&text, "a.toml", &[]).map_err(|error| (shown(&error), error.line()));
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_no_overflow() {
+    for text in ["[".repeat(100_000), "a.".repeat(100_000), "{a=".repeat(100_000)] {
+        with("digits", &[&format!("x={text}")]).unwrap_err();
+        with("digits", &[&format!("{text}x=1")]).unwrap_err();
+        Preset::parse(&format!("x = {text}"), "deep.toml", &[]).unwrap_err();
+        Preset::parse(&format!("[{text}x]"), "deep.toml", &[]).unwrap_err();
+    }
+}

@@ -1,0 +1,29 @@
+//! A session: a run in training on a thread of its own, what comes before it, and what is said to it.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `thread` | the trainer thread and its two channels |
+//! | `command` | what a session can be told to do |
+//! | `trainer` | a run's state and its way through steps and epochs |
+//! | `schedule` | changes of settings at given steps |
+//! | `evaluator` | extraction beside training |
+//! | `launch`, `branch` | what comes before training: new, resumed, branched and imported runs |
+
+mod branch;
+mod command;
+mod error;
+mod evaluator;
+#[doc(hidden)]
+pub mod fault;
+mod launch;
+mod schedule;
+mod thread;
+mod trainer;
+
+pub use branch::branch;
+pub use command::{Command, Numbered};
+pub use error::Error;
+pub use launch::Prepared;
+pub use schedule::{Change, Schedule, Setting};
+pub use thread::{Job, Remote, Session};
+pub use trainer::Trainer;
