@@ -11,7 +11,7 @@ use crate::modular::{self, Split, Usage};
 use crate::preset::Preset;
 use crate::run::{EpochRecord, Event, Imported, Manifest, ModuleManifest, Run, StepRecord, Store, Summary};
 
-/// A run's logs, its kernel usage and what was taken out of it.
+/// A run's logs, its kernel usage and the modules extracted from it.
 #[derive(Clone, Debug)]
 pub struct History {
     /// What was asked for.
@@ -37,7 +37,7 @@ impl History {
     ///
     /// # Errors
     ///
-    /// When a log or the usage cannot be read. A module that is damaged is left out and told of.
+    /// When a log or the usage cannot be read. A module that is damaged is left out and named in [`History::problems`].
     pub fn read(run: &Run) -> Result<History, Error> {
         let mut problems = Vec::new();
         let mut torn = |log: &str, torn: Option<crate::run::Torn>| {
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn usage_of_another_run_is_told_of() {
+    fn usage_of_another_run_is_left_out_and_said_so() {
         let History { usage, mut manifest, .. } = fixture::history();
         let usage = usage.unwrap();
         let bytes = usage.to_safetensors().unwrap();

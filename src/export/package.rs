@@ -43,14 +43,14 @@ pub struct Provenance {
     pub module: Option<String>,
     /// The step of the checkpoint.
     pub step: u64,
-    /// Version of the program that trained it or took it out.
+    /// Version of the program that trained or extracted it.
     pub program: String,
     /// How often a kernel had to fire for a class to be kept; none for the whole network.
     pub threshold: Option<f64>,
     /// How the module's units were chosen; none for the whole network and for modules put together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<modular::Provenance>,
-    /// Epochs of fine-tuning after it was taken out.
+    /// Epochs of fine-tuning after it was extracted.
     pub fine_tune_epochs: u64,
     /// Whether it tells its one class from all others.
     pub one_vs_rest: bool,

@@ -6,7 +6,7 @@
 //! | `subject` | the run on the screen; `prospect`: what a module would be, from usage alone |
 //! | `classes`, `sets` | the choice of classes, and choices kept under names |
 //! | `sizes`, `overlap`, `retention`, `kernels` | the views of the whole network's usage; `moments`: over epochs |
-//! | `shelf`, `card`, `trial` | the modules taken out: list, figures and comparison, pictures |
+//! | `shelf`, `card`, `trial` | the extracted modules: list, figures and comparison, pictures |
 //! | `extraction`, `forms`, `command` | taking modules out; `figure`: charts as files |
 //! | `act`, `news`, `view` | what keys do, what events and answers do, how it is drawn |
 
@@ -83,7 +83,7 @@ pub struct Modules {
     card: Card,
     trial: Trial,
     extraction: Extraction,
-    /// The module that was taken out last, until the list that was read after it has come.
+    /// The module that was extracted last, until the list that was read after it has come.
     newest: Option<String>,
     /// What is being put together.
     making: Option<String>,
@@ -282,7 +282,7 @@ impl Modules {
             let module = self.shelf.manifest(subject)?;
             return Some(format!("cleave evaluate {}/{}", quoted(&subject.run), module.name));
         }
-        // Nothing can be taken out of a run without masks.
+        // Nothing can be extracted from a run without masks.
         if subject.classes.chosen().is_empty() || !subject.has_masks() {
             return None;
         }

@@ -36,7 +36,7 @@ pub use compose::{rescaled_input, side_by_side};
 pub use cut::Cut;
 pub use error::Error;
 pub use head::{Affine, restrict_logits, with_head, with_linear, with_logits};
-pub use selection::{Selection, WeightMasks};
+pub use selection::{Selection, WeightMasks, full_set};
 pub use similarity::{SampleMetrics, jaccard};
 pub use slice::{module_cost, slice, slice_folded, slice_spec};
 pub use split::{Fallback, Part, Provenance, Split};

@@ -13,6 +13,8 @@ mod assemble;
 mod compose;
 mod error;
 mod extract;
+#[cfg(test)]
+mod fixture;
 mod loaded;
 mod splitter;
 mod task;

@@ -1,4 +1,4 @@
-//! What is said of a run's modules: of every class, and of those that were taken out.
+//! What is said of a run's modules: of every class, and of those that were extracted.
 
 use super::charts;
 use super::document::{Block, Document, Table};

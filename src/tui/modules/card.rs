@@ -1,4 +1,4 @@
-//! What is known of a module that was taken out, or of several side by side.
+//! What is known of an extracted module, or of several side by side.
 
 use ratatui::layout::Rect;
 

@@ -1,4 +1,4 @@
-//! The forms of the screen, and what a form that is right comes to.
+//! The forms of the screen, and the requests that valid forms give.
 
 use std::path::{Path, PathBuf};
 

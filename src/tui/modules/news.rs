@@ -218,7 +218,7 @@ impl Modules {
         found.epochs.iter().for_each(|record| subject.moments.add(record));
         subject.modules.clone_from(&found.modules);
         self.shelf.keep_in(subject);
-        // The module that was just taken out is shown, unless the person looks at something else by now.
+        // The module that was just extracted is shown, unless the person looks at something else by now.
         if let Some(name) = self.newest.take_if(|_| self.view == View::Card) {
             self.shelf.select(subject, &name);
         }

@@ -1,4 +1,4 @@
-//! The modules that were taken out of the run: their list, and what is known of each.
+//! The extracted modules of the run: their list, and what is known of each.
 
 use std::collections::BTreeMap;
 
@@ -80,7 +80,7 @@ impl Shelf {
         }
     }
 
-    /// Forgets what is no longer there and takes in what has changed, after the list was read anew.
+    /// Forgets what is no longer there and takes in what has changed, after the list was read again.
     pub fn keep_in(&mut self, subject: &Subject) {
         let find = |name: &String| subject.modules.iter().find(|(other, _)| other == name);
         self.marked.retain_mut(|marked| {

@@ -32,7 +32,7 @@ pub(super) struct Subject {
     pub sites: Vec<TrackedSite>,
     /// Retention at the end of each epoch.
     pub moments: Moments,
-    /// Modules taken out of it.
+    /// Modules extracted from it.
     pub modules: Vec<Shelved>,
     threshold: f64,
     counts: Counts,

@@ -11,6 +11,7 @@ use crate::data::{Augmentation, Images};
 use crate::method::MethodConfig;
 use crate::modular::{Error, Usage, masked_sites};
 use crate::network::{Network, Output};
+use crate::random::Stream;
 use crate::run::Manifest;
 use crate::spec::Array;
 
@@ -69,7 +70,8 @@ impl<'a> Pass<'a> {
         mut each: impl FnMut(&[u32], Output<B>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let order: Vec<usize> = (0..self.images.len()).collect();
-        let feed = Feed::new(self.images, self.augmentation, self.seed, normaliser, device);
+        let feed = Feed::new(self.images, self.augmentation, self.seed, normaliser, device)
+            .drawing_from(Stream::PassAugment);
         for (step, indices) in order.chunks(self.batch).enumerate() {
             let images = feed.batch(self.images, indices, step as u64, 0);
             each(&self.images.labels_of(indices), network.forward(images))?;

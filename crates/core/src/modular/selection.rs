@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use fixedbitset::FixedBitSet;
-use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::Error;
 use super::usage::{TrackedSite, check_length, is_conv, ranges, total_units};
-use crate::random::{Stream, generator};
+use crate::random::{Stream, below, generator};
 use crate::spec::{Role, Spec, SpecError};
 
 /// Masks of single weights: for an array of the network, by its name, which of its values stay. An array that
@@ -31,7 +30,7 @@ impl Selection {
     ///
     /// When its stages do not fit together.
     pub fn all(spec: &Spec) -> Result<Self, SpecError> {
-        let sites = spec.sites()?.into_iter().map(|site| full(site.units)).collect();
+        let sites = spec.sites()?.into_iter().map(|site| full_set(site.units)).collect();
         Ok(Selection { sites, weights: WeightMasks::new() })
     }
 
@@ -172,7 +171,7 @@ fn can_be_masked(role: Role) -> bool {
 }
 
 /// A set of this length with everything in it.
-pub(super) fn full(length: usize) -> FixedBitSet {
+pub fn full_set(length: usize) -> FixedBitSet {
     let mut set = FixedBitSet::with_capacity(length);
     set.insert_range(..);
     set
@@ -183,7 +182,7 @@ fn draw(rng: &mut ChaCha8Rng, length: usize, count: usize) -> FixedBitSet {
     let mut order: Vec<usize> = (0..length).collect();
     let mut drawn = FixedBitSet::with_capacity(length);
     for position in 0..count {
-        order.swap(position, rng.random_range(position..length));
+        order.swap(position, position + below(rng, length - position));
         drawn.insert(order[position]);
     }
     drawn
@@ -196,6 +195,7 @@ mod tests {
     use crate::modular::masked_sites;
     use crate::spec::Architecture;
     use proptest::prelude::*;
+    use rand::RngExt;
 
     #[test]
     fn tracked_units_stay_as_given_and_the_others_all() {
@@ -271,7 +271,7 @@ mod tests {
         let spec = Architecture::Tiny.spec([1, 16, 16], 10, 0.125, true);
         let refusal = |name: &str, length| {
             let mut selection = Selection::all(&spec).unwrap();
-            selection.weights.insert(name.into(), full(length));
+            selection.weights.insert(name.into(), full_set(length));
             selection.check(&spec).unwrap_err().to_string()
         };
         assert!(refusal("conv9.conv.weight", 3).contains("no array `conv9.conv.weight`"));

@@ -35,7 +35,7 @@ pub enum Join {
     /// A union where the modules are of one run and of a checkpoint that is still there, logits otherwise.
     #[default]
     Auto,
-    /// The union of their kernels, cut out of their run anew.
+    /// The union of their units, cut out of their run again.
     Union,
     /// Side by side, logits one after the other.
     Logits,
@@ -79,7 +79,7 @@ impl Place<'_> {
     pub fn compose(
         &self,
         composition: Composition,
-        counting: impl FnOnce() + Copy,
+        counting: impl FnOnce(),
     ) -> Result<(ModuleManifest, PathBuf), Error> {
         let Composition { modules, name, .. } = &composition;
         let [first, _, ..] = modules.as_slice() else {
@@ -96,13 +96,13 @@ impl Place<'_> {
         Ok((module.manifest, path))
     }
 
-    /// The module of all classes of the modules, cut out of their run anew.
+    /// The module of all classes of the modules, cut out of their run again.
     fn union(
         &self,
         composition: &Composition,
         name: &str,
         run: &Run,
-        counting: impl FnOnce() + Copy,
+        counting: impl FnOnce(),
     ) -> Result<Module, Error> {
         let modules = &composition.modules;
         let first = &modules[0].manifest;
@@ -195,7 +195,7 @@ impl Place<'_> {
         &self,
         directory: &Path,
         controls: usize,
-        counting: impl FnOnce() + Copy,
+        counting: impl FnOnce(),
     ) -> Result<ModuleManifest, Error> {
         let module = Module::load(directory)?;
         // A module in a run elsewhere is of that run, and not of one here that has its name.
@@ -238,7 +238,7 @@ impl Composition {
         let first = settings(&self.modules[0]);
         let alike =
             first.4 == Origin::Extracted && self.modules.iter().all(|module| settings(module) == first);
-        // A module that was extracted between two checkpoints cannot be cut out anew.
+        // A module that was extracted between two checkpoints cannot be cut out again.
         let is_kept = || Ok::<_, Error>(run.checkpoints()?.iter().any(|(step, _)| *step == first.1));
         let is_union = match self.join {
             Join::Union => true,

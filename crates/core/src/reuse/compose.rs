@@ -28,7 +28,7 @@ pub struct Source<'a> {
     pub runs: Vec<(&'a Manifest, &'a Dataset)>,
 }
 
-/// A trained network with its run and data.
+/// A trained network that is weak at a class, with its run and data.
 #[derive(Clone, Copy)]
 pub struct Weak<'a> {
     /// Its run.
@@ -116,9 +116,9 @@ fn compose_on<B: backend::Training>(
         licence: licences(sources.iter().map(|source| source.module)),
     };
     let kept = sources.iter().map(|source| kept_of(&source.module.manifest)).collect();
-    let made = Made { name, run, step: first.module.manifest.step, kept, card, network };
+    let composed = Composed { name, run, step: first.module.manifest.step, kept, card, network };
     let names = unique_names(&classes);
-    made.module(names, classes.iter().map(|class| class.label).collect(), &before, &after, None)
+    composed.module(names, classes.iter().map(|class| class.label).collect(), &before, &after, None)
 }
 
 /// A network whose logit of `class` is that of a module: the other logits and the module's go through a linear
@@ -195,8 +195,14 @@ fn replace_on<B: backend::Training>(
         licence: licences([donor].into_iter()),
     };
     let kept = vec![Kept::all_of(weak.spec), kept_of(&donor.manifest)];
-    let made = Made { name, run: weak.run, step: weak.step, kept, card, network };
-    made.module(weak.run.classes.clone(), (0..classes).collect(), &before, &after, Some(before.accuracy()))
+    let composed = Composed { name, run: weak.run, step: weak.step, kept, card, network };
+    composed.module(
+        weak.run.classes.clone(),
+        (0..classes).collect(),
+        &before,
+        &after,
+        Some(before.accuracy()),
+    )
 }
 
 /// Measures a composed module again on the test samples of its classes: gives its manifest with the new figures.
@@ -464,8 +470,8 @@ fn evaluate<B: backend::Training>(
     Ok(pass(images).evaluate(network, normaliser, device, &MethodConfig::Plain {}, None)?)
 }
 
-/// What a composition came to, before it has figures.
-struct Made<'a> {
+/// A network that was put together, before it has a description.
+struct Composed<'a> {
     name: &'a str,
     /// The run that keeps it.
     run: &'a Manifest,
@@ -497,7 +503,7 @@ fn together(parts: impl Iterator<Item = (u64, f64)>) -> (u64, f64) {
     (kept, kept as f64 / f64::max(whole, 1.0))
 }
 
-impl Made<'_> {
+impl Composed<'_> {
     fn module(
         self,
         classes: Vec<String>,

@@ -1,7 +1,6 @@
 //! Extraction of a module from a trained network: cut, fine-tune, compare.
 
 use super::error::Error;
-use super::splitter::splitter;
 use super::task::Task;
 use super::tune::{Tuning, fine_tune};
 use crate::backend::Training;
@@ -53,15 +52,6 @@ struct CutOut {
 }
 
 impl Trained<'_> {
-    /// Splits the network as a provenance says.
-    ///
-    /// # Errors
-    ///
-    /// When this program knows no such way to split, its settings make no sense, or it reads usage that was not counted.
-    pub fn split(&self, provenance: &Provenance) -> Result<Split, Error> {
-        splitter(provenance)?.split(self)
-    }
-
     /// The usage.
     ///
     /// # Errors
@@ -268,5 +258,64 @@ impl Request {
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{dataset, manifest, spec};
+    use super::*;
+    use crate::backend::{Cpu, cpu_device};
+    use crate::modular::{Fallback, Part, full_set, tracked_sites};
+
+    /// A way that knows no usage and keeps single weights: every second one of a convolution.
+    fn by_weights() -> Split {
+        let mut mask = full_set(3 * 4 * 9);
+        (0..mask.len()).step_by(2).for_each(|weight| mask.set(weight, false));
+        let part = Part {
+            units: full_set(3),
+            weights: [("conv1.conv.weight".to_owned(), mask)].into(),
+            fallback: vec![Fallback::None],
+        };
+        let provenance =
+            Provenance { by: "search".into(), threshold: None, settings: [("alpha".into(), 0.1)].into() };
+        let sites = tracked_sites(&spec(), &[0]).unwrap();
+        Split { provenance, sites, parts: vec![part; 3] }
+    }
+
+    #[test]
+    fn a_split_of_any_provenance_is_extracted_without_usage() {
+        let (manifest, dataset, spec) = (manifest(), dataset(), spec());
+        let state = State::init(&spec, 1).unwrap();
+        let trained = Trained {
+            manifest: &manifest,
+            step: 7,
+            spec: &spec,
+            state: &state,
+            usage: None,
+            dataset: &dataset,
+        };
+        let split = by_weights();
+        let request = Request {
+            classes: vec![0, 2],
+            provenance: split.provenance.clone(),
+            head: false,
+            fold_masks: false,
+            fine_tune_epochs: 0,
+            controls: 1,
+            name: "pair".into(),
+        };
+        let module = trained.extract::<Cpu>(&split, &request, &cpu_device()).unwrap();
+        let weights = &module.weights.get("conv1.conv.weight").unwrap().values;
+        assert_eq!(weights.iter().filter(|weight| **weight == 0.0).count(), 3 * 4 * 9 / 2);
+        assert_eq!(
+            (module.manifest.provenance(), module.manifest.threshold),
+            (Some(split.provenance.clone()), None)
+        );
+        assert!(module.manifest.card.unwrap().protocol.contains("by search with alpha 0.1"));
+        assert_eq!(module.manifest.controls.len(), 1);
+        let folded = Request { fold_masks: true, ..request };
+        let why = trained.extract::<Cpu>(&split, &folded, &cpu_device()).unwrap_err().to_string();
+        assert!(why.contains("not counted"), "{why}");
     }
 }

@@ -12,7 +12,7 @@ use crate::backend::{Compute, Device, Task, Training};
 use crate::data::{self, Dataset, Images};
 use crate::learn::{Evaluation, Normaliser, Pass, count_usage};
 use crate::method::MethodConfig;
-use crate::modular::{Provenance, Split, Usage};
+use crate::modular::{Split, Usage};
 use crate::network::Network;
 use crate::run::{Checkpoint, Manifest, Module, ModuleManifest, Run, check_name};
 use crate::spec::{Array, Spec, State};
@@ -99,18 +99,12 @@ impl Loaded {
         Ok(usage)
     }
 
-    /// Splits the network as a provenance says; `counting` is called before usage is counted, where the way wants it.
-    fn split(
-        &mut self,
-        provenance: &Provenance,
-        device: Device,
-        counting: impl FnOnce(),
-    ) -> Result<Split, Error> {
-        let splitter = splitter(provenance)?;
-        if splitter.wants_usage() {
+    /// Splits the network as a request says; `counting` is called before usage is counted, where the request wants it.
+    fn split(&mut self, request: &Request, device: Device, counting: impl FnOnce()) -> Result<Split, Error> {
+        if request.wants_usage()? {
             self.usage(device, counting)?;
         }
-        splitter.split(&self.trained())
+        splitter(&request.provenance)?.split(&self.trained())
     }
 
     /// Extracts a module and measures it, as [`Trained::extract`]. `counting` is called before usage is counted, where
@@ -123,14 +117,11 @@ impl Loaded {
         &mut self,
         request: &Request,
         device: Device,
-        counting: impl FnOnce() + Copy,
+        counting: impl FnOnce(),
     ) -> Result<Module, Error> {
         check_name(&self.run.manifest.id)?;
         request.check()?;
-        let split = self.split(&request.provenance, device, counting)?;
-        if request.fold_masks {
-            self.usage(device, counting)?;
-        }
+        let split = self.split(request, device, counting)?;
         device.run(Extract { trained: self.trained(), split: &split, request })?
     }
 
@@ -144,13 +135,10 @@ impl Loaded {
         module: &Module,
         controls: usize,
         device: Device,
-        counting: impl FnOnce() + Copy,
+        counting: impl FnOnce(),
     ) -> Result<ModuleManifest, Error> {
         let request = Request::of(&module.manifest)?;
-        let split = self.split(&request.provenance, device, counting)?;
-        if request.fold_masks {
-            self.usage(device, counting)?;
-        }
+        let split = self.split(&request, device, counting)?;
         device.run(Measure { trained: self.trained(), split: &split, module, controls })?
     }
 

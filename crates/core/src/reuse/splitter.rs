@@ -1,7 +1,7 @@
 //! What makes modules of a trained network.
 
 use super::error::Error;
-use super::extract::Trained;
+use super::extract::{Request, Trained};
 use crate::modular::{Provenance, Split};
 
 /// A way to split a trained network into one part for each class.
@@ -48,11 +48,34 @@ pub fn splitter(provenance: &Provenance) -> Result<Box<dyn Splitter>, Error> {
     }
 }
 
+impl Request {
+    /// Whether usage must be known to extract this: to split the network, or to fold mean masks in.
+    ///
+    /// # Errors
+    ///
+    /// When this program knows no such way to split.
+    pub fn wants_usage(&self) -> Result<bool, Error> {
+        Ok(splitter(&self.provenance)?.wants_usage() || self.fold_masks)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::fixture::{dataset, manifest, spec};
     use super::*;
+    use crate::spec::State;
+
+    #[test]
+    fn usage_that_was_not_counted_is_not_taken_for_empty() {
+        let (manifest, dataset, spec) = (manifest(), dataset(), spec());
+        let state = State::init(&spec, 1).unwrap();
+        let (manifest, spec, state, dataset) = (&manifest, &spec, &state, &dataset);
+        let trained = Trained { manifest, step: 7, spec, state, usage: None, dataset };
+        let why = splitter(&Provenance::usage(0.9)).unwrap().split(&trained).unwrap_err().to_string();
+        assert!(why.contains("not counted"), "{why}");
+    }
 
     #[test]
     fn a_way_that_is_not_known_is_named() {

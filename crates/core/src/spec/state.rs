@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
-use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use thiserror::Error;
 
 use super::stages::{Conv, Init, Spec};
 use super::walk::{LayerKind, SpecError};
-use crate::random::{Stream, generator};
+use crate::random::{self, Stream, generator};
 
 /// An array of 32-bit floats in row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -292,18 +291,11 @@ fn initial(slot: &Slot, weight_shape: &[usize], init: Init, rng: &mut ChaCha8Rng
 
 fn uniform(count: usize, fan_in: f64, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let bound = (1.0 / fan_in.sqrt()) as f32;
-    (0..count).map(|_| rng.random_range(-bound..=bound)).collect()
+    (0..count).map(|_| random::uniform(rng, bound)).collect()
 }
 
-/// Box and Muller's transform: normal draws from uniform ones.
 fn normal(count: usize, deviation: f64, rng: &mut ChaCha8Rng) -> Vec<f32> {
-    (0..count)
-        .map(|_| {
-            let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
-            let angle = std::f64::consts::TAU * rng.random::<f64>();
-            (deviation * radius * angle.cos()) as f32
-        })
-        .collect()
+    (0..count).map(|_| random::normal(rng, deviation)).collect()
 }
 
 #[cfg(test)]

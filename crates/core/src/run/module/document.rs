@@ -94,13 +94,13 @@ impl Document {
         self.files.get(file).or(self.weights.as_ref().filter(|_| file == WEIGHTS))
     }
 
-    /// The sum that the page in the directory has: of the two that it may have, while it is written anew.
+    /// The checksum of the page in the directory: while the page is being replaced, it may be the old one's or the new one's.
     fn page(&self, directory: &Path) -> Result<&Checked, Error> {
         let path = directory.join(README);
         let is_whole = |sum: &&Checked| sum.read(&path, LONGEST_README).is_ok();
         match self.readme_before.as_ref().filter(is_whole).or(self.sum(README)) {
             Some(sum) => sum.read(&path, LONGEST_README).map(|_| sum),
-            None => Err(damaged(&path, "there is no sum to hold it against")),
+            None => Err(damaged(&path, "there is no checksum to compare it with")),
         }
     }
 
