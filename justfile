@@ -22,7 +22,7 @@ lint:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --release {{features}}
 
-# Compare with the reference's numbers in $CLEAVE_FIXTURES
+# Compare with the reference's numbers in tests/fixtures and $CLEAVE_FIXTURES
 parity:
     cargo test --release {{features}} --test parity
 

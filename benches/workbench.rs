@@ -241,7 +241,7 @@ fn frames() {
         app.update(Msg::Session(Event::Steps(steps_record(step))));
         if step % 100 == 0 {
             app.update(Msg::Session(Event::Epoch(Box::new(epoch_record(step)))));
-            app.voice.take_fresh();
+            app.notices.take_new();
         }
         if step % 1_000 == 0 {
             let begun = Instant::now();

@@ -1,5 +1,5 @@
-//! Records a session of the workbench: the real program in a pseudo-terminal, on the embedded data, driven by
-//! keys. Writes an asciinema cast and pictures of some screens.
+//! Records a session of the workbench: the program in a pseudo-terminal, on the embedded data, controlled by
+//! scripted keys. Writes an asciinema cast and SVG images of some screens.
 //!
 //! ```text
 //! cargo build --release && cargo run --release --example record -- target/release/cleave docs/pictures
@@ -18,21 +18,21 @@ use vt100::{Color, Parser, Screen};
 
 const COLUMNS: u16 = 120;
 const ROWS: u16 = 40;
-/// The size as the screen's parser wants it.
+/// The terminal size, as (rows, columns).
 const SIZE: (NonZero<u16>, NonZero<u16>) = (NonZero::new(ROWS).unwrap(), NonZero::new(COLUMNS).unwrap());
 
-/// The colour behind everything.
+/// The background colour.
 const GROUND: &str = "#16181d";
 
-/// What the person does.
+/// A step of the script.
 enum Step {
     /// Waits until a text is on the screen.
     See(&'static str),
-    /// Looks at the screen for so many seconds.
+    /// Pauses for a number of seconds.
     Look(f64),
-    /// Types.
+    /// Types keys.
     Type(&'static str),
-    /// Keeps a picture under a name.
+    /// Saves an image under a name.
     Picture(&'static str),
 }
 
@@ -42,7 +42,7 @@ const SESSION: &[Step] = &[
     See("No runs yet"),
     Look(1.0),
     Type("n"),
-    See("timed just now"),
+    See("timed steps"),
     Look(1.5),
     Picture("new-run"),
     Type("\x13"),
@@ -71,7 +71,7 @@ const SESSION: &[Step] = &[
     Type("\t\t\t\x152\t\x151"),
     Look(1.0),
     Type("\x13"),
-    See("was taken out"),
+    See("extracted module 0-1"),
     Look(2.0),
     Picture("module"),
     Type("?"),
@@ -106,7 +106,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The program under way, and what it has written.
+/// The running program and its recorded output.
 struct Session {
     keys: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
@@ -173,7 +173,7 @@ impl Session {
     }
 }
 
-/// A screen as a picture: a cell is 9 by 18 units.
+/// Renders a screen as SVG; a cell is 9 by 18 units.
 fn picture(screen: &Screen) -> String {
     let (width, height) = (u32::from(COLUMNS) * 9, u32::from(ROWS) * 18);
     let mut svg = format!(
@@ -214,7 +214,7 @@ fn cell(screen: &Screen, row: u16, column: u16) -> Option<Cell> {
 }
 
 impl Cell {
-    /// 0 for what any font has in one width; others may come from fonts of other widths.
+    /// 0 for characters that every monospace font has; others may come from fallback fonts of another width.
     fn kind(&self) -> u8 {
         match self.text.chars().next() {
             None | Some(' '..='~') => 0,
@@ -228,14 +228,14 @@ impl Cell {
     }
 }
 
-/// Cells that go on as one element, stretched to their columns.
+/// Consecutive cells rendered as one text element, stretched to their columns.
 fn draw(svg: &mut String, run: &[Cell], row: u16) {
     let is_blank = |cell: &&Cell| cell.text.is_empty();
     let before = run.iter().take_while(is_blank).count();
     let behind = run[before..].iter().rev().take_while(is_blank).count();
     let run = &run[before..run.len() - behind];
     let Some(first) = run.first() else { return };
-    // A space that is not broken at is kept where there are several, too.
+    // Non-breaking spaces, because SVG collapses repeated spaces.
     let text: String =
         run.iter().map(|cell| if cell.text.is_empty() { "\u{a0}" } else { &cell.text }).collect();
     let text = text.replace('&', "&amp;").replace('<', "&lt;");

@@ -1,22 +1,22 @@
-//! Networks, modules and runs written out for use elsewhere.
+//! Export of networks, modules and runs to other formats.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `package` | a network with everything that is needed to use it |
-//! | `prepare` | a package without mask generators, or with batch norm folded into its convolutions |
+//! | `package` | a network with everything needed to use it |
+//! | `prepare` | omits mask generators, or folds batch norm into convolutions |
 //! | `safetensors` | a package as the bytes of a safetensors file |
 //! | `onnx` | a package as the bytes of an ONNX model |
 //! | `pytorch` | a package as a directory for PyTorch |
 //! | `burn_model` | a package as a directory for Burn |
-//! | `form` | which of these forms, and of those of a run below |
-//! | `history` | everything that was written down of a run |
+//! | `form` | the formats of a package and of a run |
+//! | `history` | all records of a run |
 //! | `tables` | a run as tables: CSV and JSON |
-//! | `tensorboard` | a run as TensorBoard's event file, at once or live |
-//! | `figure` | figures as people read them |
-//! | `command` | command lines that do again what was done |
-//! | `report` | runs as a page to read: HTML and Markdown |
-//! | `target` | the file, or the files of a directory, that it goes to |
-//! | `error` | what can go wrong |
+//! | `tensorboard` | a run as a TensorBoard event file, exported or live |
+//! | `figure` | formatting of numbers |
+//! | `command` | command lines that reproduce runs and modules |
+//! | `report` | a report on runs, as HTML and Markdown |
+//! | `target` | writing a file, or the files of a directory |
+//! | `error` | errors |
 
 pub mod burn_model;
 pub mod command;

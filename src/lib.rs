@@ -1,10 +1,9 @@
-//! Cleave trains convolutional networks that come apart into modules.
+//! Cleave trains convolutional networks that can be decomposed into modules.
 //!
-//! One idea carries everything: *a module is a network*. A [`spec::Spec`] is plain data; a
-//! [`network::Network`] is built from it and runs it. Training with a modular [`method`] makes each class use
-//! few kernels; [`modular::Usage`] counts which, a threshold turns counts into a [`modular::Selection`], and
-//! [`modular::slice()`] makes a smaller spec with fewer weights, which is trained, measured, exported and
-//! sliced again like any other.
+//! The central idea: *a module is a network*. A [`spec::Spec`] is plain data; a [`network::Network`] is built from it
+//! and runs it. Training with a modular [`method`] makes each class use few kernels; [`modular::Usage`] counts which,
+//! a threshold turns counts into a [`modular::Selection`], and [`modular::slice()`] creates a smaller spec with fewer
+//! weights, which is trained, measured, exported and sliced again like any other network.
 //!
 //! ```text
 //! preset.toml -> Spec -> Network -- train --> Network + masks -> Usage
@@ -25,16 +24,16 @@
 //! | [`reuse`] | extraction, fine-tuning, composition and comparison of modules |
 //! | [`learn`] | the training step, evaluation |
 //! | [`run`] | the run directory: manifest, logs, checkpoints, modules, lock |
-//! | [`export`] | modules and runs as files for other programs |
-//! | [`plot`] | charts, heat maps, bars and pictures, for the terminal and as SVG, PNG and CSV |
-//! | [`import`] | weights that other programs have trained |
+//! | [`export`] | export of modules and runs to other formats |
+//! | [`plot`] | charts, heat maps, bars and images, for the terminal and as SVG, PNG and CSV |
+//! | [`import`] | import of weights trained by other programs |
 //! | [`backend`] | CPU or CUDA: the only room that names a concrete backend |
 //! | [`tui`] | the terminal workbench |
 //! | [`cli`] | the command line |
 //! | [`paths`], [`disk`], [`random`], [`markup`] | directories, atomic writing, seeded draws, escaped text |
 //!
-//! Knowledge goes down: nothing knows `cli`; `session` knows the rooms below it; `modular` and `data` know no thread,
-//! file lock or terminal.
+//! Dependencies point downwards: nothing depends on `cli`; `session` depends on the rooms below it; `modular` and `data`
+//! use no thread, file lock or terminal.
 
 pub mod cli;
 pub mod export;

@@ -1,4 +1,4 @@
-//! The program `cleave`: parse, dispatch, exit code.
+//! The program `cleave`: runs [`cleave::cli::main`].
 
 use std::process::ExitCode;
 

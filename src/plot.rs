@@ -1,8 +1,8 @@
-//! Everything that is drawn from numbers: charts, heat maps, bars and pictures.
+//! Plots of numbers: charts, heat maps, bars and pictures.
 //!
-//! One value serves all ways out. A [`Chart`] renders into a rectangle of a terminal buffer with a [`Canvas`]
-//! (styles and characters of the caller's theme), and becomes SVG, PNG or CSV by a method of its own. So what
-//! the workbench shows and what a report prints cannot differ.
+//! One value serves all outputs. A [`Chart`] renders into a rectangle of a terminal buffer with a [`Canvas`] (styles
+//! and characters of the caller's theme), and has methods for SVG, PNG and CSV. So what the workbench shows and what a
+//! report contains cannot differ.
 //!
 //! ```
 //! use cleave::plot::{Canvas, Chart, Curve, Mark, Series, YRange};
@@ -24,7 +24,7 @@
 //! assert!(panel.pick(40, 10).is_some());
 //! ```
 //!
-//! Nothing here knows runs, methods or training: numbers and names come in, pictures go out.
+//! Nothing here knows runs, methods or training: the input is numbers and names.
 
 mod bars;
 mod canvas;

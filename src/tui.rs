@@ -14,12 +14,12 @@
 //! | `app` | the state, and how messages change it |
 //! | `message` | messages, effects, and jobs for other threads |
 //! | `action`, `keymap`, `palette`, `help` | the action table, key bindings, command palette, help page |
-//! | `say`, `settings` | toasts and log; persistent settings |
+//! | `notices`, `settings` | toasts and log; persistent settings |
 //! | `view` | the frame around the screens: header, key bar, log, overlays |
 //! | `shared`, `live` | state shared by all screens: runs, theme, size; the run being trained |
 //! | `curves` | the time series of a run, for its charts |
 //! | `home`, `dashboard`, `modules` | the three screens: state, update and view each |
-//! | `ask`, `output` | forms available on every screen: reports, exports of runs, imports |
+//! | `global_form`, `output` | forms available on every screen: reports, exports of runs, imports |
 //! | `prompt` | key hints of forms, dialogs and lists |
 //! | `widget`, `theme`, `canvas`, `hits` | building blocks of screens |
 //! | `runtime`, `worker` | the main loop, and the threads for slow work |
@@ -28,10 +28,10 @@
 
 pub mod action;
 pub mod app;
-pub mod ask;
 pub mod canvas;
 pub mod curves;
 pub mod dashboard;
+pub mod global_form;
 pub mod help;
 pub mod hits;
 pub mod home;
@@ -42,11 +42,11 @@ pub mod live;
 pub mod message;
 pub mod modules;
 pub mod monitor;
+pub mod notices;
 pub mod output;
 pub mod palette;
 pub mod prompt;
 pub mod runtime;
-pub mod say;
 pub mod settings;
 pub mod shared;
 pub mod signals;

@@ -181,7 +181,7 @@ fn a_file_that_is_not_the_networks_makes_no_run() {
     import(&target.path("noise.safetensors"), &[]).exits(1).says(&["not a readable safetensors file"]);
     import(&target.path("absent.pth"), &[]).exits(1).says(&["no such file"]);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import_files");
-    import(&folder.join("code.pth"), &[]).exits(1).says(&["posix.system", "nothing of a file is ever run"]);
+    import(&folder.join("code.pth"), &[]).exits(1).says(&["posix.system", "code in a file is never run"]);
     import(&folder.join("nested.pth"), &[]).exits(1).says(&["missing: `conv0.conv.weight` [6, 1, 3, 3]"]);
     assert_eq!(runs(), before);
 }

@@ -186,7 +186,7 @@ fn a_browser_shows_a_report_alone_and_at_every_width() {
     DONE.cleave(&["report", "one", "two", "--to", &to]).exits(0);
     let page = Path::new(&to).join("report.html");
     let Some(shown) = browser::show(&page) else { return };
-    assert!(shown.document.contains("What was trained, and how"), "{shown:?}");
+    assert!(shown.document.contains("Course of training"), "{shown:?}");
     assert_eq!(shown.console, "", "the page is silent");
     for width in [320, 390, 768, 1280] {
         let needed = browser::width_needed(&page, width).unwrap();
@@ -397,7 +397,7 @@ fn a_module_takes_over_a_class_of_a_weak_run() {
     DONE.cleave(&["report", "weak", "--to", &to]).exits(0);
     let page = fs::read_to_string(Path::new(&to).join("report.md")).unwrap();
     assert!(page.contains("cleave replace --in weak --class 9 --with two/9 --name better"), "{page}");
-    assert!(page.contains("9 (decided by the module)") && page.contains("mean of the others"), "{page}");
+    assert!(page.contains("9 (replaced)") && page.contains("mean of the others"), "{page}");
     let wrong = ["replace", "--in", "weak", "--class", "7", "--with", "two/4-5", "--device", "cpu"];
     DONE.cleave(&wrong).exits(2).says(&["the module 4-5 has no class `7`", "4, 5"]);
     let other =

@@ -153,6 +153,44 @@ fn only_runs_of_the_store_that_nobody_writes_to_are_removed() {
     assert!(path.exists() && store.list().unwrap().is_empty());
 }
 
+/// A run may come from anyone, and its directory from an archive that holds links.
+#[cfg(unix)]
+#[test]
+fn nothing_is_written_through_a_link_in_a_run() {
+    let (home, store) = store();
+    train(&mut store.create(Some("a"), manifest()).unwrap(), 1).unwrap();
+    let outside = home.path().join("outside");
+    for name in ["lock", "metrics.jsonl", "steps.jsonl", "events.jsonl", "checkpoints", "modules"] {
+        let path = store.directory().join("a").join(name);
+        let aside = home.path().join(name);
+        fs::rename(&path, &aside).unwrap();
+        match aside.is_dir() {
+            // What a crash left in a run's own directories is removed.
+            true => fs::create_dir_all(outside.join(".tmp-mine")).unwrap(),
+            false => fs::write(&outside, "mine").unwrap(),
+        }
+        std::os::unix::fs::symlink(&outside, &path).unwrap();
+        let error = store.open_to_write("a").unwrap_err().to_string();
+        assert!(
+            error.contains(name) && (error.contains("not a plain file") || error.contains("a link")),
+            "{error}"
+        );
+        match aside.is_dir() {
+            true => {
+                assert!(outside.join(".tmp-mine").exists());
+                fs::remove_dir_all(&outside).unwrap();
+            }
+            false => {
+                assert_eq!(fs::read(&outside).unwrap(), b"mine");
+                fs::remove_file(&outside).unwrap();
+            }
+        }
+        fs::remove_file(&path).unwrap();
+        fs::rename(&aside, &path).unwrap();
+    }
+    store.open_to_write("a").unwrap();
+}
+
 /// Not a test of its own: the process that the next one starts and kills.
 #[test]
 fn train_until_killed() {

@@ -50,7 +50,7 @@ pub(super) struct Args {
     fold_bn: bool,
     /// ONNX: accept pixel bytes in this layout (nhwc by default), normalise them, and output probabilities
     #[arg(long, value_enum, value_name = "ORDER", num_args = 0..=1, require_equals = true, default_missing_value = "nhwc")]
-    with_preprocessing: Option<Order>,
+    with_preprocessing: Option<PixelLayout>,
     /// Overwrite existing files
     #[arg(long)]
     force: bool,
@@ -80,7 +80,7 @@ enum Format {
 
 /// Memory layout of an image batch.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Order {
+enum PixelLayout {
     /// Batch, height, width, channels
     Nhwc,
     /// Batch, channels, height, width
@@ -150,8 +150,8 @@ enum Wanted {
 
 fn form(args: &Args) -> Wanted {
     let preprocessing = args.with_preprocessing.map(|order| match order {
-        Order::Nhwc => Preprocessing::Nhwc,
-        Order::Nchw => Preprocessing::Nchw,
+        PixelLayout::Nhwc => Preprocessing::Nhwc,
+        PixelLayout::Nchw => Preprocessing::Nchw,
     });
     match args.format {
         Format::Safetensors => Wanted::Network(Form::Safetensors),

@@ -1,10 +1,10 @@
-//! A package as a directory for [Burn](https://burn.dev) 0.21: `model.mpk` with the weights, a record in named
-//! message pack, and `model.rs` with the network that loads it.
+//! A package as a directory for [Burn](https://burn.dev) 0.21: `model.mpk` with the weights (a record in named
+//! MessagePack), and `model.rs` with the source of the network that loads it.
 //!
-//! `model.rs` is [`layers`], which this crate compiles too and makes the record from, and behind it the stages
-//! of the one network.
+//! `model.rs` consists of [`layers`], which this crate also compiles to create the record, followed by the stages of
+//! the network.
 
-/// The layers of a network as Burn modules: the beginning of every `model.rs`.
+/// The layers of a network as Burn modules: the first part of every `model.rs`.
 pub mod layers;
 
 use burn::module::{Module, Param, ParamId, RunningState};
@@ -38,7 +38,7 @@ pub fn encode<B: Backend>(
     Ok(vec![("model.mpk", record), ("model.rs", source(package)?.into_bytes())])
 }
 
-/// Puts arrays where Burn's layers have them.
+/// Loads arrays into Burn's layers.
 struct Loader<'a, B: Backend> {
     state: &'a State,
     slots: Vec<Slot>,
@@ -105,7 +105,7 @@ impl<B: Backend> Loader<'_, B> {
         Ok(Linear { weight, bias })
     }
 
-    /// The id of a parameter is its place among the slots, so that the same weights make the same record.
+    /// The id of a parameter is its index among the slots, so that equal weights give equal records.
     fn param<const D: usize>(&self, name: &str) -> Result<Param<Tensor<B, D>>, StateError> {
         let missing = || StateError::Missing(name.into());
         let id = self.slots.iter().position(|slot| slot.name == name).ok_or_else(missing)?;
@@ -138,7 +138,7 @@ use std::path::Path;
 use burn::record::{{FullPrecisionSettings, NamedMpkFileRecorder, Recorder, RecorderError}};
 
 {LAYERS}
-{licence}/// What the logits stand for, in their order.
+{licence}/// Class names, in the order of the logits.
 pub const CLASSES: [&str; {count}] = {classes:?};
 /// Mean of each channel, for pixels in 0..1: an input value is (pixel - mean) / std.
 pub const MEAN: [f32; {channels}] = {mean:?};
@@ -146,19 +146,19 @@ pub const MEAN: [f32; {channels}] = {mean:?};
 pub const STD: [f32; {channels}] = {std:?};
 
 impl<B: Backend> Model<B> {{
-    /// The network, all weights 0.
+    /// The network with all weights 0.
     pub fn new(device: &B::Device) -> Self {{
         let mut model = Model {{ convs: Vec::new(), linears: Vec::new() }};
 {layers}        model
     }}
 
-    /// The network with the weights of a record; its path is given without the ending `.mpk`.
+    /// The network with the weights of a record, whose path is given without the extension `.mpk`.
     pub fn load(record: &Path, device: &B::Device) -> Result<Self, RecorderError> {{
         let recorder = NamedMpkFileRecorder::<FullPrecisionSettings>::new();
         Ok(Self::new(device).load_record(recorder.load(record.to_path_buf(), device)?))
     }}
 
-    /// Logits of normalised images, `[batch, {channels}, {height}, {width}]`.
+    /// The logits of normalised images, `[batch, {channels}, {height}, {width}]`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 2> {{
 {steps}        x
     }}
@@ -166,7 +166,7 @@ impl<B: Backend> Model<B> {{
 "#,
         name = package.name_in_comment(),
         licence = match &package.provenance.licence {
-            Some(licence) => format!("/// The terms of use.\npub const LICENCE: &str = {licence:?};\n"),
+            Some(licence) => format!("/// The licence.\npub const LICENCE: &str = {licence:?};\n"),
             None => String::new(),
         },
         count = package.classes.len(),
@@ -175,7 +175,7 @@ impl<B: Backend> Model<B> {{
     ))
 }
 
-/// The line that makes a layer.
+/// The line that constructs a layer.
 fn construction(layer: &Layer) -> String {
     match &layer.kind {
         LayerKind::Conv { conv, input, .. } => format!(
@@ -194,7 +194,7 @@ fn construction(layer: &Layer) -> String {
     }
 }
 
-/// The lines of the forward pass.
+/// The source lines of the forward pass.
 #[derive(Default)]
 struct Steps {
     lines: String,

@@ -1,4 +1,4 @@
-//! Command lines that do again what was done, for the workbench and for reports.
+//! Command lines that reproduce runs and modules, for the workbench and for reports.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use crate::preset::{Preset, embedded};
 use crate::reuse::Request;
 use crate::run::{Parent, class_word};
 
-/// A word as a shell reads it, in single quotes unless it is plain.
+/// A word quoted for a shell, in single quotes unless it is plain.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
@@ -17,7 +17,7 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// An option with its value, before which a space stands; nothing without a value.
+/// ` --name value`, with a leading space; empty without a value.
 pub fn option(name: &str, value: &str) -> String {
     match value.trim() {
         "" => String::new(),
@@ -25,7 +25,7 @@ pub fn option(name: &str, value: &str) -> String {
     }
 }
 
-/// `cleave extract` of a run with these classes, with the options of a request.
+/// `cleave extract` with the options of a request, for a run with these class names.
 pub fn extract(run: &str, names: &[String], request: &Request) -> String {
     let classes: Vec<String> = request.classes.iter().map(|&class| class_word(class, names)).collect();
     let mut line = format!(
@@ -55,17 +55,17 @@ fn way(provenance: &Provenance) -> String {
     }
 }
 
-/// `cleave train` of a branch with the preset that it follows. `before` is its parent's; where that is not known, the
-/// preset of its name in the program stands for it, and without one every value is given.
+/// `cleave train` for a branch with this preset. `before` is the parent's preset; if unknown, the built-in preset of
+/// the same name is used, and without one every value is written.
 pub fn branch(parent: &Parent, preset: &Preset, before: Option<&Preset>) -> String {
     let found = before.is_none().then(|| original(preset)).flatten();
-    // A branch has its parent's network.
+    // A branch has the network of its parent.
     let changed = changed(preset, before.or(found.as_ref())).filter(|(key, _)| !key.starts_with("network."));
     format!("cleave train --branch {} --step {}{}", quoted(&parent.run), parent.step, set(changed))
 }
 
-/// The options that make this preset of the one that has its name in the program. `None` where there is none, or where
-/// a value would have to be taken away.
+/// The options that turn the built-in preset of the same name into this preset. `None` if there is none, or if a value
+/// would have to be removed.
 pub fn set_of_own(preset: &Preset) -> Option<String> {
     let before = original(preset)?;
     let now = leaves(preset);
@@ -77,13 +77,13 @@ fn set(values: impl Iterator<Item = (String, String)>) -> String {
     values.map(|(key, value)| option("set", &format!("{key}={value}"))).collect()
 }
 
-/// The preset of the same name in the program.
+/// The built-in preset of the same name.
 fn original(preset: &Preset) -> Option<Preset> {
     let (name, text) = embedded().find(|(name, _)| *name == preset.name)?;
     Preset::parse(text, name, &[]).ok()
 }
 
-/// Values that differ from those before; all where there are none. The paper's row is no setting.
+/// Values that differ from those of `before`; all values without it. The `paper` section is not a setting.
 fn changed(preset: &Preset, before: Option<&Preset>) -> impl Iterator<Item = (String, String)> {
     let before = before.map(leaves).unwrap_or_default();
     let differs = move |(key, value): &(String, String)| before.get(key) != Some(value);
@@ -91,7 +91,7 @@ fn changed(preset: &Preset, before: Option<&Preset>) -> impl Iterator<Item = (St
     leaves(preset).into_iter().filter(differs).filter(is_setting)
 }
 
-/// Keys with dots and values of a preset, all defaults included.
+/// Dotted keys and values of a preset, including all defaults.
 fn leaves(preset: &Preset) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     if let Some(table) = preset.to_toml().ok().and_then(|text| text.parse::<toml::Table>().ok()) {

@@ -1,4 +1,4 @@
-//! What can go wrong on the way out.
+//! Errors of exports.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::{disk, modular, preset, run};
 /// Why nothing was exported.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// Nothing is called this.
+    /// There is no module or run of this name.
     #[error(
         "there is no module or run `{0}`; `cleave runs` lists runs, `cleave runs show RUN` their modules"
     )]
@@ -27,28 +27,28 @@ pub enum Error {
     /// Burn cannot write the record.
     #[error("Burn cannot write the record: {0}")]
     Burn(String),
-    /// There is a file of this name.
-    #[error("{} exists already; choose another name, or replace it with --force", .0.display())]
+    /// The file exists.
+    #[error("{} already exists; choose another name, or overwrite it with --force", .0.display())]
     Exists(PathBuf),
     /// The target is a directory.
     #[error("{} is a directory; name a file in it", .0.display())]
     Directory(PathBuf),
-    /// The target's directory is absent.
-    #[error("there is no directory {}; make it first, or choose another place", .0.display())]
+    /// The target's directory does not exist.
+    #[error("there is no directory {}; create it first, or choose another path", .0.display())]
     NoDirectory(PathBuf),
-    /// The system refused.
+    /// A file system error.
     #[error(transparent)]
     Disk(#[from] disk::Error),
     /// A run cannot be read.
     #[error(transparent)]
     Run(#[from] run::Error),
-    /// Its usage cannot be read, or makes no modules.
+    /// The kernel usage cannot be read, or defines no modules.
     #[error(transparent)]
     Modular(#[from] modular::Error),
-    /// Its preset cannot be written.
+    /// The preset cannot be written.
     #[error(transparent)]
     Preset(#[from] preset::Error),
-    /// A picture cannot be encoded.
-    #[error("a picture cannot be encoded: {0}")]
+    /// An image cannot be encoded.
+    #[error("cannot encode an image: {0}")]
     Image(#[from] image::ImageError),
 }

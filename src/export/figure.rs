@@ -1,4 +1,4 @@
-//! Figures as people read them, in every table and page alike.
+//! Formatting of numbers, the same in every table and report.
 
 /// A fraction as a percentage with two decimals.
 pub fn percent(fraction: f64) -> String {
@@ -10,7 +10,7 @@ pub fn percent_or_dash(fraction: Option<f64>) -> String {
     fraction.map_or_else(|| "-".into(), percent)
 }
 
-/// A fraction as a percentage with one decimal, where there is little room.
+/// A fraction as a percentage with one decimal, for narrow columns.
 pub fn share(fraction: f64) -> String {
     format!("{:.1} %", 100.0 * fraction)
 }

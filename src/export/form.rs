@@ -1,4 +1,4 @@
-//! The forms in which a package, or what was written down of a run, can be written.
+//! The export formats of packages and of a run's records.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,12 @@ use super::tables::{self, Table};
 use super::target::{write, write_all};
 use super::{burn_model, onnx, pytorch, safetensors, tensorboard};
 
-/// A form of a network for other programs.
+/// An export format of networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Weights as named arrays, with a description in the header.
+    /// Named weight arrays, with a description in the header.
     Safetensors,
-    /// A model for ONNX runtimes; with `Some`, from bytes of pixels to probabilities.
+    /// A model for ONNX runtimes; with `Some`, it includes preprocessing of pixel bytes.
     Onnx(Option<Preprocessing>),
     /// A directory for PyTorch.
     Pytorch,
@@ -25,7 +25,7 @@ pub enum Form {
     Burn,
 }
 
-/// A form of what was written down of a run.
+/// An export format of a run's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Records {
     /// An event file for TensorBoard.
@@ -36,18 +36,18 @@ pub enum Records {
     Json,
 }
 
-/// What was written of a run.
+/// The files written for a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// Where.
+    /// Their directory.
     pub directory: PathBuf,
-    /// Names of the files.
+    /// Their names.
     pub files: Vec<String>,
-    /// Their bytes together.
+    /// Their total size in bytes.
     pub bytes: usize,
 }
 
-/// A package in some form.
+/// An encoded package.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Encoded {
     /// The bytes of a file.
@@ -57,11 +57,11 @@ pub enum Encoded {
 }
 
 impl Form {
-    /// The package in this form. Burn's record is made on `device`, where the weights must fit.
+    /// Encodes a package. Burn's record is created on `device`, whose memory must hold the weights.
     ///
     /// # Errors
     ///
-    /// When the weights are not the network's, or cannot be written in this form.
+    /// When the weights are not the network's, or cannot be written in this format.
     pub fn encode<B: Backend>(self, package: &Package, device: &B::Device) -> Result<Encoded, Error> {
         match self {
             Form::Safetensors => safetensors::encode(package).map(Encoded::File),
@@ -73,7 +73,7 @@ impl Form {
 }
 
 impl Records {
-    /// The run in this form: names and contents of its files.
+    /// Encodes a run: names and contents of the files.
     ///
     /// # Errors
     ///
@@ -90,8 +90,8 @@ impl Records {
         }
     }
 
-    /// Writes the run in this form: all of it or nothing. TensorBoard takes a directory of a run's own in the one that
-    /// a user names, so that runs are shown beside each other.
+    /// Writes a run: all files or none. For TensorBoard the run gets a subdirectory, so that several runs can be shown
+    /// together.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Records {
 }
 
 impl Encoded {
-    /// Writes all of it or nothing, and tells how many bytes it is.
+    /// Writes all files or none; returns the number of bytes.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Everything that was written down of a run, read once for tables, TensorBoard and reports.
+//! All records of a run, read once for tables, TensorBoard and reports.
 
 #[cfg(test)]
 pub(super) mod fixture;
@@ -11,33 +11,33 @@ use crate::modular::{self, Split, Usage};
 use crate::preset::Preset;
 use crate::run::{EpochRecord, Event, Imported, Manifest, ModuleManifest, Run, StepRecord, Store, Summary};
 
-/// A run's logs, its kernel usage and the modules extracted from it.
+/// A run's logs, kernel usage and modules.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// What was asked for.
+    /// The manifest.
     pub manifest: Manifest,
-    /// A record an epoch.
+    /// One record per epoch.
     pub epochs: Vec<EpochRecord>,
-    /// Means over a few steps each.
+    /// Step records, each the mean over a few steps.
     pub steps: Vec<StepRecord>,
-    /// What happened.
+    /// The events.
     pub events: Vec<Event>,
     /// The modules, by name.
     pub modules: Vec<ModuleManifest>,
-    /// Which kernels each class uses, at the newest checkpoint where it was counted.
+    /// Kernel usage at the newest checkpoint that has it.
     pub usage: Option<Usage>,
-    /// The preset of the run that this one branched off, if that is still beside it.
+    /// The preset of the parent run, if that still exists.
     pub before: Option<Preset>,
-    /// Modules, torn lines and usage that had to be left out, and why.
+    /// Modules, truncated lines and usage that were left out, and why.
     pub problems: Vec<String>,
 }
 
 impl History {
-    /// Reads a run, also one that is being trained.
+    /// Reads a run, which may be training.
     ///
     /// # Errors
     ///
-    /// When a log or the usage cannot be read. A module that is damaged is left out and named in [`History::problems`].
+    /// When a log or the usage cannot be read. Damaged modules are left out and listed in `problems`.
     pub fn read(run: &Run) -> Result<History, Error> {
         let mut problems = Vec::new();
         let mut torn = |log: &str, torn: Option<crate::run::Torn>| {
@@ -65,7 +65,7 @@ impl History {
         Ok(History { manifest, epochs, steps, events, modules, usage, before, problems })
     }
 
-    /// What the run came to, if it has finished.
+    /// The results, if the run has finished.
     pub fn summary(&self) -> Option<&Summary> {
         self.events.iter().rev().find_map(|event| match event {
             Event::Finished { summary, .. } => Some(summary),
@@ -73,7 +73,7 @@ impl History {
         })
     }
 
-    /// The file whose weights the run began with, if another program had trained them.
+    /// The import record, if the weights were imported.
     pub fn imported(&self) -> Option<&Imported> {
         self.events.iter().find_map(|event| match event {
             Event::Imported { from, .. } => Some(from),
@@ -81,7 +81,7 @@ impl History {
         })
     }
 
-    /// What trained it: the versions of the program and the machines, each once, in their order.
+    /// The program versions and machines that trained the run, each once, in order.
     pub fn machines(&self) -> Vec<(&str, &Machine)> {
         let mut machines = Vec::new();
         for event in &self.events {
@@ -94,7 +94,7 @@ impl History {
         machines
     }
 
-    /// The modules of all classes at the preset's threshold; none without usage.
+    /// The modules of all classes at the preset's threshold; `None` without usage.
     ///
     /// # Errors
     ///
@@ -104,8 +104,8 @@ impl History {
         Ok(self.usage.as_ref().map(|usage| usage.modules(threshold)).transpose()?)
     }
 
-    /// Changes of loss weights and learning rate, and the steps at which they took effect; without those that were
-    /// lost, as no checkpoint held them when the next session began.
+    /// Setting changes with the steps at which they took effect, excluding changes that were lost because no checkpoint
+    /// contained them when the run was resumed.
     pub fn changes(&self) -> Vec<(u64, &str)> {
         let (mut changes, mut held) = (Vec::new(), BTreeMap::new());
         for event in &self.events {
@@ -128,16 +128,14 @@ fn usage_of(bytes: &[u8], manifest: &Manifest) -> Result<Result<Usage, String>, 
     let usage = match Usage::from_safetensors(bytes, &manifest.network) {
         Ok(usage) => usage,
         Err(modular::Error::UnknownSite { .. }) => {
-            return Ok(Err("the kernel usage is of another network: it is left out".into()));
+            return Ok(Err("left out the kernel usage: it belongs to another network".into()));
         }
         Err(error) => return Err(error.into()),
     };
     let (classes, known) = (usage.classes(), manifest.classes.len());
     Ok(match classes == known {
         true => Ok(usage),
-        false => {
-            Err(format!("the kernel usage is of {classes} classes and the run of {known}: it is left out"))
-        }
+        false => Err(format!("left out the kernel usage: it has {classes} classes and the run has {known}")),
     })
 }
 
@@ -165,7 +163,7 @@ mod tests {
         assert!(usage_of(&bytes, &manifest).unwrap().unwrap_err().contains("another network"));
         manifest.network = network;
         manifest.classes.push("more".into());
-        assert!(usage_of(&bytes, &manifest).unwrap().unwrap_err().contains("3 classes and the run of 4"));
+        assert!(usage_of(&bytes, &manifest).unwrap().unwrap_err().contains("3 classes and the run has 4"));
         assert!(usage_of(&bytes[1..], &manifest).is_err());
     }
 }

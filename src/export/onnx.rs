@@ -1,7 +1,7 @@
 //! A package as an ONNX model.
 //!
 //! Operator set 17. The batch may have any size. Arrays keep the names of [`crate::spec::Slot`], and the
-//! metadata are those of [`super::safetensors`] but for `spec`, which the graph itself says.
+//! metadata are those of [`super::safetensors`] except `spec`, which the graph replaces.
 //!
 //! | | input | output |
 //! |---|---|---|
@@ -17,23 +17,23 @@ use super::error::Error;
 use super::package::Package;
 use crate::run::PROGRAM;
 
-/// The version of the operators: the oldest that has all we need in their present form.
+/// The operator set version: the oldest with all the operators used, in their current form.
 const OPSET: i64 = 17;
 
-/// The version of the file format that goes with it.
+/// The matching version of the file format.
 const IR_VERSION: i64 = 8;
 
-/// How pixels lie in a batch of images that the model itself normalises.
+/// Pixel layout of a model that normalises its input itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preprocessing {
     /// `[batch, channels, height, width]`.
     Nchw,
-    /// `[batch, height, width, channels]`, as most image libraries have them.
+    /// `[batch, height, width, channels]`, as in most image libraries.
     Nhwc,
 }
 
-/// The bytes of the file. With `preprocessing` the model takes bytes of pixels, normalises them as in
-/// training, and gives probabilities; without it takes normalised floats and gives logits.
+/// The bytes of the file. With `preprocessing` the model takes pixel bytes, normalises them as in training and outputs
+/// probabilities; without, it takes normalised floats and outputs logits.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! A network with everything that is needed to use it.
+//! A network with everything needed to use it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,19 +10,19 @@ use crate::modular;
 use crate::run::{self, Ancestor, Checkpoint, Manifest, Module, Run, Store};
 use crate::spec::{Spec, State};
 
-/// The version of the description's keys.
+/// Version of the description's schema.
 const SCHEMA: u32 = 1;
 
-/// A whole network or a module, independent of the run directory it comes from.
+/// A whole network or a module, independent of its run directory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Package {
     /// The network.
     pub spec: Spec,
     /// All its arrays.
     pub weights: State,
-    /// What its logits stand for, in their order.
+    /// Class names, in the order of the logits.
     pub classes: Vec<String>,
-    /// Labels of these classes in the whole network; the rest of a one-class module has none.
+    /// Labels of these classes in the whole network; the "rest" of a one-class module has none.
     pub class_indices: Vec<usize>,
     /// `[channels, height, width]` of an input image.
     pub input: [usize; 3],
@@ -30,11 +30,11 @@ pub struct Package {
     pub mean: Vec<f32>,
     /// Standard deviation of each channel, for pixels in 0..1.
     pub std: Vec<f32>,
-    /// Where it comes from.
+    /// Its provenance.
     pub provenance: Provenance,
 }
 
-/// Where a network comes from.
+/// The provenance of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The run that trained it.
@@ -45,24 +45,24 @@ pub struct Provenance {
     pub step: u64,
     /// Version of the program that trained or extracted it.
     pub program: String,
-    /// How often a kernel had to fire for a class to be kept; none for the whole network.
+    /// Threshold on the firing frequency for keeping a kernel; `None` for the whole network.
     pub threshold: Option<f64>,
     /// How the module's units were chosen; none for the whole network and for modules put together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<modular::Provenance>,
-    /// Epochs of fine-tuning after it was extracted.
+    /// Fine-tuning epochs after extraction.
     pub fine_tune_epochs: u64,
-    /// Whether it tells its one class from all others.
+    /// Whether it classifies its one class against all others.
     pub one_vs_rest: bool,
-    /// The networks that a module was made from.
+    /// The networks that a module was composed from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<Ancestor>,
-    /// The terms of use that were stated.
+    /// The stated licence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
 }
 
-/// The directory of a module or a run that a user means.
+/// The directory of a module or a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A module.
@@ -72,8 +72,8 @@ pub enum Target {
 }
 
 impl Target {
-    /// What a user means by `query`: the module of that name, or else the run. The exact name of a run comes before
-    /// the beginning of a module's.
+    /// Resolves a query: the module of that name, or else the run. The exact name of a run takes precedence over the
+    /// prefix of a module's name.
     ///
     /// # Errors
     ///
@@ -90,8 +90,8 @@ impl Target {
 }
 
 impl Package {
-    /// What a user means by `query` (see [`Target::find`]), a run by its whole network at the newest whole checkpoint;
-    /// and why newer checkpoints were passed over.
+    /// The package for a query (see [`Target::find`]), and why newer checkpoints were skipped. A run stands for its whole
+    /// network at the newest intact checkpoint.
     ///
     /// # Errors
     ///
@@ -103,11 +103,11 @@ impl Package {
         }
     }
 
-    /// The whole network of a run at its newest whole checkpoint, and why newer ones were passed over.
+    /// The whole network of a run at its newest intact checkpoint, and why newer ones were skipped.
     ///
     /// # Errors
     ///
-    /// When no checkpoint is whole.
+    /// When no checkpoint is intact.
     pub fn whole(run: &Run) -> Result<(Package, Vec<run::Error>), Error> {
         let newest = run.newest_whole()?;
         Ok((Package::of_run(&run.manifest, newest.checkpoint), newest.skipped))
@@ -166,8 +166,7 @@ impl Package {
         }
     }
 
-    /// What a file says of the network beside its weights: the keys that [`super::safetensors`] lists, but for
-    /// `spec`.
+    /// The metadata of the network: the keys listed in [`super::safetensors`], except `spec`.
     ///
     /// # Errors
     ///
@@ -188,21 +187,21 @@ impl Package {
         ]))
     }
 
-    /// What to call it: `run/module`, or the run's name.
+    /// Its name: `run/module`, or the run's name.
     pub fn name(&self) -> String {
         let Provenance { run, module, .. } = &self.provenance;
         module.as_ref().map_or_else(|| run.clone(), |module| format!("{run}/{module}"))
     }
 
-    /// [`Package::name`] for a comment of a program: a run's directory may be called anything, and nothing in a name
-    /// may end the comment that it stands in.
+    /// [`Package::name`] with unsafe characters replaced, for a comment in source code: a run directory may have any
+    /// name, and nothing in it may end the comment.
     pub(super) fn name_in_comment(&self) -> String {
         let is_harmless = |c: char| c.is_alphanumeric() || " ._-/".contains(c);
         self.name().chars().map(|c| if is_harmless(c) { c } else { '_' }).collect()
     }
 }
 
-/// The error that says more: several names, or one that is nearly right.
+/// The more specific of two errors: several matches, or a similar name.
 fn neither(query: &str, module: run::Error, run: run::Error) -> Error {
     let says_more = |error: &run::Error| !matches!(error, run::Error::Unknown { nearest: None, .. });
     match (says_more(&module), says_more(&run)) {

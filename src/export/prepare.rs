@@ -1,19 +1,19 @@
-//! What can be made of a package before it is written.
+//! Transformations of a package before it is written.
 
 use super::package::Package;
 use crate::spec::{Array, LayerKind, NORM_EPSILON, Stage, State, StateError};
 
 impl Package {
-    /// The same network without mask generators, as a module of all kernels has it. It computes something
-    /// else: every kernel counts fully, for every image.
+    /// The network without mask generators, like a module of all kernels. Its function differs: every kernel is active
+    /// for every image.
     pub fn without_masks(mut self) -> Package {
         self.spec = self.spec.without_masks();
         self.weights.0.retain(|name, _| !name.contains(".mask_generator."));
         self
     }
 
-    /// The same function with batch norm multiplied into the convolutions: each has a bias and no batch norm.
-    /// Masks stay, because they sit behind batch norm.
+    /// The same function with batch norm folded into the convolutions, which get a bias. Masks stay, because they are
+    /// applied after batch norm.
     ///
     /// # Errors
     ///
@@ -32,7 +32,7 @@ impl Package {
     }
 }
 
-/// (W x + b - mean) / sqrt(var + epsilon) * scale + shift, as one weight and one bias.
+/// Folds (W x + b - mean) / sqrt(var + epsilon) * scale + shift into one weight and one bias.
 fn fold(weights: &mut State, layer: &str) -> Result<(), StateError> {
     let name = |suffix: &str| format!("{layer}.{suffix}");
     let mut take =

@@ -1,8 +1,8 @@
-//! A package as a directory for PyTorch: `module.safetensors` with the weights, and `module.py`, plain PyTorch
-//! that anyone can read, with the network that loads them.
+//! A package as a directory for PyTorch: `module.safetensors` with the weights, and `module.py`, readable PyTorch
+//! source of the network that loads them.
 //!
-//! Modules of the network are named as [`crate::spec::Layer`] names layers, so its `state_dict` has the
-//! arrays of [`crate::spec::Slot`], in PyTorch's own shapes.
+//! PyTorch modules are named like the layers of [`crate::spec::Layer`], so the `state_dict` has the names and shapes of
+//! [`crate::spec::Slot`].
 
 use serde::Serialize;
 
@@ -41,7 +41,7 @@ fn source(package: &Package) -> Result<String, Error> {
     Ok(parts.join("\n\n"))
 }
 
-/// Whether it is a residual sum or holds one.
+/// Whether the stage is or contains a residual sum.
 fn has_sum(stage: &Stage) -> bool {
     match stage {
         Stage::Residual(_) => true,
@@ -54,11 +54,11 @@ fn head(package: &Package) -> Result<String, Error> {
     let cost = Cost::of(&package.spec)?;
     let [channels, height, width] = package.input;
     Ok(format!(
-        r#""""{name}: {params} parameters, {macs} multiply-accumulates an image; written by Cleave {PROGRAM}.
+        r#""""{name}: {params} parameters, {macs} multiply-accumulates per image; written by Cleave {PROGRAM}.
 
     from module import CLASSES, load, normalise
 
-    model = load()                                # reads module.safetensors beside this file
+    model = load()                                # reads module.safetensors next to this file
     logits = model(normalise(images))             # images: bytes [batch, {channels}, {height}, {width}]
     names = [CLASSES[i] for i in logits.argmax(1)]
 """
@@ -86,7 +86,7 @@ STD = {std}
     ))
 }
 
-/// A list in Python, whose strings and numbers are written as JSON's.
+/// A Python list; strings and numbers are written as in JSON.
 fn list(values: &[impl Serialize]) -> Result<String, Error> {
     let values = values.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
     Ok(format!("[{}]", values.join(", ")))
@@ -96,13 +96,13 @@ fn tail(package: &Package) -> String {
     let channels = package.input[0];
     format!(
         r#"def normalise(images):
-    """Bytes [batch, {channels}, height, width] as the network takes them."""
+    """Converts bytes [batch, {channels}, height, width] to the network's input."""
     mean, std = (torch.tensor(values).view(1, {channels}, 1, 1) for values in (MEAN, STD))
     return (images.float() / 255 - mean) / std
 
 
 def load(path=Path(__file__).with_name("module.safetensors")):
-    """The trained network, ready to classify."""
+    """The trained network, in evaluation mode."""
     model = Model()
     model.load_state_dict(load_file(path), strict=True)
     return model.eval()
@@ -110,14 +110,14 @@ def load(path=Path(__file__).with_name("module.safetensors")):
     )
 }
 
-/// The lines of the class that is the network.
+/// The lines of the network's class.
 struct Model {
     modules: Vec<String>,
     steps: Vec<String>,
     convs: usize,
     residuals: usize,
     linears: usize,
-    /// Parallel stages around the one that is being written.
+    /// Nesting depth of parallel stages.
     level: usize,
 }
 
@@ -144,7 +144,7 @@ impl Model {
     }
 
     fn parallel(&mut self, branches: &[Vec<Stage>], input: Shape) {
-        // A branch may have branches of its own.
+        // Branches can be nested.
         let level = if self.level == 0 { String::new() } else { self.level.to_string() };
         self.level += 1;
         self.steps.push(format!("whole{level}, outputs{level} = x, []"));
@@ -152,7 +152,7 @@ impl Model {
             self.steps.push(format!("x = whole{level}"));
             branch.iter().fold(input, |input, stage| {
                 self.stage(stage, input);
-                // The whole network has been checked, so its branches fit together too.
+                // The whole network has been validated, including its branches.
                 stage.output(input).unwrap_or(input)
             });
             self.steps.push(format!("outputs{level}.append(x)"));

@@ -1,13 +1,13 @@
-//! Runs as a page to read: one HTML file that needs nothing else, and its twin in Markdown.
+//! Reports on runs, as one self-contained HTML file and as Markdown.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `document` | a page as data: headings, tables, figures |
-//! | `sections` | what is said of a run |
-//! | `modules` | what is said of its modules |
-//! | `reproduce` | the commands that make a run again |
-//! | `charts` | its figures |
-//! | `html`, `markdown` | a page in these forms |
+//! | `document` | a report as data: headings, tables, figures |
+//! | `sections` | the sections of a run |
+//! | `modules` | the sections of its modules |
+//! | `reproduce` | the commands that reproduce a run |
+//! | `charts` | its charts |
+//! | `html`, `markdown` | rendering |
 
 mod charts;
 mod document;

@@ -1,14 +1,14 @@
 //! A package as a safetensors file.
 //!
-//! Every array has the name and shape that [`crate::spec::Slot`] says, in 32-bit floats. The header's
-//! metadata are strings of JSON, but for `format`:
+//! Every array has the name and shape given by [`crate::spec::Slot`], in 32-bit floats. The header's metadata values
+//! are JSON strings, except `format`:
 //!
 //! | key | value |
 //! |---|---|
 //! | `format` | `cleave` |
 //! | `schema` | version of these keys: `1` |
 //! | `spec` | the network, a [`crate::spec::Spec`] |
-//! | `classes` | names of the logits, in their order |
+//! | `classes` | class names, in the order of the logits |
 //! | `class_indices` | labels of these classes in the whole network |
 //! | `input` | `[channels, height, width]` of an image |
 //! | `mean`, `std` | of each channel, for pixels in 0..1: an input value is `(pixel - mean) / std` |

@@ -1,4 +1,4 @@
-//! A run's records as tables, for spreadsheets and notebooks. `docs/exports.md` says what each column holds.
+//! A run's records as tables, for spreadsheets and notebooks. `docs/exports.md` documents each column.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,18 @@ use crate::modular::{Fallback, Split, Usage, masked_sites, ranges};
 use crate::plot::csv_field;
 use crate::run::{EpochRecord, SplitRecord};
 
-/// A table: a file.
+/// A table, written as one file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// Its name, which is the file's without extension.
+    /// Its name, which is the file name without extension.
     pub name: &'static str,
     /// Names of its columns.
     pub columns: Vec<String>,
-    /// Its rows, as many cells each as there are columns; null where there is no value. Lists and objects are text
-    /// of JSON in a CSV file.
+    /// Its rows, with one cell per column; null for a missing value. In CSV, lists and objects are JSON text.
     pub rows: Vec<Vec<Value>>,
 }
 
-/// All tables of a run; those of kernels only where usage was counted.
+/// All tables of a run; those of kernels only if usage was counted.
 ///
 /// # Errors
 ///
@@ -47,14 +46,14 @@ impl Table {
         Table { name, columns: columns.iter().map(|column| (*column).to_owned()).collect(), rows: Vec::new() }
     }
 
-    /// Comma-separated values after RFC 4180, with a header line; an empty cell where there is no value.
+    /// Comma-separated values (RFC 4180) with a header line; missing values are empty cells.
     pub fn csv(&self) -> String {
         let header = self.columns.iter().map(|column| Value::from(column.as_str())).collect::<Vec<_>>();
         let lines = std::iter::once(&header).chain(&self.rows);
         lines.map(|row| row.iter().map(cell).collect::<Vec<_>>().join(",") + "\r\n").collect()
     }
 
-    /// A JSON array with an object a row.
+    /// A JSON array with one object per row.
     pub fn json(&self) -> String {
         let object = |row: &Vec<Value>| -> Value {
             self.columns.iter().cloned().zip(row.iter().cloned()).collect::<Map<_, _>>().into()
@@ -309,7 +308,7 @@ mod tests {
         }
     }
 
-    /// The cells of a line of CSV, read as RFC 4180 has it.
+    /// Parses a line of CSV according to RFC 4180.
     fn parse(line: &str) -> Vec<String> {
         let (mut cells, mut quoted) = (vec![String::new()], false);
         let mut chars = line.chars().peekable();

@@ -6,12 +6,12 @@ use std::path::Path;
 use super::error::Error;
 use crate::disk;
 
-/// Writes a file in one step; replaces one that is there only if `replace` says so.
+/// Writes a file atomically; overwrites an existing one only if `replace` is set.
 ///
 /// # Errors
 ///
-/// When the file exists already, the path is a directory or in none, or the system refuses; a file that was
-/// there is unharmed.
+/// When the file exists, the path is a directory, its directory does not exist, or writing fails; an existing file is
+/// then unchanged.
 pub fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Error> {
     if path.is_dir() {
         return Err(Error::Directory(path.into()));
@@ -25,13 +25,13 @@ pub fn write(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Error> {
     }
 }
 
-/// Writes files of these names into a directory, which is made where it is absent; replaces files that are
-/// there only if `replace` says so. Other files in it stay.
+/// Writes files into a directory, which is created if missing; overwrites existing files only if `replace` is set.
+/// Other files in it are kept.
 ///
 /// # Errors
 ///
-/// As [`write()`]. A directory that was absent appears with all files or not at all; in one that was there nothing
-/// changes before all files are on the disk.
+/// As [`write()`]. A new directory appears with all files or not at all; in an existing one nothing changes before all
+/// files are on disk.
 pub fn write_all(directory: &Path, files: &[(&str, &[u8])], replace: bool) -> Result<(), Error> {
     if fs::symlink_metadata(directory).is_err() {
         if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {

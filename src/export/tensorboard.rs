@@ -1,12 +1,12 @@
-//! A run as an event file for TensorBoard, all at once or while it trains.
+//! A run as a TensorBoard event file, exported at once or written while it trains.
 //!
-//! An event file is a sequence of records, each a protobuf message between its length and two checksums. A run
-//! is a directory of such files; TensorBoard reads all of them.
+//! An event file is a sequence of records, each a protobuf message framed by its length and two checksums. A run is a
+//! directory of such files, all of which TensorBoard reads.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `proto` | the messages, as far as they are needed |
-//! | `record` | the frame of a record |
+//! | `proto` | the protobuf messages |
+//! | `record` | the framing of a record |
 //! | `summary` | scalars, images and settings of a run as messages |
 
 mod proto;
@@ -26,7 +26,7 @@ use super::history::History;
 use crate::disk;
 use crate::run::{Event, Manifest, age};
 
-/// How event files begin their names.
+/// Prefix of event file names.
 const PREFIX: &str = "events.out.tfevents";
 
 /// An event file that grows while a run trains.
@@ -38,11 +38,11 @@ pub struct Live {
 }
 
 impl Live {
-    /// Begins a new file for a run in `directory/<run>`, beside those of earlier sessions.
+    /// Creates a new file for a run in `directory/<run>`, next to those of earlier sessions.
     ///
     /// # Errors
     ///
-    /// When it cannot be written there.
+    /// When the file cannot be created.
     pub fn create(directory: &Path, manifest: &Manifest) -> Result<Live, Error> {
         let directory = directory.join(&manifest.id);
         disk::make_dir(&directory)?;
@@ -61,7 +61,7 @@ impl Live {
         &self.path
     }
 
-    /// Appends what an event has to show; of usage, the overlap of every two modules as an image.
+    /// Appends the summaries of an event; for kernel usage, the overlap of class modules as an image.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl Live {
     pub fn event(&mut self, event: &Event) -> Result<(), Error> {
         match event {
             Event::Started { step, .. } => {
-                // TensorBoard then forgets what an earlier session wrote of this step and later ones.
+                // TensorBoard then discards what an earlier session wrote for this step and later ones.
                 self.put(*step, What::SessionLog(SessionLog::start()))?;
                 let created = seconds(created(&self.manifest));
                 self.put(0, What::Summary(summary::begin(&self.manifest, created)?))
@@ -78,7 +78,7 @@ impl Live {
             Event::Epoch(record) => self.put(record.step, What::Summary(summary::epoch(record))),
             Event::Usage { step, usage } => match usage.modules(self.manifest.preset.modules.threshold) {
                 Ok(modules) => self.put(*step, What::Summary(summary::overlap(&modules)?)),
-                // The part of the split that is counted on the way may lack a class.
+                // During training only a sample is counted, which may lack a class.
                 Err(_) => Ok(()),
             },
             Event::Finished { step, summary } => {
@@ -97,8 +97,8 @@ impl Live {
     }
 }
 
-/// Name and bytes of an event file with all that was written down of a run. Its clock is that of the run: the
-/// seconds of training after the run was made.
+/// Name and bytes of an event file with all records of a run. Its timestamps are the run's creation time plus the
+/// training seconds.
 ///
 /// # Errors
 ///
@@ -115,7 +115,7 @@ pub fn file(history: &History) -> Result<(String, Vec<u8>), Error> {
     let mut clock = 0.0;
     for epoch in &history.epochs {
         while let Some(step) = steps.next_if(|step| step.step <= epoch.step) {
-            // A resumed run counts its seconds anew; TensorBoard wants a clock that goes on.
+            // A resumed run restarts its seconds, but TensorBoard needs increasing timestamps.
             clock = step.seconds.max(clock);
             put(clock, step.step, summary::step(step));
         }

@@ -162,7 +162,7 @@ fn line(share: f64, columns: usize, ascii: bool) -> (String, String) {
         return ("#".repeat(full), ".".repeat(columns - full));
     }
     let eighths = (share * columns as f64 * 8.0).round() as usize;
-    // What is more than nothing is seen.
+    // A share above zero is always visible.
     let eighths = if share > 0.0 { eighths.max(1) } else { 0 }.min(columns * 8);
     let filled = "█".repeat(eighths / 8) + EIGHTHS[eighths % 8];
     let rest = columns - eighths.div_ceil(8);

@@ -1,4 +1,4 @@
-//! What a caller's theme says about drawing: characters and styles.
+//! Characters and styles of the caller's theme.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -38,7 +38,7 @@ pub enum Ramp {
     Grey,
 }
 
-/// The style of each role. A role without colour works: series then bear letters.
+/// The style of each role. Colours are optional: without them series are marked with letters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Palette {
     /// Series by number, beginning anew after the last. Never empty.
@@ -74,8 +74,8 @@ pub struct Canvas {
     pub palette: Palette,
 }
 
-/// Okabe and Ito's colours, which colour-blind people can tell apart, without the black; the blue is lightened
-/// for dark grounds.
+/// Okabe and Ito's colours, which colour-blind people can distinguish, without the black; the blue is lightened for
+/// dark backgrounds.
 const SERIES: [(u8, u8, u8); 7] = [
     (0x56, 0xb4, 0xe9),
     (0xe6, 0x9f, 0x00),
@@ -137,18 +137,18 @@ impl Canvas {
         Canvas { charset, depth: Depth::Mono, ramp: Ramp::Grey, palette: Palette::mono() }
     }
 
-    /// Whether text is held to ASCII.
+    /// Whether text is limited to ASCII.
     pub(super) fn ascii(&self) -> bool {
         self.charset == Charset::Ascii
     }
 
-    /// Whether series bear letters, because colours do not tell them apart.
+    /// Whether series are marked with letters, because colours do not distinguish them.
     pub(super) fn letters(&self) -> bool {
         self.depth == Depth::Mono || self.ascii()
     }
 }
 
-/// The letter of a series where colours do not tell series apart.
+/// The letter of a series where colours do not distinguish series.
 pub(super) fn letter(series: usize) -> char {
     char::from(b'a' + (series % 26) as u8)
 }

@@ -21,8 +21,7 @@ use super::view::{Extent, View};
 pub use draw::Panel;
 pub use series::{Best, Data, Series};
 
-/// Series over steps, epochs or time, with marks, a cursor and a legend. Holds what is drawn, not how: see the
-/// [module](super) for an example.
+/// Series over steps, epochs or time, with marks, a cursor and a legend. See the [module](super) for an example.
 #[derive(Debug, Clone)]
 pub struct Chart<'a> {
     title: String,
@@ -53,14 +52,14 @@ pub enum XAxis {
     Number,
 }
 
-/// From where to where the vertical axis goes.
+/// The range of the vertical axis.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum YRange {
     /// All values in the window.
     #[default]
     Auto,
-    /// The values between the 5 % and 95 % quantiles of each series and half their distance more: single
-    /// outliers run off the panel and leave the rest readable.
+    /// The values between the 5 % and 95 % quantiles of each series, widened by half their distance: single outliers
+    /// are cut off and the rest stays readable.
     Robust,
     /// These two numbers.
     Fixed(f64, f64),
@@ -143,7 +142,7 @@ impl<'a> Chart<'a> {
         self
     }
 
-    /// From where to where the vertical axis goes.
+    /// The range of the vertical axis.
     #[must_use]
     pub fn y_range(mut self, range: YRange) -> Self {
         self.y_range = range;
@@ -186,7 +185,7 @@ impl<'a> Chart<'a> {
         self
     }
 
-    /// What there is along the horizontal axis, for [`View::zoom`] and [`View::pan`].
+    /// The range of the data along the horizontal axis, for [`View::zoom`] and [`View::pan`].
     #[must_use]
     pub fn extent(&self) -> Extent {
         scene::extent(self)
@@ -199,7 +198,7 @@ impl<'a> Chart<'a> {
     }
 
     /// The chart as a standalone SVG document: 720 units wide, with colours for light and dark readers as CSS
-    /// variables of the class `cleave-plot`, and no reference to anything outside. It stands in a page as it is.
+    /// variables of the class `cleave-plot`, and no external references. It can be embedded in a page as it is.
     #[must_use]
     pub fn to_svg(&self) -> String {
         svg::svg(self, Ground::Reader)
@@ -230,7 +229,7 @@ impl<'a> Chart<'a> {
         csv::table(["series", "x", "value"].map(str::to_owned), rows)
     }
 
-    /// Draws into the area and says where the panel with the lines is.
+    /// Draws into the area and returns where the panel with the lines is.
     pub fn render(&self, area: Rect, buffer: &mut Buffer, canvas: &Canvas) -> Panel {
         draw::render(self, area, buffer, canvas)
     }
@@ -242,7 +241,7 @@ impl<'a> Chart<'a> {
     }
 }
 
-/// For each label, from left to right, the first of `rows` rows in which it hits none before it.
+/// For each label, from left to right, the first of `rows` rows in which it overlaps no earlier one.
 fn rows_of_labels(spans: &[(f64, f64)], rows: usize) -> Vec<Option<usize>> {
     let mut ends: Vec<f64> = Vec::new();
     let mut place = |(start, end): &(f64, f64)| {

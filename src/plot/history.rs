@@ -1,24 +1,24 @@
-//! Series that grow while a network trains, and their smoothing.
+//! Series that grow during training, and their smoothing.
 
 use std::collections::VecDeque;
 
 /// Buckets that a [`History`] holds at most.
 const BUCKETS: usize = 4096;
 
-/// Newest points that a [`History`] holds as they came.
+/// Newest points that a [`History`] keeps exactly.
 const RECENT: usize = 4096;
 
-/// First points that it holds as they came: a logarithmic axis shows the first ten as wide as the next ninety.
+/// First points that it keeps exactly: a logarithmic axis shows the first ten as wide as the next ninety.
 const HEAD: usize = 512;
 
-/// A series of (x, y) that takes new points for ever in bounded memory and never loses a spike.
+/// A series of (x, y) of any length in bounded memory, without loss of peaks.
 ///
-/// Points are gathered in buckets of equally many points; when all buckets are taken, neighbours are joined
-/// and each holds twice as many. A bucket keeps its lowest and its highest point and the mean, so every point
-/// that is drawn was measured. The first 512 and the newest 4,096 points are also kept as they came. An append costs amortised
-/// O(1); a million points take as much memory as ten thousand: less than 0.4 MiB.
+/// Points are collected in buckets of equally many points; when all buckets are full, neighbours are merged and each
+/// holds twice as many. A bucket keeps its lowest and its highest point and the mean, so every point that is drawn was
+/// measured. The first 512 and the newest 4,096 points are also kept exactly. An append takes amortised O(1) time; a
+/// million points take as much memory as ten thousand: less than 0.4 MiB.
 ///
-/// `x` is expected not to fall: a point with a smaller `x` than the last is left out. A `y` that is not finite
+/// `x` must not decrease: a point with a smaller `x` than the last is ignored. A `y` that is not finite
 /// is a gap in the line.
 #[derive(Debug, Clone)]
 pub struct History {
@@ -108,7 +108,7 @@ impl History {
         history
     }
 
-    /// Appends a point. One whose `x` is not finite or smaller than the last is left out.
+    /// Appends a point. One whose `x` is not finite or smaller than the last is ignored.
     pub fn push(&mut self, x: f64, y: f64) {
         if !x.is_finite() || self.buckets.last().is_some_and(|last| x < last.to) {
             return;
@@ -134,7 +134,7 @@ impl History {
         }
     }
 
-    /// Joins neighbours. Called when every bucket is full.
+    /// Merges neighbouring buckets. Called when all are full.
     fn halve(&mut self) {
         for index in 0..BUCKETS / 2 {
             let mut joined = self.buckets[2 * index];
@@ -244,7 +244,7 @@ pub struct Ema {
 }
 
 impl Ema {
-    /// An average with this weight of the past, held within 0 (no smoothing) and 0.999.
+    /// An average with this weight of the past, clamped to 0 (no smoothing) to 0.999.
     #[must_use]
     pub fn new(weight: f64) -> Self {
         let weight = if weight.is_finite() { weight.clamp(0.0, 0.999) } else { 0.0 };
@@ -257,13 +257,13 @@ impl Ema {
         self.weight
     }
 
-    /// Takes the next value and gives the smoothed one. A value that is not finite gives a gap and leaves the
-    /// average as it is.
+    /// Adds the next value and returns the smoothed one. A value that is not finite gives a gap and does not change the
+    /// average.
     pub fn next(&mut self, value: f64) -> f64 {
         self.next_of(value, 1)
     }
 
-    /// Takes `count` values with this mean at once. Exact where they are equal.
+    /// Adds `count` values with this mean at once. Exact where they are equal.
     fn next_of(&mut self, mean: f64, count: u32) -> f64 {
         if !mean.is_finite() {
             return f64::NAN;
@@ -317,8 +317,8 @@ impl Curve {
         self.ema.weight
     }
 
-    /// Smooths all values anew with another weight. Of up to 4,096 points this is what smoothing them one by one
-    /// would give; of longer series the older points enter as means of their buckets.
+    /// Smooths all values again with another weight. For up to 4,096 points this is exact; in longer series the mean of
+    /// a bucket stands for its points.
     pub fn set_weight(&mut self, weight: f64) {
         self.ema = Ema::new(weight);
         self.smooth = History::new();

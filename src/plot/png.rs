@@ -9,7 +9,7 @@ use resvg::usvg::{Options, Tree};
 /// Pixels along a side at most.
 const LARGEST: f32 = 16_384.0;
 
-/// Fonts that most computers have one of, in the order in which they are taken.
+/// Widespread fonts, in order of preference.
 const FAMILIES: [&str; 7] =
     ["DejaVu Sans", "Noto Sans", "Liberation Sans", "Arial", "Helvetica", "Segoe UI", "Verdana"];
 
@@ -32,8 +32,8 @@ pub enum PngError {
     Drawing(String),
 }
 
-/// A picture on white that waits to be drawn as a PNG image. Making one is quick and drawing it is not, so that
-/// a program with a person in front of it draws on another thread.
+/// A picture on white to be rendered as a PNG image later. Creating one is fast and rendering is slow, so that an
+/// interactive program can render on another thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Print(String);
 
@@ -53,8 +53,8 @@ impl Print {
     }
 }
 
-/// The computer's fonts and the family to write with. Finding them reads every font file, so it is done once;
-/// where there is none it is tried again, as one may have been installed.
+/// The fonts of the system and the family to write with. Finding them reads every font file, so it is done once; where
+/// there is none it is tried again, since one may have been installed.
 fn fonts() -> Result<(Arc<Database>, String), PngError> {
     static FOUND: OnceLock<(Arc<Database>, String)> = OnceLock::new();
     if let Some(found) = FOUND.get() {

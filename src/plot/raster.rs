@@ -1,7 +1,7 @@
 //! Lines and areas as dots, drawn with ratatui's canvas.
 //!
-//! The canvas knows colours, not styles. So each stroke paints with an indexed colour that stands for its
-//! number, in a buffer of its own, and the cells are then copied with the stroke's style.
+//! The canvas has colours, not styles. So each stroke is painted with an indexed colour that stands for its number, in
+//! a buffer of its own, and the cells are then copied with the style of the stroke.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -163,7 +163,7 @@ impl Tagged<'_> {
     }
 }
 
-/// Draws along a line and knows how far it came, for dashes.
+/// Draws along a line and counts the dots so far, for dashes.
 struct Pen<'a> {
     ink: &'a Tagged<'a>,
     stroke: Stroke,

@@ -1,22 +1,22 @@
-//! From numbers to places on an axis.
+//! Scales of axes: mapping numbers to positions.
 
 /// How an axis maps its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scale {
-    /// Equal differences are equal lengths.
+    /// Equal differences have equal lengths.
     #[default]
     Linear,
-    /// Equal ratios are equal lengths; numbers that are not above zero have no place.
+    /// Equal ratios have equal lengths; numbers that are not above zero have no position.
     Log,
 }
 
-/// Largest magnitude of a number with a place on an axis: differences of two such numbers are finite.
+/// Largest magnitude of a number with a position on an axis: differences of two such numbers are finite.
 const LARGEST: f64 = 1e300;
-/// Smallest number with a place on a logarithmic axis.
+/// Smallest number with a position on a logarithmic axis.
 const SMALLEST: f64 = 1e-300;
 
 impl Scale {
-    /// The number on the linear axis behind this one; not a number where it has no place.
+    /// The position of a number, up to a linear map; NaN where it has none.
     #[must_use]
     pub fn forward(self, value: f64) -> f64 {
         match self {
@@ -35,7 +35,7 @@ impl Scale {
         }
     }
 
-    /// Whether a number has a place on such an axis.
+    /// Whether a number has a position on such an axis.
     #[must_use]
     pub fn holds(self, value: f64) -> bool {
         match self {

@@ -1,8 +1,8 @@
 //! Building blocks of standalone SVG pictures.
 //!
-//! Colours are CSS variables of the class `cleave-plot`, with values for light and for dark readers, so that a
-//! page can hold the picture as it is, or set the variables itself. Nothing outside of the picture is referred
-//! to; fonts are those of the reader.
+//! Colours are CSS variables of the class `cleave-plot`, with values for light and for dark themes, so that a page can
+//! embed the picture as it is, or set the variables itself. There are no external references; fonts are those of the
+//! reader.
 
 use std::fmt::Write;
 

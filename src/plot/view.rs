@@ -9,13 +9,13 @@ pub enum View {
     /// Everything; grows with the data.
     #[default]
     All,
-    /// The newest part, this wide in units of x; moves with the data.
+    /// The newest part, of this width in units of x; moves with the data.
     Follow(f64),
     /// From here to there.
     Window(f64, f64),
 }
 
-/// What there is to be seen along the horizontal axis; [`super::Chart::extent`] gives it.
+/// The range of the data along the horizontal axis; [`super::Chart::extent`] gives it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Extent {
     /// Smallest x of the data.
@@ -26,7 +26,7 @@ pub struct Extent {
     pub scale: Scale,
 }
 
-/// A view is not narrowed below this part of the extent.
+/// Smallest width of a view as a fraction of the extent.
 const NARROWEST: f64 = 1e-9;
 
 impl View {

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 /// The screen that an action belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub enum Screen {
     /// Available on every screen.
     Everywhere,
-    /// The list of runs.
+    /// The run list.
     Home,
     /// The training dashboard.
     Dashboard,
@@ -22,7 +22,7 @@ pub struct Entry {
     /// The action.
     pub action: Action,
     /// The screen on which it is available.
-    pub place: Place,
+    pub screen: Screen,
     /// Its default keys.
     pub keys: &'static [&'static str],
     /// Two or three words for the key bar.
@@ -34,7 +34,7 @@ pub struct Entry {
 }
 
 macro_rules! actions {
-    ($($place:ident { $($action:ident $keys:tt $title:literal $help:literal $($bar:ident)?;)* })*) => {
+    ($($screen:ident { $($action:ident $keys:tt $title:literal $help:literal $($bar:ident)?;)* })*) => {
         /// An action. Its name in the key file is its name here in kebab case.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
@@ -43,7 +43,7 @@ macro_rules! actions {
         /// Every action, in the order of the help page.
         pub const TABLE: &[Entry] = &[$($(Entry {
             action: Action::$action,
-            place: Place::$place,
+            screen: Screen::$screen,
             keys: &$keys,
             title: $title,
             help: $help,
@@ -58,7 +58,7 @@ actions! {
     Everywhere {
         Help ["?", "F1"] "help" "Show the keys of this screen" bar;
         Palette [":", "ctrl-p"] "find" "Find any action by name" bar;
-        GoHome ["1"] "runs" "Show the list of runs" bar;
+        GoHome ["1"] "runs" "Show the run list" bar;
         GoDashboard ["2"] "training" "Show the training dashboard" bar;
         GoModules ["3"] "modules" "Show the modules screen" bar;
         Quit ["q", "ctrl-c"] "quit" "Quit; asks first while a run trains" bar;
@@ -99,7 +99,7 @@ actions! {
         SortRuns ["s"] "sort" "Sort by the next column";
         ReverseRuns ["S"] "reverse" "Reverse the sort order";
         TreeRuns ["v"] "tree" "Show branches below their parent runs";
-        RefreshRuns ["R", "F5"] "refresh" "Reload the list of runs";
+        RefreshRuns ["R", "F5"] "refresh" "Reload the run list";
     }
     Dashboard {
         PauseResume ["p", "space"] "pause" "Pause or resume training" bar;
@@ -183,14 +183,14 @@ impl Action {
     }
 }
 
-impl Place {
+impl Screen {
     /// Its heading on the help page.
     pub fn title(self) -> &'static str {
         match self {
-            Place::Everywhere => "Everywhere",
-            Place::Home => "Runs",
-            Place::Dashboard => "Training",
-            Place::Modules => "Modules",
+            Screen::Everywhere => "Everywhere",
+            Screen::Home => "Runs",
+            Screen::Dashboard => "Training",
+            Screen::Modules => "Modules",
         }
     }
 }

@@ -7,9 +7,9 @@ mod news;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::action::Place;
-use super::ask::Ask;
+use super::action::Screen;
 use super::dashboard::Dashboard;
+use super::global_form::GlobalForm;
 use super::help::Help;
 use super::hits::Hits;
 use super::home::Home;
@@ -17,8 +17,8 @@ use super::keymap::Keymap;
 use super::live::Live;
 use super::message::{Effect, Load, Msg};
 use super::modules::Modules;
+use super::notices::{Notices, Tone};
 use super::palette::Palette;
-use super::say::{Tone, Voice};
 use super::settings::Settings;
 use super::shared::Shared;
 use super::theme::{Charset, Depth, Theme};
@@ -57,7 +57,7 @@ pub enum Overlay {
     /// A message.
     Message(Dialog),
     /// A form that is available on every screen.
-    Ask(Box<Ask>),
+    Form(Box<GlobalForm>),
 }
 
 /// The message of a failed run.
@@ -75,8 +75,8 @@ pub struct App {
     /// State shared by all screens.
     pub shared: Shared,
     /// The current screen.
-    pub place: Place,
-    /// The list of runs.
+    pub screen: Screen,
+    /// The run list.
     pub home: Home,
     /// The training dashboard.
     pub dashboard: Dashboard,
@@ -87,7 +87,7 @@ pub struct App {
     /// The box over the screen.
     pub overlay: Option<Overlay>,
     /// Toasts and log.
-    pub voice: Voice,
+    pub notices: Notices,
     /// Whether the log pane is open.
     pub log_open: bool,
     /// Why the last run failed, until the user has dismissed it.
@@ -108,18 +108,18 @@ pub struct App {
 
 /// Calls a method of the current screen.
 macro_rules! with_screen {
-    ($app:expr, $place:expr, $screen:ident, $shared:ident => $body:expr) => {{
+    ($app:expr, $current:expr, $screen:ident, $shared:ident => $body:expr) => {{
         let $shared = &mut $app.shared;
-        match $place {
-            Place::Dashboard => {
+        match $current {
+            Screen::Dashboard => {
                 let $screen = &mut $app.dashboard;
                 $body
             }
-            Place::Modules => {
+            Screen::Modules => {
                 let $screen = &mut $app.modules;
                 $body
             }
-            Place::Home | Place::Everywhere => {
+            Screen::Home | Screen::Everywhere => {
                 let $screen = &mut $app.home;
                 $body
             }
@@ -147,13 +147,13 @@ impl App {
                 load: Load::default(),
                 keymap: start.keymap.clone(),
             },
-            place: Place::Home,
+            screen: Screen::Home,
             home: Home::default(),
             dashboard: Dashboard::default(),
             modules: Modules::default(),
             hits: Hits::default(),
             overlay: None,
-            voice: Voice::default(),
+            notices: Notices::default(),
             log_open: false,
             banner: None,
             launching: None,
@@ -164,8 +164,8 @@ impl App {
             settings,
             interrupted: None,
         };
-        let effects = app.go(Place::Home);
-        let effects = app.settle(effects);
+        let effects = app.go(Screen::Home);
+        let effects = app.apply_effects(effects);
         (app, effects)
     }
 
@@ -205,7 +205,7 @@ impl App {
                 self.banner = None;
                 self.shared.open = None;
                 self.shared.live = Some(Live::new(*manifest));
-                self.go(Place::Dashboard)
+                self.go(Screen::Dashboard)
             }
             Msg::Session(event) => self.session(&event),
             Msg::Reply(reply) => self.reply(*reply),
@@ -218,7 +218,7 @@ impl App {
                 Vec::new()
             }
         };
-        self.settle(effects)
+        self.apply_effects(effects)
     }
 
     /// The settings to save.
@@ -237,34 +237,34 @@ impl App {
 
     /// Shows a message, which also goes to the log file.
     fn say(&mut self, tone: Tone, text: &str) {
-        self.voice.say(self.shared.now, tone, text);
+        self.notices.say(self.shared.now, tone, text);
     }
 
     /// Advances the clock. The screen is redrawn at most once a second for it.
     fn tick(&mut self, now: Duration) {
-        let faded = self.voice.fade(now);
-        self.dirty |= faded || now.as_secs() != self.shared.now.as_secs();
+        let expired = self.notices.expire(now);
+        self.dirty |= expired || now.as_secs() != self.shared.now.as_secs();
         self.shared.now = now;
     }
 
     /// Switches to a screen.
-    fn go(&mut self, place: Place) -> Vec<Effect> {
-        self.place = place;
-        with_screen!(self, place, screen, shared => screen.enter(shared))
+    fn go(&mut self, screen: Screen) -> Vec<Effect> {
+        self.screen = screen;
+        with_screen!(self, screen, screen, shared => screen.enter(shared))
     }
 
     /// Applies the effects that concern only the state; returns the others for the runtime.
-    fn settle(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
+    fn apply_effects(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
         let mut kept = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Go(place) => {
-                    let more = self.go(place);
-                    kept.extend(self.settle(more));
+                Effect::Go(screen) => {
+                    let more = self.go(screen);
+                    kept.extend(self.apply_effects(more));
                 }
                 Effect::Do(action) => {
                     let more = self.act(action);
-                    kept.extend(self.settle(more));
+                    kept.extend(self.apply_effects(more));
                 }
                 Effect::Toast(text) => self.say(Tone::Plain, &text),
                 // The sender already took the command's revision from the live run.

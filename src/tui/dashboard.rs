@@ -1,23 +1,23 @@
-//! The training dashboard: live charts, and the controls of the session.
+//! The training dashboard: live charts and the controls of the session.
 //!
 //! ```text
-//! ● training  digits-2    alpha 0.5 ━━●───   strip (a panel at the right where there is room)
+//! ● training  digits-2    alpha 0.5 ━━●───   status (at the right if there is room)
 //! accuracy ── train ╌╌ valid │ loss ■ cross-entropy ■ alpha*cohesion
 //! cohesion      │ coupling      │ retention
 //! ```
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `axes` | axes, window and cursor, which all charts share |
-//! | `charts` | what each chart holds |
-//! | `steer` | changes of settings on their way to the trainer |
-//! | `state` | what the run is doing, and why it cannot be told something |
-//! | `acts` | what keys do |
-//! | `pointer` | what the mouse does |
-//! | `popup` | questions and forms |
-//! | `runs` | the shown run and those laid over it: live, loaded, asked for |
-//! | `command` | the command line that does the same |
-//! | `view`, `layout`, `panel` | the picture |
+//! | `axes` | axes, window and cursor shared by all charts |
+//! | `charts` | the content of each chart |
+//! | `steer` | setting changes sent to the trainer, and undo |
+//! | `state` | the state of the run, and why commands are unavailable |
+//! | `acts` | key actions |
+//! | `pointer` | mouse handling |
+//! | `popup` | dialogs and forms |
+//! | `runs` | the shown run and the overlaid runs: live, loaded, requested |
+//! | `command` | the equivalent command line |
+//! | `view`, `layout`, `panel` | drawing |
 
 mod acts;
 mod axes;
@@ -52,46 +52,46 @@ use crate::session::{Command, Setting};
 use axes::Axes;
 use charts::Scope;
 use pointer::Drag;
-use popup::{Popup, Wish};
+use popup::{Popup, PopupRequest};
 use runs::Runs;
 use state::State;
 use steer::{Control, Steering};
 
-/// State of the dashboard screen.
+/// State of the dashboard.
 #[derive(Debug, Default)]
 pub struct Dashboard {
     runs: Runs,
     axes: Axes,
     steering: Steering,
-    /// The pane that has the keys: a chart, or behind the last one the sliders.
+    /// The focused pane: a chart, or after the last chart the sliders.
     pane: usize,
     slider: usize,
     expanded: bool,
     popup: Option<Popup>,
-    /// What to train when the session has ended.
+    /// What to launch when the session has ended.
     next: Option<Launch>,
     drag: Option<Drag>,
-    /// Whether the mouse put the cursor where it is.
+    /// Whether the cursor was placed by the mouse.
     hovers: bool,
-    /// The run that was shown last.
+    /// The last shown run.
     seen: Option<String>,
-    /// A run that is to be branched as soon as it is read.
+    /// A run whose branch form opens as soon as it is read.
     branches: Option<String>,
 }
 
 impl Dashboard {
-    /// The screen comes into sight.
+    /// Called when the screen is shown.
     pub fn enter(&mut self, shared: &mut Shared) -> Vec<Effect> {
         let current = shared.current().map(str::to_owned);
         if self.seen != current {
-            // A window and a cursor are places in the run that was shown.
+            // Window and cursor belong to the run shown before.
             (self.axes.view, self.axes.cursor) = (View::All, None);
             (self.seen, self.branches) = (current, None);
         }
         self.runs.look(self.axes.smoothing(), shared)
     }
 
-    /// What takes the keys, so that they go to [`Dashboard::key`] first.
+    /// The open input mode, if any; its keys go to [`Dashboard::key`].
     pub fn prompt(&self) -> Option<Prompt> {
         Some(match self.popup.as_ref()? {
             Popup::Stop(_) => Prompt::Dialog,
@@ -99,14 +99,14 @@ impl Dashboard {
         })
     }
 
-    /// A key while the screen takes text.
+    /// Handles a key of the open input mode.
     pub fn key(&mut self, key: KeyEvent, shared: &mut Shared) -> Vec<Effect> {
         let Some(popup) = &mut self.popup else { return Vec::new() };
         let answer = popup.key(key);
         self.answered(answer, shared)
     }
 
-    /// A pasted text while the screen takes text.
+    /// Handles pasted text.
     pub fn paste(&mut self, text: &str, _shared: &mut Shared) -> Vec<Effect> {
         if let Some(popup) = &mut self.popup {
             popup.paste(text);
@@ -114,28 +114,32 @@ impl Dashboard {
         Vec::new()
     }
 
-    fn answered(&mut self, (closes, wish): (bool, Option<Wish>), shared: &mut Shared) -> Vec<Effect> {
+    fn answered(
+        &mut self,
+        (closes, request): (bool, Option<PopupRequest>),
+        shared: &mut Shared,
+    ) -> Vec<Effect> {
         if closes {
             self.popup = None;
         }
-        wish.map(|wish| self.grant(wish, shared)).unwrap_or_default()
+        request.map(|request| self.carry_out(request, shared)).unwrap_or_default()
     }
 
-    /// Why an action can not be done now; `None` if it can.
-    pub fn refuses(&self, action: Action, shared: &Shared) -> Option<String> {
-        acts::refuses(self, action, shared)
+    /// Why an action is unavailable; `None` if it is available.
+    pub fn refusal(&self, action: Action, shared: &Shared) -> Option<String> {
+        acts::refusal(self, action, shared)
     }
 
-    /// Does an action that is not refused.
+    /// Performs an available action.
     pub fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
-        // The palette and the mouse may offer what was possible a moment ago.
-        match self.refuses(action, shared) {
+        // The palette and the mouse may trigger an action that has just become unavailable.
+        match self.refusal(action, shared) {
             Some(why) => vec![Effect::Toast(why)],
             None => acts::act(self, action, shared),
         }
     }
 
-    /// The mouse did something at a target of this screen, or moved off all of them.
+    /// Handles a mouse event at a target of this screen, or outside all targets.
     pub fn mouse(
         &mut self,
         mouse: MouseEvent,
@@ -151,7 +155,7 @@ impl Dashboard {
         }
     }
 
-    /// The session said something; `shared.live` has taken it in already.
+    /// Handles an event of the session; `shared.live` is already updated.
     pub fn event(&mut self, event: &Event, shared: &mut Shared) -> Vec<Effect> {
         let mut effects = self.runs.event(event, self.axes.smoothing(), shared);
         if matches!(event, Event::Started { .. }) {
@@ -176,7 +180,7 @@ impl Dashboard {
         effects
     }
 
-    /// A worker answered.
+    /// Handles a worker's reply.
     pub fn reply(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
         match reply {
             Reply::Checkpoints(run, found) => {
@@ -197,7 +201,7 @@ impl Dashboard {
                     .branches
                     .take_if(|wanted| wanted == run && self.runs.shown(shared).is_some())
                     .is_some()
-                    && self.refuses(Action::BranchHere, shared).is_none()
+                    && self.refusal(Action::BranchHere, shared).is_none()
                 {
                     effects.extend(acts::branch(self, shared));
                 }
@@ -207,7 +211,7 @@ impl Dashboard {
         }
     }
 
-    /// The command line that does the same as what is selected.
+    /// The command line equivalent to the shown run.
     pub fn command_line(&self, shared: &Shared) -> Option<String> {
         let line = self.line(shared)?;
         let changed = self.shown(shared).filter(|curves| !curves.changes.is_empty());
@@ -216,7 +220,7 @@ impl Dashboard {
         Some(line.text + &schedule.unwrap_or_default())
     }
 
-    fn line(&self, shared: &Shared) -> Option<command::Line> {
+    fn line(&self, shared: &Shared) -> Option<command::Reproduction> {
         let (manifest, curves) = (self.runs.manifest(shared)?, self.shown(shared)?);
         let rows = shared.runs.iter().flat_map(|runs| runs.iter().flatten());
         let of_parent = |row: &&RunRow| manifest.parent.as_ref().is_some_and(|of| of.run == row.entry.id);
@@ -225,7 +229,7 @@ impl Dashboard {
         command::line(manifest, curves, parent.map(|parent| &parent.preset), file)
     }
 
-    /// Has the files written that [`Dashboard::command_line`] names.
+    /// The jobs that write the files named by [`Dashboard::command_line`].
     pub fn keep(&self, shared: &Shared) -> Vec<Effect> {
         let preset = self.line(shared).and_then(|line| line.preset);
         let preset = preset.map(|(to, text)| Job::SaveFile { to, bytes: text.into_bytes() });
@@ -247,7 +251,7 @@ impl Dashboard {
         self.runs.shown(shared)
     }
 
-    /// The last event of a run that was opened, once its logs are read; or why they could not be.
+    /// The last event of an opened run once its logs are read, or the error.
     fn opened(&self, run: &str) -> Option<Result<Option<&Event>, &str>> {
         self.runs.opened(run)
     }
@@ -262,7 +266,7 @@ impl Dashboard {
         self.shown(shared).map_or(&Measure::ALL, Curves::measures)
     }
 
-    /// The chart that has the keys, or had them before the sliders.
+    /// The focused chart, or the last focused one while the sliders are focused.
     fn chart(&self, shared: &Shared) -> Measure {
         let measures = self.measures(shared);
         measures[self.pane.min(measures.len() - 1)]
@@ -272,7 +276,7 @@ impl Dashboard {
         self.pane >= self.measures(shared).len()
     }
 
-    /// The sliders of the shown run: those of its session, or its settings as they were last.
+    /// The sliders of the shown run: its session's, or its last settings.
     fn controls(&self, shared: &Shared) -> Vec<Control> {
         match (shared.live.as_ref().filter(|live| shared.current() == Some(live.run())), self.shown(shared)) {
             (Some(live), _) => self.steering.controls(live),
@@ -282,7 +286,7 @@ impl Dashboard {
     }
 }
 
-/// What an event of the session is worth telling.
+/// The toast for an event of the session, if any.
 fn say(event: &Event) -> Option<String> {
     match event {
         Event::Applied { step, revision: Some(_), change } if *change == "checkpoint" => {
@@ -301,27 +305,27 @@ fn say(event: &Event) -> Option<String> {
 }
 
 impl Dashboard {
-    /// Does what a box asked for.
-    fn grant(&mut self, wish: Wish, shared: &mut Shared) -> Vec<Effect> {
-        match wish {
-            Wish::Stop => acts::send(Command::Stop, shared),
-            Wish::Set(set) => acts::change(self, set, shared),
-            Wish::BranchAside(name) => acts::send(Command::Branch(name), shared),
-            Wish::Branch(launch) if shared.is_training() => {
+    /// Carries out the request of a dialog or form.
+    fn carry_out(&mut self, request: PopupRequest, shared: &mut Shared) -> Vec<Effect> {
+        match request {
+            PopupRequest::Stop => acts::send(Command::Stop, shared),
+            PopupRequest::Set(set) => acts::change(self, set, shared),
+            PopupRequest::BranchAside(name) => acts::send(Command::Branch(name), shared),
+            PopupRequest::Branch(launch) if shared.is_training() => {
                 self.next = Some(*launch);
                 acts::send(Command::Stop, shared)
             }
-            Wish::Branch(launch) => vec![Effect::Launch(launch)],
-            Wish::Export(measure, to) => acts::export(self, measure, to, shared),
+            PopupRequest::Branch(launch) => vec![Effect::Launch(launch)],
+            PopupRequest::Export(measure, to) => acts::export(self, measure, to, shared),
         }
     }
 
-    /// Whether the shown run is being trained and does not wait.
+    /// Whether the shown run is training and not paused.
     pub fn trains(&self, shared: &Shared) -> bool {
         matches!(self.state(shared), State::Training | State::Starting)
     }
 
-    /// Whether what the run is doing, `State`, lets commands through.
+    /// The state of the shown run.
     fn state(&self, shared: &Shared) -> State {
         State::of(self, shared)
     }

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::action::{Action, Place, TABLE};
+use super::action::{Action, Screen, TABLE};
 use super::keymap::Keymap;
 use super::theme::{Look, Role};
 use super::widget::{Selection, popup, text};
@@ -15,7 +15,7 @@ pub struct Help {
 }
 
 /// A line of the page.
-enum Line {
+enum HelpLine {
     Heading(&'static str),
     Keys(String, String),
     Note(String),
@@ -25,14 +25,14 @@ enum Line {
 const KEYS: usize = 15;
 
 /// The lines, with long ones wrapped.
-fn wrapped(lines: Vec<Line>, room: usize, look: Look) -> Vec<Line> {
+fn wrapped(lines: Vec<HelpLine>, room: usize, look: Look) -> Vec<HelpLine> {
     let wrap = |text: &str, room: usize| text::wrap(text, room.max(8), look.charset);
     let broken = lines.into_iter().flat_map(|line| match line {
-        Line::Keys(keys, help) => {
+        HelpLine::Keys(keys, help) => {
             let keys = std::iter::once(keys).chain(std::iter::repeat(String::new()));
-            keys.zip(wrap(&help, room)).map(|(keys, help)| Line::Keys(keys, help)).collect()
+            keys.zip(wrap(&help, room)).map(|(keys, help)| HelpLine::Keys(keys, help)).collect()
         }
-        Line::Note(note) => wrap(&note, room + KEYS).into_iter().map(Line::Note).collect(),
+        HelpLine::Note(note) => wrap(&note, room + KEYS).into_iter().map(HelpLine::Note).collect(),
         heading => vec![heading],
     });
     broken.collect()
@@ -48,17 +48,17 @@ const NOTES: [&str; 4] = [
 
 impl Help {
     /// Scrolls by an action.
-    pub fn scroll(&mut self, action: Action, place: Place, keymap: &Keymap) {
+    pub fn scroll(&mut self, action: Action, screen: Screen, keymap: &Keymap) {
         // Counts unwrapped lines: few are wrapped, and the view clamps to the last line.
-        self.top.act(action, 2 * lines(place, keymap).len());
+        self.top.act(action, 2 * lines(screen, keymap).len());
     }
 
     /// Draws the page.
-    pub fn view(&self, look: Look, place: Place, keymap: &Keymap, area: Rect, buffer: &mut Buffer) {
+    pub fn view(&self, look: Look, screen: Screen, keymap: &Keymap, area: Rect, buffer: &mut Buffer) {
         let size = (area.width.saturating_sub(2).clamp(30, 100), area.height.saturating_sub(2).max(3));
         let columns = usize::from(size.0.min(area.width).saturating_sub(2));
         let keys = KEYS.min(columns / 2);
-        let lines = wrapped(lines(place, keymap), columns.saturating_sub(keys + 5), look);
+        let lines = wrapped(lines(screen, keymap), columns.saturating_sub(keys + 5), look);
         let height = usize::from(size.1.min(area.height).saturating_sub(2));
         let first = self.top.at.min(lines.len().saturating_sub(height));
         let last = (first + height).min(lines.len());
@@ -66,15 +66,15 @@ impl Help {
         let inner = popup(look, area, buffer, &title, size);
         for (row, line) in (0..inner.height).zip(lines.iter().skip(first)) {
             match line {
-                Line::Heading(title) => {
+                HelpLine::Heading(title) => {
                     text::put(buffer, inner, (1, row), title, look.style(Role::Title));
                 }
-                Line::Keys(of, help) => {
+                HelpLine::Keys(of, help) => {
                     let of = text::fit(of, keys, false, look.charset);
                     let x = text::put(buffer, inner, (3, row), &of, look.style(Role::Key));
                     text::put(buffer, inner, (x + 1, row), help, look.style(Role::Text));
                 }
-                Line::Note(note) => {
+                HelpLine::Note(note) => {
                     text::put(buffer, inner, (3, row), note, look.style(Role::Dim));
                 }
             }
@@ -82,16 +82,16 @@ impl Help {
     }
 }
 
-fn lines(place: Place, keymap: &Keymap) -> Vec<Line> {
+fn lines(screen: Screen, keymap: &Keymap) -> Vec<HelpLine> {
     let mut lines = Vec::new();
-    for section in [place, Place::Everywhere] {
-        lines.push(Line::Heading(section.title()));
-        for entry in TABLE.iter().filter(|entry| entry.place == section) {
+    for section in [screen, Screen::Everywhere] {
+        lines.push(HelpLine::Heading(section.title()));
+        for entry in TABLE.iter().filter(|entry| entry.screen == section) {
             let keys: Vec<String> = keymap.keys(entry.action).collect();
-            lines.push(Line::Keys(keys.join(" "), entry.help.to_owned()));
+            lines.push(HelpLine::Keys(keys.join(" "), entry.help.to_owned()));
         }
     }
-    lines.push(Line::Heading("Notes"));
-    lines.extend(NOTES.map(|note| Line::Note(note.to_owned())));
+    lines.push(HelpLine::Heading("Notes"));
+    lines.extend(NOTES.map(|note| HelpLine::Note(note.to_owned())));
     lines
 }

@@ -1,4 +1,4 @@
-//! The list of runs, and what begins there: new runs, resumed runs, branches, comparisons.
+//! The run list screen: lists runs and starts new runs, resumes, branches and comparisons.
 
 mod launch;
 mod list;
@@ -8,7 +8,7 @@ mod view_new;
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 
-use super::action::{Action, Place};
+use super::action::{Action, Screen};
 use super::hits::Target;
 use super::message::{Effect, Job, Launch, Reply, RunRow};
 use super::prompt::Prompt;
@@ -16,41 +16,41 @@ use super::shared::Shared;
 use super::widget::{Answer, Dialog, Field, Form, FormEvent, Input, Selection};
 use crate::run::{Event, Status};
 use launch::NewRun;
-use list::Order;
+use list::SortOrder;
 
-/// State of the list of runs.
+/// State of the run list screen.
 #[derive(Debug, Default)]
 pub struct Home {
-    order: Order,
+    order: SortOrder,
     filter: Input,
     selection: Selection,
-    /// The run that keeps the selection while the list changes.
+    /// Name of the selected run, to find it again when the list changes.
     selected: Option<String>,
-    /// The runs as they are shown: worked out when the list, the filter or the order changes.
-    places: Vec<list::Place>,
+    /// The rows as shown; recomputed when list, filter or order change.
+    arranged: Vec<list::ListRow>,
     open: Option<Open>,
 }
 
-/// What lies over the list and takes the keys.
+/// What is open over the list and receives the keys.
 #[derive(Debug)]
 enum Open {
-    /// The filter is being typed.
+    /// The filter input.
     Filter,
-    /// Whether to delete this run.
+    /// The question whether to delete this run.
     Delete(String, Dialog),
-    /// The tags of this run.
+    /// The form for the tags of this run.
     Tags(String, Form),
-    /// A new run.
+    /// The form for a new run.
     New(Box<NewRun>),
 }
 
 impl Home {
-    /// The screen comes into sight.
+    /// Called when the screen is shown.
     pub fn enter(&mut self, _shared: &mut Shared) -> Vec<Effect> {
         vec![job(Job::Runs)]
     }
 
-    /// What takes the keys, so that they go to [`Home::key`] first.
+    /// The open input mode, if any; its keys go to [`Home::key`].
     pub fn prompt(&self) -> Option<Prompt> {
         Some(match self.open.as_ref()? {
             Open::Filter => Prompt::Filter,
@@ -59,7 +59,7 @@ impl Home {
         })
     }
 
-    /// A key while the screen takes text.
+    /// Handles a key of the open input mode.
     pub fn key(&mut self, key: KeyEvent, shared: &mut Shared) -> Vec<Effect> {
         match &mut self.open {
             Some(Open::Filter) => {
@@ -92,7 +92,7 @@ impl Home {
         }
     }
 
-    /// A pasted text while the screen takes text.
+    /// Handles pasted text.
     pub fn paste(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
         match &mut self.open {
             Some(Open::Filter) => {
@@ -112,8 +112,8 @@ impl Home {
         }
     }
 
-    /// Why an action cannot be done now; `None` if it can.
-    pub fn refuses(&self, action: Action, shared: &Shared) -> Option<String> {
+    /// Why an action is unavailable; `None` if it is available.
+    pub fn refusal(&self, action: Action, shared: &Shared) -> Option<String> {
         let run = self.current(shared);
         let status = run.map(|row| row.entry.status);
         let busy = || {
@@ -136,7 +136,7 @@ impl Home {
             | Action::SortRuns
             | Action::ReverseRuns
             | Action::TreeRuns
-                if self.places.is_empty() =>
+                if self.arranged.is_empty() =>
             {
                 Some("the list is empty".into())
             }
@@ -159,7 +159,7 @@ impl Home {
             Action::Accept | Action::BranchRun if status == Some(Status::Damaged) => {
                 Some("the run's directory is damaged".into())
             }
-            // A branch of the run in training may begin where that is now.
+            // A branch of the run being trained may start at its current step.
             Action::BranchRun if is_live(shared, run) => None,
             Action::BranchRun => busy(),
             Action::ResumeRun => match status {
@@ -175,9 +175,9 @@ impl Home {
         }
     }
 
-    /// Does an action that is not refused.
+    /// Performs an available action.
     pub fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
-        if self.selection.act(action, self.places.len()) {
+        if self.selection.act(action, self.arranged.len()) {
             self.remember(shared);
             return Vec::new();
         }
@@ -185,7 +185,7 @@ impl Home {
             Action::Filter => self.open = Some(Open::Filter),
             Action::Back if !self.filter.text().is_empty() => self.filter.set(""),
             Action::SortRuns => {
-                self.order = Order { key: self.order.key.next(), reverse: false, ..self.order }
+                self.order = SortOrder { key: self.order.key.next(), reverse: false, ..self.order }
             }
             Action::ReverseRuns => self.order.reverse = !self.order.reverse,
             Action::TreeRuns => self.order.tree = !self.order.tree,
@@ -207,19 +207,19 @@ impl Home {
         match action {
             Action::Accept => {
                 open_run(shared, &name);
-                return vec![Effect::Go(Place::Dashboard)];
+                return vec![Effect::Go(Screen::Dashboard)];
             }
             Action::ResumeRun => {
                 shared.open = None;
                 return vec![
                     Effect::Launch(Box::new(Launch::Resume { run: name })),
-                    Effect::Go(Place::Dashboard),
+                    Effect::Go(Screen::Dashboard),
                 ];
             }
-            // The form is the dashboard's, which knows the settings that the run came to.
+            // The form belongs to the dashboard, which knows the run's current settings.
             Action::BranchRun => {
                 open_run(shared, &name);
-                return vec![Effect::Go(Place::Dashboard), Effect::Do(Action::BranchHere)];
+                return vec![Effect::Go(Screen::Dashboard), Effect::Do(Action::BranchHere)];
             }
             Action::MarkRun => match shared.marked.iter().position(|marked| *marked == name) {
                 Some(place) => drop(shared.marked.remove(place)),
@@ -228,7 +228,7 @@ impl Home {
             Action::CompareRuns => {
                 if let Some(first) = shared.marked.first().cloned() {
                     open_run(shared, &first);
-                    return vec![Effect::Go(Place::Dashboard)];
+                    return vec![Effect::Go(Screen::Dashboard)];
                 }
             }
             Action::TagRun => {
@@ -249,7 +249,7 @@ impl Home {
         Vec::new()
     }
 
-    /// The mouse did something at a target of this screen, or moved off all of them.
+    /// Handles a mouse event at a target of this screen, or outside all targets.
     pub fn mouse(
         &mut self,
         mouse: MouseEvent,
@@ -278,7 +278,7 @@ impl Home {
                 let again = self.selection.at == row;
                 self.selection.at = row;
                 self.remember(shared);
-                match again && self.refuses(Action::Accept, shared).is_none() {
+                match again && self.refusal(Action::Accept, shared).is_none() {
                     true => self.act(Action::Accept, shared),
                     false => Vec::new(),
                 }
@@ -286,7 +286,7 @@ impl Home {
             (MouseEventKind::Down(MouseButton::Left), Some(Target::Heading(column))) => {
                 if let Some(key) = view::key_of_column(column) {
                     let reverse = self.order.key == key && !self.order.reverse;
-                    self.order = Order { key, reverse, ..self.order };
+                    self.order = SortOrder { key, reverse, ..self.order };
                     self.find_selected(shared);
                 }
                 Vec::new()
@@ -295,11 +295,11 @@ impl Home {
         }
     }
 
-    /// The session said something; `shared.live` has taken it in already.
+    /// Handles an event of the session; `shared.live` is already updated.
     pub fn event(&mut self, event: &Event, shared: &mut Shared) -> Vec<Effect> {
         match event {
             Event::Started { .. } => vec![job(Job::Runs)],
-            // Reading all runs for every epoch would slow training down where there are many.
+            // Reloading all runs for every epoch would slow down training if there are many.
             Event::Epoch(record) => {
                 if let (Some(live), Some(Ok(rows))) = (&shared.live, &mut shared.runs)
                     && let Some(row) = rows.iter_mut().find(|row| row.entry.id == live.run())
@@ -314,7 +314,7 @@ impl Home {
         }
     }
 
-    /// A worker answered.
+    /// Handles a worker's reply.
     pub fn reply(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
         match (reply, &mut self.open) {
             (Reply::Runs(_), _) => {
@@ -326,13 +326,13 @@ impl Home {
                 let step = new.card(name, set, card);
                 return self.launching(step, shared);
             }
-            (Reply::Timed(trial, found), Some(Open::New(new))) => new.timed(trial, found),
+            (Reply::Timed(network, found), Some(Open::New(new))) => new.timed(network, found),
             _ => {}
         }
         Vec::new()
     }
 
-    /// The command line that does the same as what is selected.
+    /// The command line equivalent to the selection.
     pub fn command_line(&self, shared: &Shared) -> Option<String> {
         match &self.open {
             Some(Open::New(new)) => Some(new.command_line()),
@@ -363,14 +363,14 @@ impl Home {
         }
     }
 
-    /// The run of the form for a new one has begun: the form has done its work.
+    /// The run of the new-run form has started: closes the form.
     pub fn started(&mut self) {
         if matches!(&self.open, Some(Open::New(new)) if new.launched) {
             self.open = None;
         }
     }
 
-    /// A launch failed; gives whether it was that of the form for a new run, which can be put right.
+    /// A launch failed. Returns whether it came from the new-run form, which stays open for corrections.
     pub fn refused(&mut self) -> bool {
         match &mut self.open {
             Some(Open::New(new)) => std::mem::take(&mut new.launched),
@@ -378,7 +378,7 @@ impl Home {
         }
     }
 
-    /// What came of a key in the form for a new run.
+    /// Handles the result of a key in the new-run form.
     fn launching(&mut self, step: launch::Step, shared: &Shared) -> Vec<Effect> {
         if let Some(Open::New(new)) = &mut self.open {
             new.check_name(rows(shared));
@@ -389,17 +389,17 @@ impl Home {
                 self.open = None;
                 Vec::new()
             }
-            // What was typed stays until the run has begun: data may be missing, or a name taken.
+            // The input is kept until the run has started, because launching may fail.
             launch::Step::Launch(launch) => {
-                vec![Effect::Launch(launch), Effect::Go(Place::Dashboard)]
+                vec![Effect::Launch(launch), Effect::Go(Screen::Dashboard)]
             }
         }
     }
 
     /// The selected run.
     fn current<'a>(&self, shared: &'a Shared) -> Option<&'a RunRow> {
-        let place = self.places.get(self.selection.at)?;
-        rows(shared).get(place.index)
+        let listed = self.arranged.get(self.selection.at)?;
+        rows(shared).get(listed.index)
     }
 
     /// The name of the selected run.
@@ -411,17 +411,17 @@ impl Home {
         self.selected = self.current(shared).map(|row| row.entry.id.clone());
     }
 
-    /// Works out what is shown of a list, filter or order that changed, and finds the selected run again.
+    /// Recomputes the rows after a change of list, filter or order, and finds the selected run again.
     fn find_selected(&mut self, shared: &Shared) {
-        self.places = list::places(rows(shared), self.filter.text(), self.order);
-        let places = &self.places;
-        let is_selected = |place: &list::Place| {
-            rows(shared).get(place.index).is_some_and(|row| Some(&row.entry.id) == self.selected.as_ref())
+        self.arranged = list::arrange(rows(shared), self.filter.text(), self.order);
+        let arranged = &self.arranged;
+        let is_selected = |listed: &list::ListRow| {
+            rows(shared).get(listed.index).is_some_and(|row| Some(&row.entry.id) == self.selected.as_ref())
         };
-        if let Some(at) = places.iter().position(is_selected) {
+        if let Some(at) = arranged.iter().position(is_selected) {
             self.selection.at = at;
         }
-        self.selection.keep_in(self.places.len());
+        self.selection.keep_in(self.arranged.len());
     }
 }
 
@@ -432,13 +432,13 @@ fn rows(shared: &Shared) -> &[RunRow] {
     }
 }
 
-/// Whether this is the run in training here.
+/// Whether this is the run being trained by this process.
 fn is_live(shared: &Shared, row: Option<&RunRow>) -> bool {
     let live = shared.live.as_ref().filter(|live| live.ended.is_none());
     row.is_some_and(|row| live.is_some_and(|live| live.run() == row.entry.id))
 }
 
-/// Opens a run; the one in training is open when no other is.
+/// Opens a run; the live run counts as open when no other is.
 fn open_run(shared: &mut Shared, name: &str) {
     let live = shared.live.as_ref().is_some_and(|live| live.run() == name);
     shared.open = (!live).then(|| name.to_owned());

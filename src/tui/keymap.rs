@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crossterm::event::KeyEvent;
 
-use super::action::{Action, Place, TABLE};
+use super::action::{Action, Screen, TABLE};
 
 pub use file::{Error, default_key_file};
 pub use key::Key;
@@ -18,7 +18,7 @@ pub const KEY_FILE: &str = "keys.toml";
 /// The key bindings of every screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keymap {
-    actions: HashMap<(Place, Key), Action>,
+    actions: HashMap<(Screen, Key), Action>,
     /// In display order.
     keys: HashMap<Action, Vec<Key>>,
 }
@@ -37,16 +37,16 @@ impl Keymap {
     fn new(keys: HashMap<Action, Vec<Key>>) -> Self {
         let pairs = TABLE.iter().flat_map(|entry| {
             let keys = keys.get(&entry.action).into_iter().flatten();
-            keys.map(|key| ((entry.place, *key), entry.action))
+            keys.map(|key| ((entry.screen, *key), entry.action))
         });
         Keymap { actions: pairs.collect(), keys }
     }
 
     /// The action of a key on a screen: the screen's own binding, or else the global one.
-    pub fn action(&self, place: Place, key: KeyEvent) -> Option<Action> {
+    pub fn action(&self, screen: Screen, key: KeyEvent) -> Option<Action> {
         let key = Key::from(key);
-        let find = |place| self.actions.get(&(place, key)).copied();
-        find(place).or_else(|| find(Place::Everywhere))
+        let find = |screen| self.actions.get(&(screen, key)).copied();
+        find(screen).or_else(|| find(Screen::Everywhere))
     }
 
     /// The keys of an action, as text.
@@ -61,9 +61,9 @@ impl Keymap {
     }
 
     /// The key that the key bar shows for an action: the shortest one bound on this screen.
-    pub fn shown(&self, place: Place, action: Action) -> Option<String> {
-        let own = action.entry().place;
-        let hidden = |key: &Key| own == Place::Everywhere && self.actions.contains_key(&(place, *key));
+    pub fn shown(&self, screen: Screen, action: Action) -> Option<String> {
+        let own = action.entry().screen;
+        let hidden = |key: &Key| own == Screen::Everywhere && self.actions.contains_key(&(screen, *key));
         self.keys.get(&action)?.iter().find(|key| !hidden(key)).map(Key::to_string)
     }
 }
@@ -84,8 +84,8 @@ mod tests {
     fn a_screens_meaning_of_a_key_comes_before_that_of_everywhere() {
         let keymap = Keymap::default();
         let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
-        assert_eq!(keymap.action(Place::Dashboard, enter), Some(Action::ExpandChart));
-        assert_eq!(keymap.action(Place::Home, enter), Some(Action::Accept));
+        assert_eq!(keymap.action(Screen::Dashboard, enter), Some(Action::ExpandChart));
+        assert_eq!(keymap.action(Screen::Home, enter), Some(Action::Accept));
     }
 
     #[test]
@@ -93,9 +93,9 @@ mod tests {
         let keymap = Keymap::default();
         for modifiers in [KeyModifiers::NONE, KeyModifiers::SHIFT] {
             let key = KeyEvent::new(KeyCode::Char('T'), modifiers);
-            assert_eq!(keymap.action(Place::Home, key), Some(Action::NextTheme));
+            assert_eq!(keymap.action(Screen::Home, key), Some(Action::NextTheme));
         }
         let small = KeyEvent::new(KeyCode::Char('t'), KeyModifiers::NONE);
-        assert_eq!(keymap.action(Place::Home, small), Some(Action::TagRun));
+        assert_eq!(keymap.action(Screen::Home, small), Some(Action::TagRun));
     }
 }

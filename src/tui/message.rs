@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
-use super::action::{Action, Place};
+use super::action::{Action, Screen};
 use super::curves::{Curves, Logs};
 use super::modules::sets::Sets;
-use super::say::Tone;
+use super::notices::Tone;
 use super::settings::Settings;
 use crate::backend::GpuLoad;
 use crate::export::onnx::Preprocessing;
@@ -104,7 +104,7 @@ pub enum Effect {
     /// Write to the log file.
     Log(String),
     /// Switch to a screen.
-    Go(Place),
+    Go(Screen),
     /// Perform an action, as if its key were pressed.
     Do(Action),
 }
@@ -153,7 +153,7 @@ pub enum Launch {
 }
 
 /// Run and name of a module.
-pub type Named = (String, String);
+pub type ModuleName = (String, String);
 
 /// Format and options of an export.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -170,17 +170,17 @@ pub struct Export {
 
 /// A network and its training settings, for timing a few steps.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Trial {
+pub struct TimedNetwork {
     /// The network.
     pub spec: Spec,
     /// Its training settings.
     pub preset: Preset,
 }
 
-impl Trial {
+impl TimedNetwork {
     /// Whether both take the same time per image.
-    pub fn is_as_fast_as(&self, other: &Trial) -> bool {
-        let batch = |trial: &Trial| trial.preset.training.batch;
+    pub fn is_as_fast_as(&self, other: &TimedNetwork) -> bool {
+        let batch = |network: &TimedNetwork| network.preset.training.batch;
         self.spec == other.spec && batch(self) == batch(other)
     }
 }
@@ -271,7 +271,7 @@ pub enum Job {
     /// Compose modules.
     Compose {
         /// The modules, at least two.
-        modules: Vec<Named>,
+        modules: Vec<ModuleName>,
         /// Name of the result.
         name: String,
         /// How they are joined.
@@ -288,7 +288,7 @@ pub enum Job {
         /// The class's label.
         class: usize,
         /// The module.
-        donor: Named,
+        donor: ModuleName,
         /// Name of the result.
         name: String,
     },
@@ -300,7 +300,7 @@ pub enum Job {
         to: PathBuf,
     },
     /// Time a few training steps of an experiment.
-    Time(Box<Trial>),
+    Time(Box<TimedNetwork>),
     /// Read the saved sets of classes.
     Sets,
     /// Save a set of classes, replacing one of the same name; without classes, delete the set. Answered by `Reply::Sets`.
@@ -433,7 +433,7 @@ pub struct RunRow {
 
 /// A preset as shown beside the form for a new run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PresetCard {
+pub struct PresetSummary {
     /// The experiment.
     pub preset: Preset,
     /// Its TOML text with all defaults.
@@ -495,7 +495,7 @@ pub enum Reply {
         /// The changes.
         set: Vec<String>,
         /// The preset, or the error.
-        card: Result<Box<PresetCard>, String>,
+        card: Result<Box<PresetSummary>, String>,
     },
     /// A launch failed.
     Launch(String),
@@ -504,7 +504,7 @@ pub enum Reply {
     /// The result of composing modules or replacing a class.
     Made(Result<Box<ModuleManifest>, String>),
     /// Seconds per image in training, or the error.
-    Timed(Box<Trial>, Result<f64, String>),
+    Timed(Box<TimedNetwork>, Result<f64, String>),
     /// Confusion matrix and latency of a module.
     Examined {
         /// The run.

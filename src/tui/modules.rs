@@ -3,12 +3,12 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `subject` | the run on the screen; `prospect`: what a module would be, from usage alone |
-//! | `classes`, `sets` | the choice of classes, and choices kept under names |
-//! | `sizes`, `overlap`, `retention`, `kernels` | the views of the whole network's usage; `moments`: over epochs |
-//! | `shelf`, `card`, `trial` | the extracted modules: list, figures and comparison, pictures |
-//! | `extraction`, `forms`, `command` | taking modules out; `figure`: charts as files |
-//! | `act`, `news`, `view` | what keys do, what events and answers do, how it is drawn |
+//! | `subject` | the shown run; `prospect`: preview of a module, from kernel usage alone |
+//! | `classes`, `sets` | the choice of classes, and saved sets of classes |
+//! | `sizes`, `overlap`, `retention`, `kernels` | the views of kernel usage; `retention_history`: over epochs |
+//! | `shelf`, `card`, `image_view` | extracted modules: list, figures and comparison, image classification |
+//! | `extraction`, `forms`, `command` | extracting modules; `figure`: export of charts |
+//! | `act`, `news`, `view` | key and mouse actions, events and replies, drawing |
 
 mod act;
 mod card;
@@ -17,13 +17,14 @@ mod command;
 mod extraction;
 mod figure;
 mod forms;
+mod image_view;
 mod kernels;
-mod moments;
 mod news;
 mod overlap;
 mod paint;
 mod prospect;
 mod retention;
+mod retention_history;
 pub mod sets;
 mod shelf;
 mod sizes;
@@ -32,7 +33,6 @@ mod subject;
 pub(in crate::tui) mod testing;
 #[cfg(test)]
 mod tests;
-mod trial;
 mod view;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseEvent};
@@ -50,54 +50,54 @@ use crate::export::command::{extract, quoted};
 use crate::run::Event;
 use card::Card;
 use extraction::Extraction;
-use forms::Sheet;
+use forms::OpenForm;
+use image_view::ImageView;
 use kernels::Kernels;
 use overlap::Overlap;
 use retention::Retention;
 use sets::Sets;
 use shelf::Shelf;
 use subject::Subject;
-use trial::Trial;
 
 /// State of the modules screen.
 #[derive(Debug, Default)]
 pub struct Modules {
-    /// Whether the screen has been in sight: before that it follows nothing.
+    /// Whether the screen has been shown; until then it loads nothing.
     entered: bool,
-    /// The run that it is about.
+    /// Name of the shown run.
     run: Option<String>,
-    /// What is known of it; nothing before its manifest.
+    /// The shown run; `None` until its manifest is read.
     subject: Option<Subject>,
-    /// Why nothing is known of it.
+    /// Why the run cannot be shown.
     trouble: Option<String>,
     pane: Pane,
     view: View,
-    /// Views that a key has led away from, to come back to; the newest last.
+    /// Earlier views that [`Action::Back`] returns to; newest last.
     from: Vec<View>,
-    /// The layer under the cursor, in all views.
+    /// The selected layer, in all views.
     layer: usize,
     overlap: Overlap,
     retention: Retention,
     kernels: Kernels,
     shelf: Shelf,
     card: Card,
-    trial: Trial,
+    image: ImageView,
     extraction: Extraction,
-    /// The module that was extracted last, until the list that was read after it has come.
+    /// The module extracted last, until the list of modules has been reloaded.
     newest: Option<String>,
-    /// What is being put together.
+    /// Name of the module being composed.
     making: Option<String>,
     sets: Sets,
-    /// The filter of the classes while it is being typed.
+    /// The class filter input, while open.
     filter: Option<Input>,
     popup: Option<Popup>,
-    /// The slider that the mouse holds, by its track and number.
+    /// Track and number of the slider being dragged.
     dragged: Option<(Rect, usize)>,
-    /// The newest thing to say, below the list of modules.
+    /// The newest notice, shown below the list of modules.
     notice: Option<Result<String, String>>,
 }
 
-/// A pane that can have the keys.
+/// A pane that can be focused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Pane {
     #[default]
@@ -106,7 +106,7 @@ enum Pane {
     Shelf,
 }
 
-/// What the large pane shows.
+/// The content of the large pane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum View {
     #[default]
@@ -115,20 +115,20 @@ enum View {
     Retention,
     Kernels,
     Card,
-    Trial,
+    Image,
 }
 
-/// What lies over the screen and takes all keys.
+/// What is open over the screen and receives all keys.
 #[derive(Debug)]
 enum Popup {
-    Sheet(Sheet),
-    /// A question whether to delete this module.
+    Form(OpenForm),
+    /// The question whether to delete this module.
     Delete(Dialog, String),
-    /// The kept sets, to take one.
+    /// The list of saved sets.
     Sets(Selection),
 }
 
-/// From this width on two views are side by side.
+/// Width from which two views are shown side by side.
 const WIDE: u16 = 120;
 
 impl Pane {
@@ -143,26 +143,26 @@ impl Pane {
 impl View {
     const ALL: [View; 5] = [View::Sizes, View::Overlap, View::Retention, View::Kernels, View::Card];
 
-    /// The next one; where sizes are always in sight it is one of the others.
+    /// The next view; on wide screens, where sizes are always shown, one of the others.
     fn next(self, wide: bool) -> View {
         let at = View::ALL.iter().position(|view| *view == self).unwrap_or(View::ALL.len() - 1);
         let next = View::ALL[(at + 1) % View::ALL.len()];
         match next {
             View::Sizes if wide => View::Overlap,
-            // What is in sight beside the sizes already.
+            // The view already shown beside the sizes.
             View::Overlap if wide && self == View::Sizes => View::Retention,
             next => next,
         }
     }
 
-    /// The view beside the sizes.
+    /// The view to show beside the sizes.
     fn beside(self) -> View {
         if self == View::Sizes { View::Overlap } else { self }
     }
 }
 
 impl Modules {
-    /// The screen comes into sight.
+    /// Called when the screen is shown.
     pub fn enter(&mut self, shared: &mut Shared) -> Vec<Effect> {
         self.entered = true;
         let mut effects = vec![job(Job::Sets)];
@@ -170,17 +170,17 @@ impl Modules {
         effects
     }
 
-    /// What takes the keys, so that they go to [`Modules::key`] first.
+    /// The open input mode, if any; its keys go to [`Modules::key`].
     pub fn prompt(&self) -> Option<Prompt> {
         match &self.popup {
-            Some(Popup::Sheet(_)) => Some(Prompt::Form),
+            Some(Popup::Form(_)) => Some(Prompt::Form),
             Some(Popup::Delete(..)) => Some(Prompt::Dialog),
             Some(Popup::Sets(_)) => Some(Prompt::Sets),
             None => self.filter.as_ref().map(|_| Prompt::Filter),
         }
     }
 
-    /// A key while the screen takes text.
+    /// Handles a key of the open input mode.
     pub fn key(&mut self, key: KeyEvent, shared: &mut Shared) -> Vec<Effect> {
         if self.popup.is_some() {
             return self.popup_key(key, shared);
@@ -201,11 +201,11 @@ impl Modules {
         Vec::new()
     }
 
-    /// A pasted text while the screen takes text.
+    /// Handles pasted text.
     pub fn paste(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
-        if let Some(Popup::Sheet(sheet)) = &mut self.popup {
-            let event = sheet.form_mut().paste(text);
-            return self.sheet_event(event, shared);
+        if let Some(Popup::Form(open)) = &mut self.popup {
+            let event = open.form_mut().paste(text);
+            return self.form_event(event, shared);
         }
         if let Some(input) = &mut self.filter {
             input.paste(text);
@@ -215,17 +215,17 @@ impl Modules {
         Vec::new()
     }
 
-    /// Why an action can not be done now; `None` if it can.
-    pub fn refuses(&self, action: Action, shared: &Shared) -> Option<String> {
+    /// Why an action is unavailable; `None` if it is available.
+    pub fn refusal(&self, action: Action, shared: &Shared) -> Option<String> {
         self.objection(action, shared)
     }
 
-    /// Does an action that is not refused.
+    /// Performs an available action.
     pub fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
         self.perform(action, shared)
     }
 
-    /// The mouse did something at a target of this screen, or moved off all of them.
+    /// Handles a mouse event at a target of this screen, or outside all targets.
     pub fn mouse(
         &mut self,
         mouse: MouseEvent,
@@ -233,9 +233,9 @@ impl Modules {
         shared: &mut Shared,
     ) -> Vec<Effect> {
         match &mut self.popup {
-            Some(Popup::Sheet(sheet)) => {
-                let event = sheet.form_mut().mouse(mouse, at);
-                self.sheet_event(event, shared)
+            Some(Popup::Form(open)) => {
+                let event = open.form_mut().mouse(mouse, at);
+                self.form_event(event, shared)
             }
             Some(Popup::Delete(dialog, _)) => {
                 let answer = dialog.mouse(mouse, at);
@@ -246,7 +246,7 @@ impl Modules {
         }
     }
 
-    /// The session said something; `shared.live` has taken it in already.
+    /// Handles an event of the session; `shared.live` is already updated.
     pub fn event(&mut self, event: &Event, shared: &mut Shared) -> Vec<Effect> {
         match self.entered {
             true => self.hear(event, shared),
@@ -254,7 +254,7 @@ impl Modules {
         }
     }
 
-    /// A worker answered.
+    /// Handles a worker's reply.
     pub fn reply(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
         match self.entered {
             true => self.learn(reply, shared),
@@ -262,32 +262,32 @@ impl Modules {
         }
     }
 
-    /// The command line that does the same as what is selected.
+    /// The command line equivalent to the selection.
     pub fn command_line(&self, _shared: &Shared) -> Option<String> {
         let subject = self.subject.as_ref()?;
         match &self.popup {
-            Some(Popup::Sheet(Sheet::Export(form, module))) => {
+            Some(Popup::Form(OpenForm::Export(form, module))) => {
                 return Some(output::command_line(form, &format!("{}/{module}", subject.run)));
             }
-            Some(Popup::Sheet(Sheet::Compose(form, modules))) => {
+            Some(Popup::Form(OpenForm::Compose(form, modules))) => {
                 return Some(command::compose(form, modules));
             }
-            Some(Popup::Sheet(Sheet::Replace(form, _))) => {
+            Some(Popup::Form(OpenForm::Replace(form, _))) => {
                 return Some(command::replace(form, &subject.run, subject.classes.names()));
             }
-            Some(Popup::Sheet(Sheet::SaveSet(_) | Sheet::Picture(_) | Sheet::Chart(_))) => return None,
+            Some(Popup::Form(OpenForm::SaveSet(_) | OpenForm::Image(_) | OpenForm::Chart(_))) => return None,
             _ => {}
         }
         if self.pane == Pane::Shelf && self.popup.is_none() {
             let module = self.shelf.manifest(subject)?;
             return Some(format!("cleave evaluate {}/{}", quoted(&subject.run), module.name));
         }
-        // Nothing can be extracted from a run without masks.
+        // No module can be extracted from a run without masks.
         if subject.classes.chosen().is_empty() || !subject.has_masks() {
             return None;
         }
         let request = match &self.popup {
-            Some(Popup::Sheet(Sheet::Extract(form))) => forms::request(form, subject)?,
+            Some(Popup::Form(OpenForm::Extract(form))) => forms::request(form, subject)?,
             _ => forms::plain_request(subject),
         };
         Some(extract(&subject.run, subject.classes.names(), &request))
@@ -304,7 +304,7 @@ impl Modules {
             (Pane::View, View::Retention) => self.retention.value(subject, self.layer),
             (Pane::View, View::Kernels) => self.kernels.value(subject, self.layer),
             (Pane::View, View::Card) => Some(self.shelf.current(subject)?.0.clone()),
-            (Pane::View, View::Trial) => self.trial.value(),
+            (Pane::View, View::Image) => self.image.value(),
         }
     }
 
@@ -321,9 +321,9 @@ impl Modules {
 
     fn popup_key(&mut self, key: KeyEvent, shared: &mut Shared) -> Vec<Effect> {
         match &mut self.popup {
-            Some(Popup::Sheet(sheet)) => {
-                let event = sheet.form_mut().key(key);
-                self.sheet_event(event, shared)
+            Some(Popup::Form(open)) => {
+                let event = open.form_mut().key(key);
+                self.form_event(event, shared)
             }
             Some(Popup::Delete(dialog, _)) => {
                 let answer = dialog.key(key);
@@ -334,18 +334,18 @@ impl Modules {
         }
     }
 
-    fn sheet_event(&mut self, event: FormEvent, shared: &mut Shared) -> Vec<Effect> {
+    fn form_event(&mut self, event: FormEvent, shared: &mut Shared) -> Vec<Effect> {
         match event {
             FormEvent::Open => {}
             FormEvent::Cancelled => self.popup = None,
             FormEvent::Changed(field) => {
-                if let (Some(Popup::Sheet(sheet)), Some(subject)) = (&mut self.popup, &self.subject) {
-                    sheet.changed(field, subject);
+                if let (Some(Popup::Form(open)), Some(subject)) = (&mut self.popup, &self.subject) {
+                    open.changed(field, subject);
                 }
             }
             FormEvent::Submitted => {
-                if let Some(Popup::Sheet(sheet)) = self.popup.take() {
-                    return self.submit(sheet, shared);
+                if let Some(Popup::Form(open)) = self.popup.take() {
+                    return self.submit(open, shared);
                 }
             }
         }
@@ -366,7 +366,7 @@ impl Modules {
     }
 }
 
-/// Work for a worker.
+/// A job for a worker.
 fn job(job: Job) -> Effect {
     Effect::Job(Box::new(job))
 }

@@ -7,7 +7,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::action::{Action, Entry, Place, TABLE};
+use super::action::{Action, Entry, Screen, TABLE};
 use super::hits::Hits;
 use super::keymap::Keymap;
 use super::theme::{Look, Role};
@@ -46,11 +46,11 @@ const COLUMNS: [Column; 4] = [
 
 impl Palette {
     /// The actions that match the query, best first; without a query all actions, the screen's own first.
-    pub fn found(&self, place: Place) -> Vec<&'static Entry> {
+    pub fn found(&self, screen: Screen) -> Vec<&'static Entry> {
         let mut entries: Vec<&Entry> = TABLE.iter().collect();
-        entries.sort_by_key(|entry| match entry.place {
-            own if own == place => 0,
-            Place::Everywhere => 1,
+        entries.sort_by_key(|entry| match entry.screen {
+            own if own == screen => 0,
+            Screen::Everywhere => 1,
             _ => 2,
         });
         let query = self.query.text().trim();
@@ -74,12 +74,12 @@ impl Palette {
     }
 
     /// Handles a key.
-    pub fn key(&mut self, key: KeyEvent, place: Place) -> Choice {
-        let count = self.found(place).len();
+    pub fn key(&mut self, key: KeyEvent, screen: Screen) -> Choice {
+        let count = self.found(screen).len();
         let ctrl = key.modifiers.contains(crossterm::event::KeyModifiers::CONTROL);
         let moves = match key.code {
             KeyCode::Esc => return Choice::Closed,
-            KeyCode::Enter => return self.choose(self.selection.at, place),
+            KeyCode::Enter => return self.choose(self.selection.at, screen),
             KeyCode::Up => Some(Action::Up),
             KeyCode::Down | KeyCode::Tab => Some(Action::Down),
             KeyCode::Char('p') if ctrl => Some(Action::Up),
@@ -105,25 +105,25 @@ impl Palette {
     }
 
     /// Moves the selection by an action.
-    pub fn scroll(&mut self, action: Action, place: Place) {
-        self.selection.act(action, self.found(place).len());
+    pub fn scroll(&mut self, action: Action, screen: Screen) {
+        self.selection.act(action, self.found(screen).len());
     }
 
     /// Chooses a row.
-    pub fn choose(&self, row: usize, place: Place) -> Choice {
-        self.found(place).get(row).map_or(Choice::Open, |entry| Choice::Do(entry.action))
+    pub fn choose(&self, row: usize, screen: Screen) -> Choice {
+        self.found(screen).get(row).map_or(Choice::Open, |entry| Choice::Do(entry.action))
     }
 
     /// Draws the palette. `refusal` returns why an action is unavailable.
     pub fn view(
         &self,
-        (look, place, keymap): (Look, Place, &Keymap),
+        (look, screen, keymap): (Look, Screen, &Keymap),
         refusal: &dyn Fn(Action) -> Option<String>,
         area: Rect,
         buffer: &mut Buffer,
         hits: &mut Hits,
     ) {
-        let found = self.found(place);
+        let found = self.found(screen);
         let size = (area.width.saturating_sub(8).clamp(30, 100), area.height.saturating_sub(4).clamp(6, 24));
         let inner = popup(look, area, buffer, "commands", size);
         let line = Rect {
@@ -141,7 +141,7 @@ impl Palette {
             let keys: Vec<String> = keymap.keys(entry.action).collect();
             vec![
                 (entry.title.to_owned(), main),
-                (entry.place.title().to_lowercase(), dim),
+                (entry.screen.title().to_lowercase(), dim),
                 (keys.join(" "), if refused.is_some() { dim } else { look.style(Role::Key) }),
                 refused.map_or((entry.help.to_owned(), dim), |why| {
                     (format!("not now: {why}"), look.style(Role::Warn))
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_palette_holds_every_action() {
-        assert_eq!(Palette::default().found(Place::Home).len(), TABLE.len());
+        assert_eq!(Palette::default().found(Screen::Home).len(), TABLE.len());
     }
 
     #[test]
@@ -192,13 +192,13 @@ mod tests {
             ("undo", Action::UndoChange),
             ("new run", Action::NewRun),
         ] {
-            assert_eq!(typed(query).found(Place::Home)[0].action, action, "{query}");
+            assert_eq!(typed(query).found(Screen::Home)[0].action, action, "{query}");
         }
-        assert!(typed("zzzz").found(Place::Home).is_empty());
+        assert!(typed("zzzz").found(Screen::Home).is_empty());
     }
 
     #[test]
     fn the_screens_own_actions_come_first() {
-        assert_eq!(Palette::default().found(Place::Modules)[0].place, Place::Modules);
+        assert_eq!(Palette::default().found(Screen::Modules)[0].screen, Screen::Modules);
     }
 }

@@ -22,7 +22,7 @@ impl Prompt {
     pub fn keys(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Prompt::Form => {
-                &[("ctrl-s", "submit"), ("tab", "next field"), ("left right", "choose"), ("esc", "cancel")]
+                &[("ctrl-s", "submit"), ("tab", "next"), ("left right", "choose"), ("esc", "cancel")]
             }
             Prompt::Dialog => &[("enter", "accept"), ("left right", "select button"), ("esc", "cancel")],
             Prompt::Filter => &[("enter", "apply filter"), ("esc", "clear filter")],

@@ -96,7 +96,7 @@ pub fn run(options: &Options) -> Result<u8, Error> {
     let (outbox, inbox) = channel();
     let tty = Tty::take(start.settings.mouse)?;
     let (app, first) = App::new(Start { size: tty.size()?, ..start });
-    let mut desk = Desk {
+    let mut runtime = Runtime {
         app,
         tty,
         workers: None,
@@ -110,15 +110,15 @@ pub fn run(options: &Options) -> Result<u8, Error> {
         prompt: false,
     };
     // Draw the first frame before anything slow.
-    desk.draw();
+    runtime.draw();
     let ended = catch_unwind(AssertUnwindSafe(|| {
-        desk.begin(first)?;
-        desk.run(&inbox)
+        runtime.begin(first)?;
+        runtime.run(&inbox)
     }));
     if ended.is_err() {
-        desk.rescue(&inbox);
+        runtime.rescue(&inbox);
     }
-    drop(desk);
+    drop(runtime);
     ended.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
@@ -155,7 +155,7 @@ enum Incoming {
     Session(Box<Manifest>, Remote),
 }
 
-struct Desk {
+struct Runtime {
     app: App,
     tty: Tty,
     workers: Option<Workers>,
@@ -172,7 +172,7 @@ struct Desk {
     prompt: bool,
 }
 
-impl Desk {
+impl Runtime {
     /// Starts the threads and carries out the first effects.
     fn begin(&mut self, first: Vec<Effect>) -> io::Result<()> {
         let send = {
@@ -256,13 +256,13 @@ impl Desk {
         }
         let effects = self.app.update(msg);
         self.carry_out(effects);
-        self.log.said(&self.app.voice.take_fresh());
+        self.log.notices(&self.app.notices.take_new());
     }
 
     /// Draws a frame. A closed terminal is handled by the watchdog.
     fn draw(&mut self) {
         self.prompt = false;
-        let Desk { app, tty, .. } = self;
+        let Runtime { app, tty, .. } = self;
         app.dirty = false;
         if self.asleep {
             return;

@@ -24,12 +24,12 @@ use crate::backend::fault;
 /// Whether the terminal is set up for the workbench, for the panic hook.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
+type Backend = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
 
 /// The terminal in use by the workbench. Dropping it restores the terminal.
 pub struct Tty {
     /// Never dropped: on a closed terminal its drop would print to stderr and panic. [`give_back`] does the restoring.
-    screen: ManuallyDrop<Screen>,
+    screen: ManuallyDrop<Backend>,
     mouse: bool,
     title: String,
     /// The Linux console prints title and notification sequences as text.

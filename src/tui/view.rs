@@ -18,7 +18,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::widgets::{Clear, Widget};
 
-use super::action::{Action, Place};
+use super::action::{Action, Screen};
 use super::app::App;
 use super::hits::{Hits, Target};
 use super::theme::Role;
@@ -61,10 +61,10 @@ pub fn draw(app: &App, area: Rect, buffer: &mut Buffer) -> Hits {
     if let Some(text) = &app.banner {
         over::banner(app, text, banner, buffer, &mut hits);
     }
-    match app.place {
-        Place::Dashboard => app.dashboard.view(&app.shared, screen, buffer, &mut hits),
-        Place::Modules => app.modules.view(&app.shared, screen, buffer, &mut hits),
-        Place::Home | Place::Everywhere => app.home.view(&app.shared, screen, buffer, &mut hits),
+    match app.screen {
+        Screen::Dashboard => app.dashboard.view(&app.shared, screen, buffer, &mut hits),
+        Screen::Modules => app.modules.view(&app.shared, screen, buffer, &mut hits),
+        Screen::Home | Screen::Everywhere => app.home.view(&app.shared, screen, buffer, &mut hits),
     }
     if !log.is_empty() {
         view_log(app, log, buffer);
@@ -101,12 +101,12 @@ fn view_log(app: &App, area: Rect, buffer: &mut Buffer) {
     let look = app.shared.look();
     let inner = frame(look, area, buffer, "log", false);
     let columns = usize::from(inner.width);
-    for (row, said) in (0..inner.height).rev().zip(app.voice.log().rev()) {
-        let seconds = said.at.as_secs();
+    for (row, notice) in (0..inner.height).rev().zip(app.notices.log().rev()) {
+        let seconds = notice.at.as_secs();
         let time = format!("{:>3}:{:02}:{:02} ", seconds / 3600, seconds / 60 % 60, seconds % 60);
         let x = text::put(buffer, inner, (0, row), &time, look.style(Role::Dim));
-        let line = format!("{} {}", said.tone.sign(), said.text);
+        let line = format!("{} {}", notice.tone.sign(), notice.text);
         let line = text::cut(&line, columns.saturating_sub(usize::from(x)), look.charset);
-        text::put(buffer, inner, (x, row), &line, look.style(said.tone.role()));
+        text::put(buffer, inner, (x, row), &line, look.style(notice.tone.role()));
     }
 }

@@ -125,7 +125,7 @@ impl Job {
             Job::Examine { run, module } => Reply::Examined { run, module, found: Err(why) },
             Job::RemoveModule { run, module } => Reply::Removed { run, module, done: Err(why) },
             Job::Compose { .. } | Job::Replace { .. } => Reply::Made(Err(why)),
-            Job::Time(trial) => Reply::Timed(trial, Err(why)),
+            Job::Time(network) => Reply::Timed(network, Err(why)),
             Job::Sets | Job::KeepSet { .. } => Reply::Sets(Err(why)),
             Job::Predict { run, module, image, index } => {
                 Reply::Predicted { run, module, image, index, found: Err(why) }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use burn::record::{FullPrecisionSettings, NamedMpkFileRecorder, Recorder, RecorderError};
 
-// This text is compiled into Cleave and is the beginning of every `model.rs` that it writes.
+// This file is compiled into Cleave and copied to the start of every exported `model.rs`.
 
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -17,7 +17,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::{Int, Tensor, TensorData};
 
-/// A network's layers with weights, in the order in which an image meets them.
+/// The layers with weights, in forward order.
 #[derive(Module, Debug)]
 pub struct Model<B: Backend> {
     /// The convolutions; a residual's shortcut comes after its body.
@@ -26,14 +26,14 @@ pub struct Model<B: Backend> {
     pub linears: Vec<Linear<B>>,
 }
 
-/// Convolution, then batch norm and mask where there are any.
+/// Convolution, then optional batch norm and mask.
 #[derive(Module, Debug)]
 pub struct ConvBlock<B: Backend> {
-    /// The convolution, padded by half its window.
+    /// The convolution, padded by half its kernel size.
     pub conv: Conv2d<B>,
     /// Batch norm over its kernels.
     pub norm: Option<BatchNorm<B>>,
-    /// What says how much each kernel counts for an image.
+    /// The generator of the mask, which weights each kernel per image.
     pub generator: Option<MaskGenerator<B>>,
 }
 
@@ -47,7 +47,8 @@ pub struct MaskGenerator<B: Backend> {
 }
 
 impl<B: Backend> ConvBlock<B> {
-    /// All weights 0. `channels` read and written; `mask` is the width of the mask generator, 0 for none.
+    /// A block with all weights 0. `channels` are input and output; `mask` is the hidden width of the mask generator,
+    /// 0 for none.
     pub fn new(
         channels: [usize; 2],
         [size, stride]: [usize; 2],
@@ -104,7 +105,7 @@ pub fn average<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
     x.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels])
 }
 
-/// The largest of each window; windows do not overlap.
+/// Max-pooling with non-overlapping windows.
 pub fn pool<B: Backend>(x: Tensor<B, 4>, size: usize) -> Tensor<B, 4> {
     max_pool2d(x, [size; 2], [size; 2], [0; 2], [1; 2], false)
 }
@@ -122,7 +123,7 @@ pub fn spread<B: Backend>(x: Tensor<B, 4>, places: &[usize], channels: usize) ->
     Tensor::cat(vec![x, zero], 1).select(1, source)
 }
 
-/// What the logits stand for, in their order.
+/// Class names, in the order of the logits.
 pub const CLASSES: [&str; 5] = ["cat", "dog", "a \"b\"", "ü", "e"];
 /// Mean of each channel, for pixels in 0..1: an input value is (pixel - mean) / std.
 pub const MEAN: [f32; 3] = [0.49, 0.48, 0.44];
@@ -130,7 +131,7 @@ pub const MEAN: [f32; 3] = [0.49, 0.48, 0.44];
 pub const STD: [f32; 3] = [0.25, 0.24, 0.26];
 
 impl<B: Backend> Model<B> {
-    /// The network, all weights 0.
+    /// The network with all weights 0.
     pub fn new(device: &B::Device) -> Self {
         let mut model = Model { convs: Vec::new(), linears: Vec::new() };
         model.convs.push(ConvBlock::new([3, 8], [3, 1], [true, false], 0, device));
@@ -185,13 +186,13 @@ impl<B: Backend> Model<B> {
         model
     }
 
-    /// The network with the weights of a record; its path is given without the ending `.mpk`.
+    /// The network with the weights of a record, whose path is given without the extension `.mpk`.
     pub fn load(record: &Path, device: &B::Device) -> Result<Self, RecorderError> {
         let recorder = NamedMpkFileRecorder::<FullPrecisionSettings>::new();
         Ok(Self::new(device).load_record(recorder.load(record.to_path_buf(), device)?))
     }
 
-    /// Logits of normalised images, `[batch, 3, 32, 32]`.
+    /// The logits of normalised images, `[batch, 3, 32, 32]`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 2> {
         let input = x;
         let mut outputs = Vec::new();

@@ -13,8 +13,8 @@ pub struct Lead {
     pub name: Option<String>,
 }
 
-/// Every path in a file of `module` that leads into the crate.
-pub fn paths(module: &[String], tokens: &[Token]) -> Vec<Lead> {
+/// Every path in a file of `module` that leads into the crate, whose root is the module `root`.
+pub fn paths(root: &[String], module: &[String], tokens: &[Token]) -> Vec<Lead> {
     let children = declared(tokens);
     let mut found = Vec::new();
     // Modules written out in the file, each with the brace depth around it.
@@ -34,7 +34,7 @@ pub fn paths(module: &[String], tokens: &[Token]) -> Vec<Lead> {
             word if text(1) == "::" && !["::", "in"].contains(&before) => {
                 let here = || module.iter().chain(inner.iter().map(|(name, _)| name)).cloned().collect();
                 let mut base: Vec<String> = match word {
-                    "crate" | "cleave" => Vec::new(),
+                    "crate" | "cleave" => root.to_vec(),
                     "self" | "super" => here(),
                     child if inner.is_empty() && children.contains(child) => {
                         [module, &[child.into()]].concat()

@@ -15,17 +15,48 @@ pub struct Fixture {
     metadata: HashMap<String, String>,
 }
 
-/// `$CLEAVE_FIXTURES`, which must exist when set, or the default folder where there is one.
-pub fn folder() -> Option<PathBuf> {
+/// The cases that are in the repository; each must be there.
+const OWN: [&str; 6] = [
+    "v1_losses",
+    "v2_mask_generator",
+    "v2b_masked_conv_bn",
+    "v3_vgg_first_layers",
+    "v5_resnet_module_modularize",
+    "v7_threshold_edges_and_lr",
+];
+
+/// The repository's cases.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// The cases in `tests/fixtures`.
+///
+/// # Panics
+///
+/// When one is missing: without them the test would pass and show nothing.
+pub fn own() -> Vec<PathBuf> {
+    let folder = folder();
+    let case = |name: &str| folder.join(format!("{name}.safetensors"));
+    for name in OWN {
+        assert!(case(name).is_file(), "the repository's fixture {} is missing", case(name).display());
+    }
+    files(&folder)
+}
+
+/// The folder with further cases: `$CLEAVE_FIXTURES`, which must exist when set, or `../shared/fixtures` where
+/// there is one.
+pub fn more() -> Option<PathBuf> {
     if let Some(folder) = std::env::var_os("CLEAVE_FIXTURES") {
         let folder = PathBuf::from(folder);
-        assert!(folder.is_dir(), "$CLEAVE_FIXTURES names no folder: {}", folder.display());
+        assert!(folder.is_dir(), "$CLEAVE_FIXTURES is not a folder: {}", folder.display());
         return Some(folder);
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures");
     folder.is_dir().then_some(folder)
 }
 
+/// The files of a folder, sorted by name.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
     files.sort();
@@ -92,6 +123,30 @@ impl Fixture {
 
     pub fn has(&self, name: &str) -> bool {
         self.floats.contains_key(name) || self.integers.contains_key(name)
+    }
+
+    /// Whether the case is a part of a larger one: the larger one has more arrays.
+    pub fn is_cut(&self) -> bool {
+        self.metadata.contains_key("cut_from")
+    }
+
+    /// Whether the case has this array. Only a case that is cut may lack one.
+    pub fn holds(&self, name: &str) -> bool {
+        let has = self.has(name);
+        assert!(has || self.is_cut(), "the fixture has no array {name}");
+        has
+    }
+
+    /// The shapes of the network's arrays by the reference's names. A case that is cut lists those of the arrays
+    /// that it lacks, too.
+    pub fn state_shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        match self.metadata.get("state_shapes") {
+            Some(shapes) => serde_json::from_str(shapes).unwrap(),
+            None => {
+                let state = self.below("state/").into_iter();
+                state.map(|(name, array)| (name.to_owned(), array.shape.clone())).collect()
+            }
+        }
     }
 
     /// The float arrays whose names start with `prefix`, without it.

@@ -2,14 +2,14 @@
 
 use burn::module::Param;
 use burn::tensor::Tensor;
-use cleave::backend::Training;
-use cleave::network::{Network, weights::MaskGenerator};
+use cleave::backend::{Choice, Training};
+use cleave::network::{Gradients, Network, weights::MaskGenerator};
 use cleave::random::{Draws, Stream};
 use cleave::spec::{Array, Conv, Init, Spec, Stage, State};
 
-use crate::arithmetic;
 use crate::compare::Report;
 use crate::fixture::Fixture;
+use crate::{arithmetic, choice};
 
 pub fn mask_generator<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
     for case in fixture.json("cases").as_object().unwrap().keys() {
@@ -41,41 +41,100 @@ pub fn mask_generator<B: Training>(fixture: &Fixture, device: &B::Device, report
     }
 }
 
+/// One layer in training and evaluation: by Burn's operations, which also give the gradient of the images, and by the
+/// CPU's engine, which is what `cleave train` runs there.
 pub fn masked_conv_bn<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Report) {
     for case in fixture.json("cases").as_object().unwrap().keys() {
         let prefix = format!("{case}/");
-        let key = |name: &str| format!("{prefix}{name}");
         let (spec, state) = layer(fixture, &prefix);
-        let network = Network::<B>::new(spec, &state, device).unwrap();
-        let mut network = network.with_arithmetic(arithmetic::<B>(device));
-        let x = fixture.tensor::<B, 4>(&key("x"), device).require_grad();
+        let network = || {
+            let network = Network::<B>::new(spec.clone(), &state, device).unwrap();
+            network.with_arithmetic(arithmetic::<B>(device))
+        };
+        let layer = Layer { fixture, prefix };
+        layer.by_operations(network().by_operations(), device, report);
+        let engine = network();
+        assert!(engine.is_on_host() || choice() != Choice::Cpu, "the CPU's engine does not run {case}");
+        if engine.is_on_host() {
+            layer.by_engine(engine, device, report);
+        }
+    }
+}
+
+/// A case of a `*_masked_conv_bn` file.
+struct Layer<'a> {
+    fixture: &'a Fixture,
+    /// Such as `a/`.
+    prefix: String,
+}
+
+impl Layer<'_> {
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn reference(&self, name: &str) -> &[f32] {
+        self.fixture.values(&self.key(name))
+    }
+
+    fn close(&self, how: &str, name: &str, ours: &[f32], report: &mut Report) {
+        report.close(&format!("{} {how}", self.key(name)), ours, self.reference(name), 1e-4);
+    }
+
+    fn by_engine<B: Training>(&self, mut network: Network<B>, device: &B::Device, report: &mut Report) {
+        let how = "by the engine";
+        let x = self.fixture.array(&self.key("x"));
+        let output = network.host_train(&x.values, x.shape[0], &Draws::new(0, Stream::Dropout, 0)).unwrap();
+        self.close(how, "out", &output.logits, report);
+        self.close(how, "mask", &output.masks[0], report);
+        let masks = [Some(self.reference("upstream_mask"))];
+        let gradients = network.host_gradients(self.reference("upstream"), &masks).unwrap();
+        report.gradients(self.parameters(&network, &gradients));
+        self.after(how, &network, device, report);
+    }
+
+    fn by_operations<B: Training>(&self, mut network: Network<B>, device: &B::Device, report: &mut Report) {
+        let how = "by operations";
+        let x = self.fixture.tensor::<B, 4>(&self.key("x"), device).require_grad();
         let output = network.forward_train(x.clone(), &Draws::new(0, Stream::Dropout, 0));
         let flat = |tensor: &Tensor<B, 2>| Array::from_tensor(tensor.clone()).values;
-        report.close(&key("out"), &flat(&output.logits), fixture.values(&key("out")), 1e-4);
-        report.close(&key("mask"), &flat(&output.masks[0]), fixture.values(&key("mask")), 1e-4);
+        self.close(how, "out", &flat(&output.logits), report);
+        self.close(how, "mask", &flat(&output.masks[0]), report);
 
-        let upstream = fixture.tensor::<B, 4>(&key("upstream"), device).flatten(1, 3);
-        let upstream_mask = fixture.tensor(&key("upstream_mask"), device);
+        let upstream = self.fixture.tensor::<B, 4>(&self.key("upstream"), device).flatten(1, 3);
+        let upstream_mask = self.fixture.tensor(&self.key("upstream_mask"), device);
         let loss = (output.logits * upstream).sum() + (output.masks[0].clone() * upstream_mask).sum();
         let gradients = loss.backward();
         let grad_x = Array::from_tensor(x.grad(&gradients).unwrap()).values;
         let gradients = network.gradients(gradients);
-        let parameters = network.named_gradients(&gradients).0;
-        let mut pairs = vec![(key("grad_x"), grad_x, fixture.values(&key("grad_x")))];
-        for (name, ours) in parameters {
-            let reference = key(&format!("grad/{}", reference_name(&name)));
-            pairs.push((reference.clone(), ours.values, fixture.values(&reference)));
-        }
+        let mut pairs = vec![(self.key("grad_x"), grad_x, self.reference("grad_x"))];
+        pairs.extend(self.parameters(&network, &gradients));
         report.gradients(pairs);
+        self.after(how, &network, device, report);
+    }
 
+    /// The gradients of the parameters beside the reference's.
+    fn parameters<B: Training>(
+        &self,
+        network: &Network<B>,
+        gradients: &Gradients,
+    ) -> Vec<(String, Vec<f32>, &[f32])> {
+        let pair = |(name, ours): (String, Array)| {
+            let reference = format!("grad/{}", reference_name(&name));
+            (self.key(&reference), ours.values, self.reference(&reference))
+        };
+        network.named_gradients(gradients).0.into_iter().map(pair).collect()
+    }
+
+    /// The running statistics after the training pass, and evaluation with them.
+    fn after<B: Training>(&self, how: &str, network: &Network<B>, device: &B::Device, report: &mut Report) {
         let after = network.state();
         for name in ["running_mean", "running_var"] {
-            let ours = &after.0[&format!("conv0.bn.{name}")].values;
-            report.close(&key(name), ours, fixture.values(&key(name)), 1e-4);
+            self.close(how, name, &after.0[&format!("conv0.bn.{name}")].values, report);
         }
-        let output = network.forward(x);
-        report.close(&key("eval_out"), &flat(&output.logits), fixture.values(&key("eval_out")), 1e-4);
-        report.close(&key("eval_mask"), &flat(&output.masks[0]), fixture.values(&key("eval_mask")), 1e-4);
+        let output = network.forward(self.fixture.tensor(&self.key("x"), device));
+        self.close(how, "eval_out", &Array::from_tensor(output.logits).values, report);
+        self.close(how, "eval_mask", &Array::from_tensor(output.masks[0].clone()).values, report);
     }
 }
 

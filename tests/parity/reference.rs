@@ -6,7 +6,7 @@ use cleave::backend::Compute;
 use cleave::modular::{TrackedSite, masked_sites};
 use cleave::network::Network;
 use cleave::spec::architecture::{Plan, rescnn, resnet, simcnn, vgg};
-use cleave::spec::{Array, Spec, State};
+use cleave::spec::{Array, Slot, Spec, State};
 
 use crate::arithmetic;
 use crate::fixture::Fixture;
@@ -21,16 +21,16 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Reads widths off the weights in `state/` and the layout off the metadata.
+    /// Reads widths from the shapes of the weights and the layout from the metadata.
     pub fn of(fixture: &Fixture) -> Reference {
         let topology = fixture.json("topology");
         let mask_layers: Vec<String> = serde_json::from_value(fixture.json("mask_layers")).unwrap();
-        let state = fixture.below("state/");
-        let layout = Layout::read(&state, &mask_layers);
-        let masked = mask_layers.iter().map(|name| state[format!("{name}.conv.weight").as_str()].shape[0]);
+        let shapes = fixture.state_shapes();
+        let layout = Layout::read(&shapes, &mask_layers);
+        let masked = mask_layers.iter().map(|name| shapes[&format!("{name}.conv.weight")][0]);
         let kernels: Vec<usize> = std::iter::once(layout.first_kernels).chain(masked).collect();
-        let hidden = state[layout.linears[0].as_str()].shape[0];
-        let classes = state[layout.linears.last().unwrap().as_str()].shape[0];
+        let hidden = shapes[&layout.linears[0]][0];
+        let classes = shapes[layout.linears.last().unwrap()][0];
         let input = [3, 32, 32];
         let spec = match topology["arch"].as_str().unwrap() {
             "vgg" | "vgg16" => vgg(input, &vgg_plan(&topology, &kernels), hidden, classes),
@@ -58,6 +58,19 @@ impl Reference {
         State(slots.into_iter().map(|slot| (slot.name.clone(), read(&slot.name))).collect())
     }
 
+    /// The arrays of the whole network, as [`Reference::state`] reads them; zeros for those that the case lacks.
+    pub fn known_state(&self, fixture: &Fixture) -> State {
+        let known = |slot: &Slot| {
+            let name = format!("state/{}", self.name(&slot.name));
+            match fixture.holds(&name) {
+                true => fixture.array(&name).clone(),
+                false => Array { shape: slot.shape.clone(), values: vec![0.0; slot.shape.iter().product()] },
+            }
+        };
+        let slots = self.spec.slots().unwrap();
+        State(slots.iter().map(|slot| (slot.name.clone(), known(slot))).collect())
+    }
+
     /// The masked convolutions, in the order of sites.
     pub fn masked_sites(&self) -> Vec<TrackedSite> {
         masked_sites(&self.spec).unwrap()
@@ -80,18 +93,18 @@ struct Layout {
 }
 
 impl Layout {
-    fn read(state: &BTreeMap<&str, &Array>, mask_layers: &[String]) -> Layout {
+    fn read(shapes: &BTreeMap<String, Vec<usize>>, mask_layers: &[String]) -> Layout {
         let outside = |name: &str| !mask_layers.iter().any(|layer| name.starts_with(&format!("{layer}.")));
-        let free = || state.iter().filter(|(name, _)| outside(name));
-        let (first, weight) = free().find(|(_, array)| array.shape.len() == 4).unwrap();
+        let free = || shapes.iter().filter(|(name, _)| outside(name));
+        let (first, weight) = free().find(|(_, shape)| shape.len() == 4).unwrap();
         let norm = free().find_map(|(name, _)| name.strip_suffix(".running_mean"));
         let mut linears: Vec<String> =
-            free().filter(|(_, array)| array.shape.len() == 2).map(|(name, _)| name.to_string()).collect();
+            free().filter(|(_, shape)| shape.len() == 2).map(|(name, _)| name.clone()).collect();
         linears.sort_by_key(|name| numbers(name));
         Layout {
             first: first.strip_suffix(".weight").unwrap().into(),
             first_norm: norm.map(str::to_owned),
-            first_kernels: weight.shape[0],
+            first_kernels: weight[0],
             linears,
         }
     }

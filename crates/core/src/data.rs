@@ -1,9 +1,8 @@
 //! Data: file formats in, one in-memory data set out, and batches from it.
 //!
-//! A [`DataConfig`] names a [`Source`]; [`load`] reads it, resizes it, carves a seeded, stratified validation
-//! split out of the training split and fills in the normalisation constants. [`vary`] draws augmented
-//! batches from the result. [`fetch`] downloads the published archives, [`check`] verifies what lies in the
-//! cache and [`catalog`] lists what there is.
+//! A [`DataConfig`] names a [`Source`]; [`load`] reads it, resizes it, splits off a seeded, stratified validation
+//! split and adds the normalisation constants. [`vary`] makes augmented batches of the result. [`fetch`] downloads
+//! the published archives, [`check`] verifies the files in the cache and [`catalog`] lists the known data sets.
 //!
 //! Pixels stay `u8` until they reach the device: a pixel `p` of channel `k` enters a network as
 //! `(p / 255 - mean[k]) / std[k]`.
@@ -46,11 +45,11 @@ pub struct Dataset {
     pub name: String,
     /// Class names; a label is an index into them.
     pub classes: Vec<String>,
-    /// What a network is trained on.
+    /// The training split.
     pub train: Images,
-    /// What choices are made on (epochs, thresholds); empty where `data.valid_fraction` is 0.
+    /// The validation split, for choices (epochs, thresholds); empty where `data.valid_fraction` is 0.
     pub valid: Images,
-    /// What is measured once, at the end.
+    /// The test split, for final measurements only.
     pub test: Images,
     /// Mean of each channel, for pixels in 0..1.
     pub mean: Vec<f32>,
@@ -73,7 +72,7 @@ struct Splits {
 ///
 /// # Errors
 ///
-/// When a setting makes no sense, files are missing or damaged, a class has no training image, or a split is
+/// When a setting is invalid, files are missing or damaged, a class has no training image, or a split is
 /// empty. The message says which file and where in it, and what to do.
 pub fn load(config: &DataConfig, seed: u64, cache: &Path) -> Result<Dataset, Error> {
     config.check()?;

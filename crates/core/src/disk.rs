@@ -1,7 +1,7 @@
 //! Reading and writing files so that a crash leaves the old content or the new, never half of one.
 //!
 //! Everything is written under a temporary name (prefix [`TEMPORARY`]) in the directory where it will stay,
-//! brought to the disk, and renamed. What a crash leaves behind is recognised by that name and [`sweep`]t.
+//! synced to the disk, and renamed. What a crash leaves behind has such a name, and [`sweep`] removes it.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -13,10 +13,10 @@ use sha2::{Digest, Sha256};
 use tempfile::{Builder, NamedTempFile};
 use thiserror::Error;
 
-/// How names of unfinished files and directories begin.
+/// Prefix of the names of unfinished files and directories.
 pub const TEMPORARY: &str = ".tmp-";
 
-/// How the name of a directory begins that is being replaced by another of its name.
+/// Prefix of the name of a directory while a new one takes its place.
 const REPLACED: &str = ".old-";
 
 /// A file or directory that could not be read or written.
@@ -37,7 +37,7 @@ impl Error {
         self.source.kind() == ErrorKind::NotFound
     }
 
-    /// Whether something of that name is there already.
+    /// Whether something of that name exists already.
     pub fn is_taken(&self) -> bool {
         matches!(self.source.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty)
     }
@@ -181,7 +181,7 @@ pub fn make_dir(path: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// When its directory is absent or cannot be written, or the disk is full; a file that was there is unharmed.
+/// When its directory is absent or cannot be written, or the disk is full; an existing file is unharmed.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     replace(path, |file| file.write_all(bytes))
 }
@@ -218,8 +218,8 @@ pub fn publish(from: &Path, to: &Path) -> Result<(), Error> {
     action().map_err(Error::at("write", to))
 }
 
-/// Writes `files` (names and contents) into a directory that is there, or replaces them. None gets its name
-/// before all are on the disk, so that a full disk changes nothing.
+/// Writes `files` (names and contents) into an existing directory, or replaces them. None gets its name before all
+/// are on the disk, so that a full disk changes nothing.
 ///
 /// # Errors
 ///
@@ -259,11 +259,11 @@ pub fn write_dir(path: &Path, files: &[(&str, &[u8])]) -> Result<(), Error> {
     action().map_err(Error::at("write", path))
 }
 
-/// Writes a directory as [`write_dir`] does, but never over one that is there.
+/// Writes a directory as [`write_dir`] does, but never over an existing one.
 ///
 /// # Errors
 ///
-/// As [`write()`]; [`Error::is_taken`] when there is something of that name.
+/// As [`write()`]; [`Error::is_taken`] when something of that name exists.
 pub fn create_dir(path: &Path, files: &[(&str, &[u8])]) -> Result<(), Error> {
     let action = || -> io::Result<()> {
         // A rename replaces an empty directory silently, and only that.
@@ -277,22 +277,22 @@ pub fn create_dir(path: &Path, files: &[(&str, &[u8])]) -> Result<(), Error> {
     action().map_err(Error::at("create", path))
 }
 
-/// Removes a directory and what it holds; half of it never shows under its name.
+/// Removes a directory and its contents; under its name it is there whole or not at all.
 ///
 /// # Errors
 ///
 /// When the system refuses.
 pub fn remove_dir(path: &Path) -> Result<(), Error> {
     let action = || -> io::Result<()> {
-        let grave = Builder::new().prefix(TEMPORARY).tempdir_in(parent(path))?;
-        fs::rename(path, grave.path().join("removed"))?;
-        grave.close()
+        let removed = Builder::new().prefix(TEMPORARY).tempdir_in(parent(path))?;
+        fs::rename(path, removed.path().join("removed"))?;
+        removed.close()
     };
     action().map_err(Error::at("remove", path))
 }
 
 /// Clears what crashed writes left in a directory, if it has not changed for `age`: unfinished files and
-/// directories go, a directory that was being replaced comes back. Returns how many there were.
+/// directories are removed, a directory that was being replaced is restored. Returns how many there were.
 ///
 /// # Errors
 ///
@@ -311,7 +311,7 @@ pub fn sweep(directory: &Path, age: Duration) -> Result<usize, Error> {
     Ok(found)
 }
 
-/// Whether a crashed write left something of this name.
+/// Whether this is the name of something that a crashed write left.
 pub fn is_leftover(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(TEMPORARY.as_bytes()) || name.starts_with(REPLACED.as_bytes())
@@ -336,7 +336,7 @@ fn sibling(path: &Path, prefix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// A temporary file with what `fill` writes, on the disk.
+/// A temporary file with what `fill` writes, synced to the disk.
 fn staged(directory: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<NamedTempFile> {
     let mut file = temporary_file(directory)?;
     fill(file.as_file_mut())?;
@@ -364,7 +364,7 @@ fn temporary_dir(path: &Path, files: &[(&str, &[u8])]) -> io::Result<tempfile::T
     Ok(directory)
 }
 
-/// Brings a directory's entries to the disk, without which a rename may be lost with the power. File systems that
+/// Syncs the entries of a directory to the disk, without which a power loss may undo a rename. File systems that
 /// cannot do this (some of networks, some in user space) are no failure: the rename has happened.
 fn sync_dir(directory: &Path) -> io::Result<()> {
     if !cfg!(unix) {

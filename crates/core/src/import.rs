@@ -1,5 +1,5 @@
-//! Weights that other programs have trained: files read as data, never executed, and their arrays put where a
-//! network of ours has them.
+//! Weights that other programs have trained. Files are read as data, never executed; their arrays are assigned to
+//! the arrays of a network.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -53,12 +53,11 @@ impl Format {
     }
 }
 
-/// The arrays of a file by name, as 32-bit floats. Batch norm's counters of batches, which nothing needs, are
-/// left out.
+/// The arrays of a file by name, as 32-bit floats, without batch norm's unused counters of batches.
 ///
 /// # Errors
 ///
-/// When the file is damaged, holds more than weights, or numbers that are no floats.
+/// When the file is damaged, or holds more than weights, or other numbers than floats.
 pub fn read(bytes: &[u8], format: Format) -> Result<BTreeMap<String, Array>, Error> {
     match format {
         Format::Pytorch => torch::read(bytes),

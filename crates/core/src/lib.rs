@@ -1,4 +1,4 @@
-//! Networks that come apart into modules, without a screen: everything below the workbench and the command line.
+//! The library below the workbench and the command line: specs, training, modules, run directories.
 //!
 //! The crate `cleave` gives these rooms again, with what it adds to them; its documentation is the overview.
 //!

@@ -1,6 +1,6 @@
-//! Text from outside (names of classes, runs and presets) made safe for HTML and Markdown.
+//! Escaping of untrusted text (names of classes, runs and presets) for HTML and Markdown.
 
-/// Text for HTML, inside an element or a quoted attribute; control characters but line ends become spaces.
+/// Escapes text for an HTML element or quoted attribute; control characters except line breaks and tabs become spaces.
 pub fn html(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -18,7 +18,7 @@ pub fn html(text: &str) -> String {
     safe
 }
 
-/// Text for a line or a table cell of Markdown: nothing in it is markup, and it stays on its line.
+/// Escapes text for a line or table cell of Markdown: it contains no markup and no line break.
 pub fn markdown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {

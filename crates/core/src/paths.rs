@@ -1,4 +1,4 @@
-//! Where the program keeps its files: the platform's directories, or one directory that the user names.
+//! The directories of the program: the platform's, or subdirectories of `$CLEAVE_HOME`.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,34 +6,32 @@ use std::path::{Path, PathBuf};
 use directories::ProjectDirs;
 use thiserror::Error;
 
-/// The environment variable that puts everything below one directory.
+/// The environment variable that names a directory for all files.
 pub const HOME: &str = "CLEAVE_HOME";
 
-/// The three directories of the program. None of them need exist.
+/// The three directories of the program. They may not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
-    /// Runs: what must not be lost.
+    /// Runs and other data of the user.
     pub data: PathBuf,
-    /// Downloads: what can be had again.
+    /// Downloads and caches, which can be recreated.
     pub cache: PathBuf,
-    /// What the user wrote.
+    /// Settings and presets of the user.
     pub config: PathBuf,
 }
 
-/// There is no place to keep files.
+/// Why the directories are unknown.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The system knows no home directory of the user.
-    #[error(
-        "this user has no home directory; name a directory for all files in the environment variable {HOME}"
-    )]
+    /// The user has no home directory.
+    #[error("no home directory found; set the environment variable {HOME} to a directory for all files")]
     NoHome,
-    /// The directory of [`HOME`] has no absolute name.
-    #[error("{HOME} is {path:?}, which has no absolute form ({source}); give it as an absolute path")]
+    /// [`HOME`] cannot be made absolute.
+    #[error("cannot resolve {HOME}={path:?} ({source}); use an absolute path")]
     Relative {
-        /// As given.
+        /// The path as given.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
@@ -43,10 +41,10 @@ impl Paths {
     ///
     /// # Errors
     ///
-    /// When the platform knows no home directory and the variable is not set.
+    /// When there is no home directory and the variable is not set.
     pub fn find() -> Result<Self, Error> {
         match env::var_os(HOME).filter(|home| !home.is_empty()).map(PathBuf::from) {
-            // The working directory may change later, the meaning of the variable may not.
+            // Resolved now, because the working directory may change later.
             Some(path) => match std::path::absolute(&path) {
                 Ok(home) => Ok(Paths::below(&home)),
                 Err(source) => Err(Error::Relative { path, source }),
@@ -83,7 +81,7 @@ impl Paths {
         self.cache.join("archives")
     }
 
-    /// Which kernels are the fastest on the devices of this machine.
+    /// Autotuning results: the fastest kernels on this machine's devices.
     pub fn tuning(&self) -> PathBuf {
         self.cache.join("tuning")
     }

@@ -1,15 +1,14 @@
-//! Every random draw of a run follows from its seed, a named stream and a position, never from what was
-//! drawn before. That is what lets a resumed run repeat the draws of a run that was never stopped.
+//! Every random draw of a run depends on its seed, a named stream and a position, never on earlier draws. This lets a
+//! resumed run repeat exactly the draws of an uninterrupted one.
 //!
-//! How numbers and shuffles follow from a generator's bits is written out here too, so that an update of a library
-//! cannot change a run.
+//! The rules by which numbers and shuffles are drawn from a generator's bits are written out here too, so that an update
+//! of a library cannot change a run.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// What a random draw is for; each purpose has a stream of its own, so that adding draws to one does not
-/// move another.
+/// The purpose of a random draw. Each purpose has its own stream, so that adding draws to one does not change another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Stream {

@@ -21,6 +21,7 @@ mod class;
 mod document;
 mod error;
 mod event;
+mod fault;
 #[cfg(test)]
 mod fixture;
 mod holder;

@@ -5,6 +5,7 @@
 //! | `stages` | the stages of a [`Spec`] |
 //! | `walk` | shapes, names of layers and checks, found on the way through a spec |
 //! | `sites` | places whose units can be observed, kept or cut |
+//! | `error` | why no network can be built from a spec |
 //! | `bounds` | how large a spec may be |
 //! | `architecture` | the published networks as specs |
 //! | `cost` | parameters, kernels and multiply-accumulates of a spec |
@@ -13,6 +14,7 @@
 pub mod architecture;
 mod bounds;
 mod cost;
+mod error;
 mod sites;
 mod stages;
 mod state;
@@ -20,7 +22,8 @@ mod walk;
 
 pub use architecture::Architecture;
 pub use cost::Cost;
+pub use error::SpecError;
 pub use sites::{Site, SiteKind};
 pub use stages::{Conv, Init, Join, NORM_EPSILON, Residual, Spec, Stage};
 pub use state::{Array, Role, Slot, State, StateError};
-pub use walk::{Layer, LayerKind, Shape, SpecError, branch_shapes};
+pub use walk::{Layer, LayerKind, Shape, branch_shapes};

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use cleave_kernels::{Active, ConvKernel, ConvShape, Isa, Scratch};
+use cleave_kernels::{Active, ConvKernel, ConvShape, InstructionSet, Isa, Workspace};
 
 /// Name, image, input and output channels, kernel, stride.
 const LAYERS: &[(&str, usize, usize, usize, usize, usize)] = &[
@@ -42,17 +42,18 @@ fn main() {
     let number = |name: &str, default: usize| text(name).and_then(|n| n.parse().ok()).unwrap_or(default);
     let (threads, batch, rounds) = (number("--threads", 2), number("--batch", 128), number("--rounds", 9));
     let isa = match text("--isa").as_deref() {
-        Some("avx2") => Isa::Avx2,
-        Some("portable") => Isa::Portable,
-        _ => Isa::best(),
+        Some("avx2") => Isa::detect(InstructionSet::Avx2),
+        Some("portable") => Isa::detect(InstructionSet::Portable),
+        _ => Some(Isa::best()),
     };
+    let Some(isa) = isa else { return eprintln!("this processor does not have these instructions") };
     let only = text("--only").unwrap_or_default();
     println!("{isa:?}, {threads} threads, batch {batch}, median ms of {rounds}");
     println!(
         "{:<20} {:>8} {:>8} {:>8}   fwd bwd at densities {DENSITIES:?}",
         "layer", "weights", "forward", "backward"
     );
-    let mut scratch = Scratch::new();
+    let mut workspace = Workspace::new();
     for &(name, size, cin, cout, kernel, stride) in LAYERS {
         let padding = kernel / 2;
         let shape = ConvShape { batch, height: size, width: size, cin, cout, kernel, stride, padding };
@@ -65,10 +66,10 @@ fn main() {
         let (weight, dy) = (noise(cout * cin * kernel * kernel), noise(batch * shape.output_len()));
         let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; weight.len()]);
         let prepare = median(rounds, || conv.prepare(&weight));
-        let forward = median(rounds, || conv.forward(&x, None, None, &mut y, &mut scratch));
+        let forward = median(rounds, || conv.forward(&x, None, None, &mut y, &mut workspace));
         let wants = cin > 3;
         let backward = median(rounds, || {
-            conv.backward(&x, &dy, None, wants.then_some(&mut dx[..]), &mut dw, &mut scratch)
+            conv.backward(&x, &dy, None, wants.then_some(&mut dx[..]), &mut dw, &mut workspace)
         });
         print!("{name:<20} {prepare:>8.2} {forward:>8.2} {backward:>8.2}  ");
         for density in DENSITIES.into_iter().filter(|_| wants) {
@@ -79,9 +80,9 @@ fn main() {
                     *value = 0.0;
                 }
             }
-            let forward = median(rounds, || conv.forward(&x, Some(&active), None, &mut y, &mut scratch));
+            let forward = median(rounds, || conv.forward(&x, Some(&active), None, &mut y, &mut workspace));
             let backward = median(rounds, || {
-                conv.backward(&x, &dy, Some(&active), Some(&mut dx), &mut dw, &mut scratch);
+                conv.backward(&x, &dy, Some(&active), Some(&mut dx), &mut dw, &mut workspace);
             });
             print!(" {forward:>7.2} {backward:>7.2}");
         }

@@ -1,26 +1,41 @@
-//! Products of matrices, one block of registers at a time.
+//! General matrix multiplication, one block of registers at a time.
 //!
-//! `B` comes in blocks of as many columns as some vectors hold, each block `[depth][columns]`; the last may have room
-//! for more columns than there are.
-//! `A` and the results have rows at any distance. A list, if there is one, names the row of B's block that
-//! belongs to each column of A: channels that are zero in a group of samples are left out of both.
+//! | | | A is | used for |
+//! |---|---|---|---|
+//! | [`GemmNN`] | `C = A B` | rows of pixels | the output, from packed weights; the input's gradient, from transposed ones |
+//! | [`GemmTN`] | `C += At B` | rows of pixels | the gradient of the weights |
+//! | [`GemmNT`] | `C = A Bt` | rows of pixels | the input's gradient of few rows, without transposing the weights |
+//!
+//! B is packed: its columns come in blocks of some vectors, each block `[depth][block]`. The last may have room for more
+//! columns than there are. A and C have rows at any distance.
+//!
+//! ```text
+//!   k -->      block 0    block 1
+//!   +------+   +-----+   +-----+        one register tile: R rows x C vectors of sums,
+//!   |  A   | x k  B  |   k     |        for each k: C loads of B, R values of A broadcast, R * C fused multiply-adds
+//!   +------+   +-----+   +-----+
+//! ```
+//!
+//! A list, if there is one, names the row of B's block that belongs to each column of A: channels that are zero in a group
+//! of samples are left out of both.
 
-use super::finish::RawEpilogue;
-use super::simd::{Job, Simd};
+use crate::epilogue::RawEpilogue;
+use crate::simd::{Job, Simd};
 
-/// Which values of a row of A belong to which rows of a block of B.
+/// Which values of a row of A are multiplied by which rows of a block of B.
 #[derive(Clone, Copy)]
-pub(super) enum Terms {
+pub(crate) enum Reduction {
     /// They follow each other in both.
     All,
-    /// They belong to these rows of B.
+    /// The values of A follow each other and belong to these rows of B.
     Listed(*const u32),
-    /// They lie in runs of `run` values that begin `pitch` values apart: a row of A is a window of an image.
+    /// Runs of `run` values that begin `pitch` values apart in A, and all rows of B: a row of A is a window of an image,
+    /// read in place (implicit im2col).
     Windows { run: usize, pitch: usize },
 }
 
-/// `out[row][..] = sum over k of a[row][k] * b[k][..]` for one block of columns, with k as the terms say.
-pub(super) struct Rows {
+/// `out[row][..] = sum over k of a[row][k] * b[k][..]` for one block of columns, with k as the reduction says.
+pub(crate) struct GemmNN {
     /// `[rows][k]`, rows `lda` apart.
     pub a: *const f32,
     pub lda: usize,
@@ -30,18 +45,18 @@ pub(super) struct Rows {
     pub ldb: usize,
     pub vectors: usize,
     pub k: usize,
-    pub terms: Terms,
+    pub reduction: Reduction,
     /// `[rows][columns]`, rows `ldo` apart.
     pub out: *mut f32,
     pub ldo: usize,
     /// Columns of the block that are written: all of them, or fewer at the end of a row.
     pub columns: usize,
-    /// What the sums become first, where they are outputs of a convolution.
-    pub finish: Option<RawEpilogue>,
+    /// What the sums become before they are stored, where they are outputs of a convolution.
+    pub epilogue: Option<RawEpilogue>,
 }
 
 /// `out[list[k]][..] (+)= sum over rows of a[row][k] * b[row][..]` for one block of columns.
-pub(super) struct Outer {
+pub(crate) struct GemmTN {
     /// `[rows][k]`, rows `lda` apart.
     pub a: *const f32,
     pub lda: usize,
@@ -61,7 +76,7 @@ pub(super) struct Outer {
 }
 
 /// `out[row][j] = sum over n of a[row][n] * b[list[j]][n]`, b in blocks of columns n.
-pub(super) struct Dots {
+pub(crate) struct GemmNT {
     /// `[rows][columns]`, rows `lda` apart.
     pub a: *const f32,
     pub lda: usize,
@@ -81,42 +96,7 @@ pub(super) struct Dots {
     pub ldo: usize,
 }
 
-/// `to[n][k] = from[n / block][list[k]][n % block]`: some columns of the transposed matrix.
-pub(super) struct Transposed {
-    /// `[blocks][depth][block]`, block a multiple of `LANES`, of at most four vectors.
-    pub from: *const f32,
-    pub depth: usize,
-    pub blocks: usize,
-    pub block: usize,
-    /// `count` rows of each block, or null for those from `first`.
-    pub list: *const u32,
-    pub first: usize,
-    /// At most `to_block`.
-    pub count: usize,
-    /// `[blocks * block][to_block]`, a multiple of `LANES` wide.
-    pub to: *mut f32,
-    pub to_block: usize,
-}
-
-/// `to[k][..] = from[n / block][list[k]][n % block]` for some columns n: a block of those that matter.
-pub(super) struct Picked<'a> {
-    /// `[blocks][depth][block]`, block a multiple of `LANES`.
-    pub from: *const f32,
-    pub depth: usize,
-    pub block: usize,
-    /// `k` rows of each block, or null for the first `k`.
-    pub list: *const u32,
-    pub k: usize,
-    /// The columns that matter, as bits; the first `skip` of them are left out, and `count` taken, at most 64.
-    pub bits: &'a [u64],
-    pub skip: usize,
-    pub count: usize,
-    /// `[k][to_row]`. Values of a row past `count` stay as they are.
-    pub to: *mut f32,
-    pub to_row: usize,
-}
-
-/// How many of the `rest` rows to take at once, at most R: as even as possible at the end, so that no row is
+/// How many of the `rest` rows to take at once: `most`, and towards the end as evenly as possible, so that no row is
 /// left over alone.
 #[inline(always)]
 fn portion(rest: usize, most: usize) -> usize {
@@ -129,7 +109,8 @@ fn portion(rest: usize, most: usize) -> usize {
     }
 }
 
-/// Calls a function with the number of rows and of vectors as constants.
+/// Calls a function with the number of rows and of vectors as constants. A tile of R rows and C vectors keeps R * C sums,
+/// C vectors of B and one broadcast value in registers: most rows that fit 32, 16 or 8 of them.
 macro_rules! with_sizes {
     ($vectors:expr, $registers:expr, $rest:expr, $call:ident) => {
         match ($vectors, $registers) {
@@ -179,31 +160,36 @@ macro_rules! with_sizes {
 }
 
 /// Vectors that follow each other.
+///
+/// # Safety
+///
+/// `from` is valid for reading C vectors.
 #[inline(always)]
-unsafe fn load<S: Simd, const C: usize>(from: *const f32) -> [S::V; C] {
-    // SAFETY: the caller's promise: `from` holds C vectors.
+unsafe fn load<S: Simd, const C: usize>(s: S, from: *const f32) -> [S::V; C] {
+    // SAFETY: `from` is valid for C vectors, by this function's contract.
     unsafe {
-        let mut vectors = [S::splat(0.0); C];
+        let mut vectors = [s.splat(0.0); C];
         for (c, vector) in vectors.iter_mut().enumerate() {
-            *vector = S::load(from.add(c * S::LANES));
+            *vector = s.load(from.add(c * S::LANES));
         }
         vectors
     }
 }
 
-impl Job for Rows {
+impl Job for GemmNN {
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, s: S) {
         let mut row = 0;
         while row < self.rows {
             macro_rules! tile {
                 ($r:literal, $c:literal) => {{
-                    // SAFETY: rows `row..row + R` exist; the rest is the caller's promise.
+                    // SAFETY: `with_sizes` gives no more rows than are left; the fields are as they say, by this
+                    // function's contract.
                     unsafe {
-                        match self.terms {
-                            Terms::All => self.tile::<S, $r, $c, ALL>(row),
-                            Terms::Listed(_) => self.tile::<S, $r, $c, LISTED>(row),
-                            Terms::Windows { .. } => self.tile::<S, $r, $c, WINDOWS>(row),
+                        match self.reduction {
+                            Reduction::All => self.tile::<S, $r, $c, ALL>(s, row),
+                            Reduction::Listed(_) => self.tile::<S, $r, $c, LISTED>(s, row),
+                            Reduction::Windows { .. } => self.tile::<S, $r, $c, WINDOWS>(s, row),
                         }
                     }
                     row += $r;
@@ -214,32 +200,37 @@ impl Job for Rows {
     }
 }
 
-/// The kinds of [`Terms`], as numbers for which a tile is compiled.
+/// The kinds of [`Reduction`], as numbers for which a tile is compiled.
 const ALL: u8 = 0;
 const LISTED: u8 = 1;
 const WINDOWS: u8 = 2;
 
-impl Rows {
+impl GemmNN {
+    /// # Safety
+    ///
+    /// There are rows `row..row + R` and C vectors in a block; REDUCTION is the kind of `reduction`.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const R: usize, const C: usize, const TERMS: u8>(&self, row: usize) {
-        let list = if let Terms::Listed(list) = self.terms { list } else { std::ptr::null() };
-        let (run, pitch) = if let Terms::Windows { run, pitch } = self.terms { (run, pitch) } else { (0, 0) };
-        // SAFETY: `a` and `out` have rows `row..row + R`, and `b` (or `list`) `k` rows.
+    unsafe fn tile<S: Simd, const R: usize, const C: usize, const REDUCTION: u8>(&self, s: S, row: usize) {
+        let list = if let Reduction::Listed(list) = self.reduction { list } else { std::ptr::null() };
+        let (run, pitch) =
+            if let Reduction::Windows { run, pitch } = self.reduction { (run, pitch) } else { (0, 0) };
+        // SAFETY: A and the result have rows `row..row + R`. Each value of A and row of B is one that the reduction
+        // names. Results are written up to column `columns`, in whole vectors only where those are all in front of it.
         unsafe {
             let a = self.a.add(row * self.lda);
-            let mut sums = [[S::splat(0.0); C]; R];
+            let mut sums = [[s.splat(0.0); C]; R];
             macro_rules! add {
                 ($a:expr, $row:expr) => {
-                    let b = load::<S, C>(self.b.add($row * self.ldb));
+                    let b = load::<S, C>(s, self.b.add($row * self.ldb));
                     for (r, sums) in sums.iter_mut().enumerate() {
-                        let value = S::splat(*$a.add(r * self.lda));
+                        let value = s.splat(*$a.add(r * self.lda));
                         for (sum, b) in sums.iter_mut().zip(b) {
-                            *sum = S::fma(value, b, *sum);
+                            *sum = s.fma(value, b, *sum);
                         }
                     }
                 };
             }
-            if TERMS == WINDOWS {
+            if REDUCTION == WINDOWS {
                 for (first, row) in (0..self.k).step_by(run).zip(0..) {
                     let a = a.add(row * pitch);
                     for k in 0..run {
@@ -248,15 +239,15 @@ impl Rows {
                 }
             } else {
                 for k in 0..self.k {
-                    add!(a.add(k), if TERMS == LISTED { *list.add(k) as usize } else { k });
+                    add!(a.add(k), if REDUCTION == LISTED { *list.add(k) as usize } else { k });
                 }
             }
-            if let Some(finish) = &self.finish {
+            if let Some(epilogue) = &self.epilogue {
                 for c in 0..C {
                     let first = (c * S::LANES).min(self.columns);
-                    let factors = finish.factors::<S>(first, S::LANES.min(self.columns - first));
+                    let factors = epilogue.factors(s, first, S::LANES.min(self.columns - first));
                     for sums in &mut sums {
-                        sums[c] = factors.of(sums[c]);
+                        sums[c] = factors.apply(s, sums[c]);
                     }
                 }
             }
@@ -266,9 +257,9 @@ impl Rows {
                     let first = c * S::LANES;
                     let out = self.out.add((row + r) * self.ldo + first);
                     if whole {
-                        S::store(out, sum);
+                        s.store(out, sum);
                     } else if first < self.columns {
-                        S::store_part(out, sum, S::LANES.min(self.columns - first));
+                        s.store_part(out, sum, S::LANES.min(self.columns - first));
                     }
                 }
             }
@@ -276,15 +267,16 @@ impl Rows {
     }
 }
 
-impl Job for Outer {
+impl Job for GemmTN {
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, s: S) {
         let mut k = 0;
         while k < self.k {
             macro_rules! tile {
                 ($r:literal, $c:literal) => {{
-                    // SAFETY: columns `k..k + R` exist; the rest is the caller's promise.
-                    unsafe { self.tile::<S, $r, $c>(k) }
+                    // SAFETY: `with_sizes` gives no more columns than are left; the fields are as they say, by this
+                    // function's contract.
+                    unsafe { self.tile::<S, $r, $c>(s, k) }
                     k += $r;
                 }};
             }
@@ -293,58 +285,62 @@ impl Job for Outer {
     }
 }
 
-impl Outer {
+impl GemmTN {
+    /// # Safety
+    ///
+    /// There are columns `k..k + R` and C vectors in a block.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const R: usize, const C: usize>(&self, k: usize) {
-        // SAFETY: `a` has columns `k..k + R`, `list` as many values, and `out` the rows it names.
+    unsafe fn tile<S: Simd, const R: usize, const C: usize>(&self, s: S, k: usize) {
+        // SAFETY: A has columns `k..k + R`, the list as many values, and the result the rows it names; rows of B and of
+        // the result hold C vectors.
         unsafe {
             let out: [*mut f32; R] = std::array::from_fn(|r| {
                 let at = if self.list.is_null() { k + r } else { *self.list.add(k + r) as usize };
                 self.out.add(at * self.ldo)
             });
-            let mut sums = [[S::splat(0.0); C]; R];
+            let mut sums = [[s.splat(0.0); C]; R];
             if self.accumulate {
                 for (sums, out) in sums.iter_mut().zip(out) {
-                    *sums = load::<S, C>(out);
+                    *sums = load::<S, C>(s, out);
                 }
             }
             for row in 0..self.rows {
                 let (a, b) = (self.a.add(row * self.lda + k), self.b.add(row * self.ldb));
-                let b = load::<S, C>(b);
+                let b = load::<S, C>(s, b);
                 for (r, sums) in sums.iter_mut().enumerate() {
-                    let value = S::splat(*a.add(r));
+                    let value = s.splat(*a.add(r));
                     for (sum, b) in sums.iter_mut().zip(b) {
-                        *sum = S::fma(value, b, *sum);
+                        *sum = s.fma(value, b, *sum);
                     }
                 }
             }
             for (sums, out) in sums.into_iter().zip(out) {
                 for (c, sum) in sums.into_iter().enumerate() {
-                    S::store(out.add(c * S::LANES), sum);
+                    s.store(out.add(c * S::LANES), sum);
                 }
             }
         }
     }
 }
 
-impl Job for Dots {
+impl Job for GemmNT {
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
+    unsafe fn run<S: Simd>(self, s: S) {
         let mut row = 0;
         while row < self.rows {
-            // SAFETY: rows `row..row + R` exist; the rest is the caller's promise.
+            // SAFETY: so many rows are left; the fields are as they say, by this function's contract.
             unsafe {
                 match (self.rows - row, S::REGISTERS) {
                     (4.., 32) => {
-                        self.tiles::<S, 4>(row);
+                        self.tiles::<S, 4>(s, row);
                         row += 4;
                     }
                     (2.., _) => {
-                        self.tiles::<S, 2>(row);
+                        self.tiles::<S, 2>(s, row);
                         row += 2;
                     }
                     _ => {
-                        self.tiles::<S, 1>(row);
+                        self.tiles::<S, 1>(s, row);
                         row += 1;
                     }
                 }
@@ -353,28 +349,32 @@ impl Job for Dots {
     }
 }
 
-impl Dots {
+impl GemmNT {
+    /// # Safety
+    ///
+    /// There are rows `row..row + R`.
     #[inline(always)]
-    unsafe fn tiles<S: Simd, const R: usize>(&self, row: usize) {
+    unsafe fn tiles<S: Simd, const R: usize>(&self, s: S, row: usize) {
         for first in (0..self.k).step_by(4) {
-            // SAFETY: `a` and `out` have rows `row..row + R`, and `out` room for four columns from `first`,
-            // which is below `k`; past the list's end its last row stands in.
+            // SAFETY: A and the result have rows `row..row + R`, and the result room for four columns from `first`,
+            // which is below `k`; past the list's end its last row stands in. `b` passes through the blocks, at the end
+            // of one to the next, and is read in front of `columns` only.
             unsafe {
                 let at: [usize; 4] = std::array::from_fn(|j| {
                     *self.list.add((first + j).min(self.k - 1)) as usize * self.block
                 });
-                let mut sums = [[S::splat(0.0); 4]; R];
-                // One loop over all blocks: two, one in the other, keep sums in memory.
+                let mut sums = [[s.splat(0.0); 4]; R];
+                // One loop over all blocks: with two nested loops the compiler keeps the sums in memory.
                 let (mut b, mut left) = (self.b, self.block);
                 for column in (0..self.columns).step_by(S::LANES) {
-                    let mut values = [S::splat(0.0); 4];
+                    let mut values = [s.splat(0.0); 4];
                     for (value, at) in values.iter_mut().zip(at) {
-                        *value = S::load(b.add(at));
+                        *value = s.load(b.add(at));
                     }
                     for (r, sums) in sums.iter_mut().enumerate() {
-                        let a = S::load(self.a.add((row + r) * self.lda + column));
+                        let a = s.load(self.a.add((row + r) * self.lda + column));
                         for (sum, b) in sums.iter_mut().zip(values) {
-                            *sum = S::fma(a, b, *sum);
+                            *sum = s.fma(a, b, *sum);
                         }
                     }
                     left -= S::LANES;
@@ -384,76 +384,7 @@ impl Dots {
                 }
                 for (r, sums) in sums.into_iter().enumerate() {
                     let out = self.out.add((row + r) * self.ldo + first);
-                    out.cast::<[f32; 4]>().write_unaligned(S::sums(sums));
-                }
-            }
-        }
-    }
-}
-
-impl Job for Picked<'_> {
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let (mut skip, mut taken) = (self.skip, 0);
-        for first in (0..self.bits.len() * 64).step_by(S::LANES) {
-            let mut mask = (self.bits[first / 64] >> (first % 64)) as u32 & (u32::MAX >> (32 - S::LANES));
-            while mask != 0 && skip > 0 {
-                mask &= mask - 1;
-                skip -= 1;
-            }
-            while mask.count_ones() as usize > self.count - taken {
-                mask &= !(1 << mask.ilog2());
-            }
-            if mask == 0 {
-                continue;
-            }
-            let vector = first / self.block * self.depth * self.block + first % self.block;
-            for k in 0..self.k {
-                // SAFETY: the rows exist in every block, and no more than `count` columns are taken.
-                unsafe {
-                    let at = if self.list.is_null() { k } else { *self.list.add(k) as usize };
-                    S::pick(
-                        self.from.add(vector + at * self.block),
-                        mask,
-                        self.to.add(k * self.to_row + taken),
-                    );
-                }
-            }
-            taken += mask.count_ones() as usize;
-        }
-    }
-}
-
-impl Job for Transposed {
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let mut rows = [0.0f32; 16 * 64];
-        for block in 0..self.blocks {
-            for k in (0..self.count).step_by(S::LANES) {
-                // SAFETY: the rows exist; a part of a tile, and rows from a list, go through `rows`, which
-                // holds `LANES` rows of a block. Whole tiles lie inside both matrices.
-                unsafe {
-                    let from = self.from.add(block * self.depth * self.block);
-                    let whole = k + S::LANES <= self.count;
-                    let from = if whole && self.list.is_null() {
-                        from.add((self.first + k) * self.block)
-                    } else {
-                        for row in 0..S::LANES.min(self.count - k) {
-                            let at = match self.list.is_null() {
-                                true => self.first + k + row,
-                                false => *self.list.add(k + row) as usize,
-                            };
-                            for n in (0..self.block).step_by(S::LANES) {
-                                let to = rows.as_mut_ptr().add(row * self.block + n);
-                                S::store(to, S::load(from.add(at * self.block + n)));
-                            }
-                        }
-                        rows.as_ptr()
-                    };
-                    for n in (0..self.block).step_by(S::LANES) {
-                        let to = self.to.add((block * self.block + n) * self.to_block + k);
-                        S::transpose(from.add(n), self.block, to, self.to_block);
-                    }
+                    out.cast::<[f32; 4]>().write_unaligned(s.sums(sums));
                 }
             }
         }

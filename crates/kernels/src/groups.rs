@@ -2,17 +2,25 @@
 //!
 //! A product needs several rows that use the same channels. Samples whose channels are alike are put together, and
 //! a group uses every channel that one of its samples has.
+//!
+//! ```text
+//!   sample 0  1 1 . .      group of 0 and 2:  1 1 . 1
+//!   sample 1  . . 1 .      group of 1 and 3:  . . 1 1
+//!   sample 2  1 . . 1
+//!   sample 3  . . 1 1      order: 0 2 1 3
+//! ```
 
 use std::ops::Range;
 
-use super::Active;
+use crate::Active;
+use crate::shape::ChannelSets;
 
-/// How far ahead a group looks for its members; keeps the time linear for large batches.
+/// How many samples a group considers for each of its members; keeps the time linear in the batch.
 const LOOK_AHEAD: usize = 256;
 
 /// The samples of a batch in groups.
 #[derive(Debug, Default)]
-pub(super) struct Groups {
+pub(crate) struct Groups {
     /// Every sample once, group after group.
     pub order: Vec<u32>,
     pub groups: Vec<Group>,
@@ -26,7 +34,7 @@ pub(super) struct Groups {
 
 /// Samples that follow each other in [`Groups::order`].
 #[derive(Clone, Debug)]
-pub(super) struct Group {
+pub(crate) struct Group {
     pub first: usize,
     pub samples: usize,
     rows: Range<usize>,
@@ -49,22 +57,24 @@ impl Lists {
         self.words = set.map_or(0, |set| set.channels().div_ceil(64));
     }
 
-    /// Begins a group's list.
+    /// Begins a group's list with a sample's channels.
     fn begin(&mut self, set: &Active, sample: u32) {
         self.bits.extend_from_slice(set.sample(sample as usize));
     }
 
-    /// The words of the group that is being made.
+    /// The words of the group that was begun last.
     fn last(&mut self) -> &mut [u64] {
         let start = self.bits.len() - self.words;
         &mut self.bits[start..]
     }
 
+    /// Counts the channels of the finished group.
     fn end(&mut self) {
         let width = self.last().iter().map(|word| word.count_ones() as usize).sum();
         self.widths.push(width);
     }
 
+    /// A group's words; none for all channels.
     fn of(&self, group: usize) -> Option<&[u64]> {
         (self.words > 0).then(|| &self.bits[group * self.words..(group + 1) * self.words])
     }
@@ -72,8 +82,9 @@ impl Lists {
 
 impl Groups {
     /// Forms groups of `size` samples (the last may be smaller), greedily: the first sample left, then
-    /// whichever adds fewest channels. The sets are those of inputs and outputs that matter.
-    pub(super) fn form(&mut self, sets: [Option<&Active>; 2], batch: usize, size: usize) {
+    /// whichever adds fewest channels.
+    pub(crate) fn form(&mut self, sets: ChannelSets, batch: usize, size: usize) {
+        let sets = [sets.input, sets.output];
         self.order.clear();
         self.groups.clear();
         self.rows.clear();
@@ -109,9 +120,9 @@ impl Groups {
         }
     }
 
-    /// The mean over samples of what `cost` gives for their group's numbers of input and output channels, with all
-    /// of them where there is no list, and for the samples in the group.
-    pub(super) fn mean(&self, all: [usize; 2], cost: impl Fn(usize, usize, usize) -> f64) -> f64 {
+    /// The mean over samples of `cost(inputs, outputs, samples)`: the numbers of channels of their group, which are `all`
+    /// where there is no list, and of samples in it.
+    pub(crate) fn mean(&self, all: [usize; 2], cost: impl Fn(usize, usize, usize) -> f64) -> f64 {
         let costs = self.groups.iter().enumerate().map(|(at, group)| {
             let widths = [(&self.inputs, all[0]), (&self.outputs, all[1])]
                 .map(|(lists, all)| lists.widths.get(at).copied().unwrap_or(all));
@@ -121,7 +132,7 @@ impl Groups {
     }
 
     /// Lists the rows of the weights' blocks for `taps` kernel positions of `cin` channels each.
-    pub(super) fn spread(&mut self, taps: usize, cin: usize) {
+    pub(crate) fn list_rows(&mut self, taps: usize, cin: usize) {
         for (at, group) in self.groups.iter_mut().enumerate() {
             let Some(bits) = self.inputs.of(at) else { return };
             let start = self.rows.len();
@@ -139,17 +150,17 @@ impl Groups {
     }
 
     /// The rows of the weights' blocks that a group needs; none for all of them.
-    pub(super) fn rows(&self, group: usize) -> Option<&[u32]> {
+    pub(crate) fn rows(&self, group: usize) -> Option<&[u32]> {
         (self.inputs.words > 0).then(|| &self.rows[self.groups[group].rows.clone()])
     }
 
     /// A group's input channels as bits, and their number; none for all of them.
-    pub(super) fn inputs(&self, group: usize) -> Option<(&[u64], usize)> {
+    pub(crate) fn inputs(&self, group: usize) -> Option<(&[u64], usize)> {
         Some((self.inputs.of(group)?, self.inputs.widths[group]))
     }
 
     /// As [`Groups::inputs`], of the output.
-    pub(super) fn outputs(&self, group: usize) -> Option<(&[u64], usize)> {
+    pub(crate) fn outputs(&self, group: usize) -> Option<(&[u64], usize)> {
         Some((self.outputs.of(group)?, self.outputs.widths[group]))
     }
 }

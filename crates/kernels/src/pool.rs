@@ -1,14 +1,18 @@
 //! Threads that share a numbered list of jobs.
+//!
+//! The threads start with the first call and stay. A call wakes them, takes part in the work, and returns when all
+//! jobs are done. Burn's operations use a pool of their own (rayon); nothing here knows it.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
-/// How often a thread looks for news before it goes to sleep: some tens of microseconds, longer than the gap
-/// between two phases of a convolution.
+/// How often a thread spins before it sleeps: some tens of microseconds, longer than the gap between two phases of a
+/// convolution, since waking a thread costs a system call.
 const PATIENCE: usize = if cfg!(miri) { 1 } else { 1000 };
 
-/// What the threads are to do, called with the number of the worker.
+/// The work of a call, given the number of the worker.
 type Body = dyn Fn(usize) + Sync;
 
 struct State {
@@ -20,9 +24,10 @@ struct State {
     next: usize,
     /// Threads started so far.
     threads: usize,
-    /// Workers asleep, and whether the caller is: waking nobody would still cost a system call.
+    /// Sleeping workers, and whether the caller sleeps: waking nobody would still cost a system call.
     asleep: usize,
     caller_asleep: bool,
+    /// The panic of a job.
     panic: Option<Box<dyn std::any::Any + Send>>,
 }
 
@@ -38,11 +43,14 @@ struct Pool {
     running: AtomicUsize,
 }
 
-/// Calls `job(worker, index)` once for every index below `jobs`, on at most `threads` threads, of which the
-/// caller is one. Who takes which index is left open; `worker` is below `threads` and no two calls at the
-/// same time have the same. While another thread is served, or from within a job, the caller does all of it.
+/// Calls `job(worker, index)` once for every index below `jobs`, on at most `threads` threads, of which the caller is
+/// one. Threads take indices as they become free, in no fixed order. `worker` is below `threads`, and no two jobs
+/// that run at the same time have the same. The pool serves one call at a time: during another call, and within a job,
+/// the caller does all jobs itself.
 ///
-/// A panic in a job is passed on after all threads have left.
+/// # Panics
+///
+/// If a job panics, once all threads have stopped working on this call.
 pub fn parallel(threads: usize, jobs: usize, job: impl Fn(usize, usize) + Sync) {
     let counter = AtomicUsize::new(0);
     let body = |worker: usize| {
@@ -64,6 +72,20 @@ pub fn parallel(threads: usize, jobs: usize, job: impl Fn(usize, usize) + Sync) 
             pool.serve(threads, &body);
         }
         Err(TryLockError::WouldBlock) => body(0),
+    }
+}
+
+/// The `index`-th of `of` parts of some work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub index: usize,
+    pub of: usize,
+}
+
+impl Part {
+    /// Its range of `0..len`. The parts of a length follow each other and differ by at most one.
+    pub(crate) fn range(self, len: usize) -> Range<usize> {
+        len * self.index / self.of..len * (self.index + 1) / self.of
     }
 }
 
@@ -94,8 +116,9 @@ impl Pool {
 
     /// Runs `body` on the caller and on as many workers as come in time.
     fn serve(&'static self, threads: usize, body: &(dyn Fn(usize) + Sync)) {
-        // SAFETY: only the lifetime changes. Workers take the body under the lock while `open` is above zero;
-        // `finish` sets it to zero and returns only when no worker is inside, before the body goes away.
+        // SAFETY: only the lifetime changes. Workers take the body under the lock while `open` is above zero; `finish`
+        // sets it to zero and returns when no worker is inside, and `serve` calls it before the body is dropped, also
+        // when the body panics.
         let body = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static Body>(body) };
         let mut state = self.lock();
         while state.threads < threads - 1 {
@@ -121,7 +144,7 @@ impl Pool {
         }
     }
 
-    /// Lets no further worker in and waits for those inside.
+    /// Closes the call to further workers and waits for those inside. Returns a job's panic.
     fn finish(&self) -> Option<Box<dyn std::any::Any + Send>> {
         let mut state = self.lock();
         state.open = 0;
@@ -143,7 +166,7 @@ impl Pool {
         state.panic.take()
     }
 
-    /// A worker's life.
+    /// What a worker does for as long as the process lives: waits for a call, joins it, reports a panic.
     fn work(&self) {
         loop {
             for _ in 0..PATIENCE {
@@ -196,6 +219,14 @@ mod tests {
                 });
             }
             assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 20));
+        }
+    }
+
+    #[test]
+    fn parts_follow_each_other_and_cover_the_whole() {
+        for (len, of) in [(0, 1), (1, 3), (7, 3), (9, 3), (5, 9)] {
+            let parts = (0..of).map(|index| Part { index, of }.range(len));
+            assert!(parts.flatten().eq(0..len), "{len} in {of} parts");
         }
     }
 

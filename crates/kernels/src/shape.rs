@@ -1,9 +1,9 @@
-//! What a convolution is, and which of its channels matter.
+//! The sizes of a convolution, and sets of its channels.
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
-    /// Samples, about: what the scheme is chosen for. Any number can be computed.
+    /// Expected batch size; only used to choose an algorithm. Any batch can be run.
     pub batch: usize,
     /// Rows of the input.
     pub height: usize,
@@ -15,7 +15,7 @@ pub struct ConvShape {
     pub cout: usize,
     /// Rows and columns of a kernel.
     pub kernel: usize,
-    /// Distance of neighbouring outputs, in input pixels.
+    /// Input pixels from one output to the next.
     pub stride: usize,
     /// Zeros around the input, on each side.
     pub padding: usize,
@@ -53,17 +53,26 @@ pub struct Active<'a> {
 
 impl<'a> Active<'a> {
     /// Bit rows `[batch, channels.div_ceil(64)]`.
+    ///
+    /// # Panics
+    ///
+    /// If the bits are no whole number of rows, or one past the last channel is set.
     pub fn new(bits: &'a [u64], channels: usize) -> Self {
-        debug_assert_eq!(bits.len() % channels.div_ceil(64), 0);
+        let (words, rest) = (channels.div_ceil(64), channels % 64);
+        assert!(bits.len().is_multiple_of(words), "bits for rows of {channels} channels");
+        // Kernels take each set bit for a channel without looking again.
+        let beyond = |row: &[u64]| row[words - 1] >> rest != 0;
+        assert!(rest == 0 || !bits.chunks_exact(words).any(beyond), "bits past {channels} channels");
         Active { bits, channels }
     }
 
     /// Channels of a sample.
+    #[inline]
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// The part of the channels that a sample has, in the mean.
+    /// The mean share of the channels that a sample has, 0..1.
     pub fn density(&self) -> f64 {
         let ones: usize = self.bits.iter().map(|word| word.count_ones() as usize).sum();
         let words = self.channels.div_ceil(64);
@@ -71,13 +80,22 @@ impl<'a> Active<'a> {
     }
 
     /// The words of one sample.
+    #[inline]
     pub fn sample(&self, sample: usize) -> &'a [u64] {
         let words = self.channels.div_ceil(64);
         &self.bits[sample * words..(sample + 1) * words]
     }
 
     /// Whether a sample has this channel.
+    #[inline]
     pub fn has(&self, sample: usize, channel: usize) -> bool {
         self.sample(sample)[channel / 64] >> (channel % 64) & 1 == 1
     }
+}
+
+/// The channels that matter, of input and output; all where there is no set.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ChannelSets<'a> {
+    pub input: Option<&'a Active<'a>>,
+    pub output: Option<&'a Active<'a>>,
 }

@@ -1,13 +1,26 @@
 //! Vectors of f32: what the kernels need of a processor, so that each algorithm is written once.
 
-use super::Isa;
+mod portable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86;
 
-/// A set of vector instructions.
+pub(crate) use portable::Portable;
+
+/// Vectors of the widest instruction set: no set has more values in one.
+pub(crate) const MAX_LANES: usize = 16;
+
+/// A set of vector instructions. A value is the proof that the processor has them, so arithmetic is safe; what takes
+/// pointers is not. All of it is inlined into the function that [`Isa::run`](crate::Isa::run) compiles with those
+/// instructions.
 ///
-/// Every function is unsafe: the caller runs on a processor that has the instructions (it was called from
-/// [`Isa::run`]), and pointers are valid for `LANES` values unless said otherwise. All of it is inlined into
-/// the function that [`Isa::run`] compiles with those instructions.
-pub(super) trait Simd: Copy {
+/// # Safety
+///
+/// Unsafe code relies on what an implementation promises:
+///
+/// * a value of the type exists only on a processor that has its instructions;
+/// * `LANES` is the number of f32 in a `V` and a power of two, at most [`MAX_LANES`];
+/// * each function reads and writes no more than its comment says.
+pub(crate) unsafe trait Simd: Copy {
     /// `LANES` values.
     type V: Copy;
     /// Values of a vector.
@@ -15,51 +28,104 @@ pub(super) trait Simd: Copy {
     /// Vector registers.
     const REGISTERS: usize;
 
-    unsafe fn splat(value: f32) -> Self::V;
-    unsafe fn load(from: *const f32) -> Self::V;
-    unsafe fn store(to: *mut f32, v: Self::V);
-    /// The first `count` values, of at most `LANES`, and zeros; reads no more.
+    /// The value in every lane.
+    fn splat(self, value: f32) -> Self::V;
+
+    /// Loads `LANES` values.
+    ///
+    /// # Safety
+    ///
+    /// `from` is valid for reading `LANES` values; it need not be aligned to a vector.
+    unsafe fn load(self, from: *const f32) -> Self::V;
+
+    /// Stores `LANES` values.
+    ///
+    /// # Safety
+    ///
+    /// `to` is valid for writing `LANES` values; it need not be aligned to a vector.
+    unsafe fn store(self, to: *mut f32, v: Self::V);
+
+    /// The first `count` values, and zeros; reads no more.
+    ///
+    /// # Safety
+    ///
+    /// `count` is at most `LANES`, and `from` valid for reading so many values.
     #[inline(always)]
-    unsafe fn load_part(from: *const f32, count: usize) -> Self::V {
-        let mut values = [0.0f32; 16];
-        // SAFETY: `count` values can be read, and the array has room for every vector.
+    unsafe fn load_part(self, from: *const f32, count: usize) -> Self::V {
+        let mut values = [0.0f32; MAX_LANES];
+        // SAFETY: `count` values can be read, by this function's contract, and the array holds `LANES` values.
         unsafe {
             for (i, value) in values.iter_mut().enumerate().take(count) {
                 *value = *from.add(i);
             }
-            Self::load(values.as_ptr())
+            self.load(values.as_ptr())
         }
     }
-    /// Writes the first `count` values, of at most `LANES`, and no more.
+
+    /// Stores the first `count` values, and no more.
+    ///
+    /// # Safety
+    ///
+    /// `count` is at most `LANES`, and `to` valid for writing so many values.
     #[inline(always)]
-    unsafe fn store_part(to: *mut f32, v: Self::V, count: usize) {
-        let mut values = [0.0f32; 16];
-        // SAFETY: `count` values can be written, and the array has room for every vector.
+    unsafe fn store_part(self, to: *mut f32, v: Self::V, count: usize) {
+        let mut values = [0.0f32; MAX_LANES];
+        // SAFETY: `count` values can be written, by this function's contract, and the array holds `LANES` values.
         unsafe {
-            Self::store(values.as_mut_ptr(), v);
+            self.store(values.as_mut_ptr(), v);
             for (i, value) in values.iter().enumerate().take(count) {
                 *to.add(i) = *value;
             }
         }
     }
-    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
-    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
-    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
-    /// `a * b + c`
-    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// Where a is larger than b it, else b; so b where either is NaN.
-    unsafe fn larger(a: Self::V, b: Self::V) -> Self::V;
-    /// The sum of each vector's values.
-    unsafe fn sums(v: [Self::V; 4]) -> [f32; 4];
-    /// Transposes `LANES` rows of `LANES` values.
-    unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize);
 
-    /// The vector in which the values at set bits follow each other. May write `LANES` values.
+    /// `a + b`
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b`
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a * b + c`
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+
+    /// a where it is larger than b, else b: so b where either is NaN. `above(floor, x)` keeps a NaN of x.
+    fn above(self, a: Self::V, b: Self::V) -> Self::V;
+
+    /// The larger of both; NaN where either is NaN.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+
+    /// The sum of each vector's values.
+    fn sums(self, v: [Self::V; 4]) -> [f32; 4];
+
+    /// Transposes a square of `LANES` rows of `LANES` values, rows `stride` and `to_stride` values apart.
+    ///
+    /// # Safety
+    ///
+    /// All rows of `from` are valid for reading, those of `to` for writing; they do not overlap.
+    unsafe fn transpose(self, from: *const f32, stride: usize, to: *mut f32, to_stride: usize);
+
+    /// Writes the values at set bits one behind the other. What follows them in `to`, up to `LANES` values, is then
+    /// arbitrary.
+    ///
+    /// # Safety
+    ///
+    /// `from` is valid for reading `LANES` values and `to` for writing as many; `mask` has no bit from `LANES` on.
     #[inline(always)]
-    unsafe fn compress(from: *const f32, mask: u32, to: *mut f32) {
+    unsafe fn compress(self, from: *const f32, mask: u32, to: *mut f32) {
+        // SAFETY: `compress_exact` writes no more than `LANES` values, as no more bits are set.
+        unsafe { self.compress_exact(from, mask, to) }
+    }
+
+    /// As `compress`, but writes no more values than bits are set.
+    ///
+    /// # Safety
+    ///
+    /// As for `compress`; `to` is valid for writing as many values as bits are set.
+    #[inline(always)]
+    unsafe fn compress_exact(self, from: *const f32, mask: u32, to: *mut f32) {
         let (mut rest, mut next) = (mask, to);
         while rest != 0 {
-            // SAFETY: a set bit is a position below `LANES`, and there are no more of them than `LANES`.
+            // SAFETY: a set bit is a position below `LANES`, and `to` has room for a value a bit.
             unsafe {
                 *next = *from.add(rest.trailing_zeros() as usize);
                 next = next.add(1);
@@ -68,171 +134,61 @@ pub(super) trait Simd: Copy {
         }
     }
 
-    /// As `compress`, but writes no more values than bits are set.
+    /// The vector with the values of `from`, in order, in the lanes of set bits, and zeros in the others; reads no more
+    /// values than bits are set.
+    ///
+    /// # Safety
+    ///
+    /// `from` is valid for reading as many values as bits are set; `mask` has no bit from `LANES` on.
     #[inline(always)]
-    unsafe fn pick(from: *const f32, mask: u32, to: *mut f32) {
-        // SAFETY: this form of `compress` writes no more.
-        unsafe { Self::compress(from, mask, to) }
-    }
-
-    /// The vector that `expand` writes.
-    #[inline(always)]
-    unsafe fn expanded(from: *const f32, mask: u32) -> Self::V {
-        let mut values = [0.0f32; 16];
-        // SAFETY: the array has room for every vector; no more is read than `expand` reads.
+    unsafe fn expand(self, from: *const f32, mask: u32) -> Self::V {
+        let mut values = [0.0f32; MAX_LANES];
+        let (mut rest, mut next) = (mask, from);
+        // SAFETY: there is a value to read for every set bit, and the array holds `LANES` values.
         unsafe {
-            Self::expand(from, mask, values.as_mut_ptr());
-            Self::load(values.as_ptr())
-        }
-    }
-
-    /// The reverse of `compress`; zero at the other bits.
-    #[inline(always)]
-    unsafe fn expand(from: *const f32, mask: u32, to: *mut f32) {
-        // SAFETY: `to` holds `LANES` values; no more are taken from `from` than bits are set.
-        unsafe {
-            Self::store(to, Self::splat(0.0));
-            let (mut rest, mut next) = (mask, from);
             while rest != 0 {
-                *to.add(rest.trailing_zeros() as usize) = *next;
+                values[rest.trailing_zeros() as usize] = *next;
                 next = next.add(1);
                 rest &= rest - 1;
             }
+            self.load(values.as_ptr())
         }
     }
 }
 
-/// Brings values near that are then read here and there: memory is fastest in order. They are really read, as
-/// processors ignore prefetches when there are many.
-///
-/// # Safety
-///
-/// `from` holds `len` values.
-pub(super) unsafe fn fetch(from: *const f32, len: usize) {
-    for first in (0..len).step_by(16) {
-        // SAFETY: a value that exists; volatile, since nobody uses it.
-        unsafe { from.add(first).read_volatile() };
-    }
-}
-
-/// Brings values near, in order, before passes over them in another order.
-pub fn bring(values: &[f32]) {
-    // SAFETY: the slice's values.
-    unsafe { fetch(values.as_ptr(), values.len()) }
+/// The first `lanes` bits.
+#[inline(always)]
+pub(crate) fn low_bits(lanes: usize) -> u32 {
+    debug_assert!((1..=32).contains(&lanes));
+    u32::MAX >> (32 - lanes)
 }
 
 /// Work that is compiled once for each instruction set.
-pub(super) trait Job {
+pub(crate) trait Job {
     /// Does it. Implementations are `#[inline(always)]`, so that they are compiled with S's instructions.
     ///
     /// # Safety
     ///
-    /// The processor has S's instructions; the job's pointers are as its fields say.
-    unsafe fn run<S: Simd>(self);
+    /// The job's pointers are valid as its fields say.
+    unsafe fn run<S: Simd>(self, s: S);
 }
 
-impl Isa {
-    /// Vectors of a block of outputs that fill the registers best, the widest first.
-    pub(super) fn widths(self) -> &'static [usize] {
-        match self {
-            Isa::Avx512 => &[4, 3, 2, 1],
-            Isa::Avx2 => &[2, 1],
-            Isa::Neon | Isa::Portable => &[1],
-        }
-    }
-
-    /// Values of a vector.
-    pub(super) fn lanes(self) -> usize {
-        match self {
-            Isa::Avx512 => 16,
-            Isa::Avx2 | Isa::Neon | Isa::Portable => 8,
-        }
-    }
-
-    /// Does the job with these instructions.
-    ///
-    /// # Safety
-    ///
-    /// `self` is one of [`Isa::available`]; the job's pointers are as its fields say.
-    pub(super) unsafe fn run(self, job: impl Job) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match self {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => super::x86::with_avx512(job),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => super::x86::with_avx2(job),
-                _ => job.run::<Portable>(),
-            }
-        }
+/// Touches every cache line of some values, so that irregular accesses that follow find them in the cache. It loads
+/// them, since processors drop software prefetches under load.
+///
+/// # Safety
+///
+/// `from` is valid for reading `len` values.
+pub(crate) unsafe fn warm_cache_at(from: *const f32, len: usize) {
+    for first in (0..len).step_by(16) {
+        // SAFETY: `first` is below `len`; volatile, since nobody uses the value.
+        unsafe { from.add(first).read_volatile() };
     }
 }
 
-/// Eight values, left to the compiler.
-#[derive(Clone, Copy)]
-pub(super) struct Portable;
-
-/// a * b + c, in one rounding where the processor's baseline has the instruction.
-#[inline(always)]
-fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
-    if cfg!(target_arch = "aarch64") { a.mul_add(b, c) } else { a * b + c }
-}
-
-#[inline(always)]
-fn each(f: impl Fn(usize) -> f32) -> [f32; 8] {
-    std::array::from_fn(f)
-}
-
-impl Simd for Portable {
-    type V = [f32; 8];
-    const LANES: usize = 8;
-    const REGISTERS: usize = 8;
-
-    #[inline(always)]
-    unsafe fn splat(value: f32) -> Self::V {
-        [value; 8]
-    }
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self::V {
-        // SAFETY: the caller's promise; an array of f32 is aligned as f32.
-        unsafe { *from.cast() }
-    }
-    #[inline(always)]
-    unsafe fn store(to: *mut f32, v: Self::V) {
-        // SAFETY: as for `load`.
-        unsafe { *to.cast() = v }
-    }
-    #[inline(always)]
-    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
-        each(|i| a[i] + b[i])
-    }
-    #[inline(always)]
-    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
-        each(|i| a[i] - b[i])
-    }
-    #[inline(always)]
-    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
-        each(|i| a[i] * b[i])
-    }
-    #[inline(always)]
-    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        each(|i| multiply_add(a[i], b[i], c[i]))
-    }
-    #[inline(always)]
-    unsafe fn larger(a: Self::V, b: Self::V) -> Self::V {
-        each(|i| if a[i] > b[i] { a[i] } else { b[i] })
-    }
-    #[inline(always)]
-    unsafe fn sums(v: [Self::V; 4]) -> [f32; 4] {
-        v.map(|v| ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])))
-    }
-    #[inline(always)]
-    unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
-        for row in 0..8 {
-            for column in 0..8 {
-                // SAFETY: both matrices have eight rows and columns.
-                unsafe { *to.add(column * to_stride + row) = *from.add(row * stride + column) }
-            }
-        }
-    }
+/// Touches every cache line of some values, in order, before a pass over them in another order: memory is fastest
+/// when it is read in order.
+pub fn warm_cache(values: &[f32]) {
+    // SAFETY: the slice's values can be read.
+    unsafe { warm_cache_at(values.as_ptr(), values.len()) }
 }

@@ -1,9 +1,9 @@
 //! Every path against a convolution in float64.
 
-use super::*;
+use crate::*;
 
 /// Numbers in -1..1 that look random, the same every time.
-pub(super) fn noise(len: usize, seed: u64) -> Vec<f32> {
+fn noise(len: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     (0..len)
         .map(|_| {
@@ -57,17 +57,17 @@ impl Case {
 
     /// y, dx and dw.
     fn run(&self, isa: Isa, threads: usize) -> [Vec<f32>; 3] {
-        self.run_with(&mut ConvKernel::new(self.shape, isa, threads), &mut Scratch::new())
+        self.run_with(&mut ConvKernel::new(self.shape, isa, threads), &mut Workspace::new())
     }
 
-    fn run_with(&self, kernel: &mut ConvKernel, scratch: &mut Scratch) -> [Vec<f32>; 3] {
+    fn run_with(&self, kernel: &mut ConvKernel, workspace: &mut Workspace) -> [Vec<f32>; 3] {
         let active = self.bits.as_ref().map(|bits| Active::new(bits, self.shape.cin));
         let mut results =
             [vec![f32::NAN; self.dy.len()], vec![f32::NAN; self.x.len()], vec![f32::NAN; self.weight.len()]];
         let [y, dx, dw] = &mut results;
         kernel.prepare(&self.weight);
-        kernel.forward(&self.x, active.as_ref(), None, y, scratch);
-        kernel.backward(&self.x, &self.dy, active.as_ref(), Some(dx), dw, scratch);
+        kernel.forward(&self.x, active.as_ref(), None, y, workspace);
+        kernel.backward(&self.x, &self.dy, active.as_ref(), Some(dx), dw, workspace);
         results
     }
 
@@ -115,13 +115,31 @@ impl Case {
         all
     }
 
+    /// Positions in y, x or w: the corners (first and last sample, row, column and channel, of w output and input channel
+    /// and tap), and some 150 spread over the rest.
+    fn positions(&self, of: usize) -> Vec<usize> {
+        let s = &self.shape;
+        let sizes = [
+            [s.batch, s.out_height(), s.out_width(), s.cout],
+            [s.batch, s.height, s.width, s.cin],
+            [s.cout, s.cin, s.kernel, s.kernel],
+        ][of];
+        let corners = (0..16).map(|corner| {
+            let ends = sizes.iter().enumerate();
+            ends.fold(0, |at, (axis, size)| at * size + if corner >> axis & 1 == 1 { size - 1 } else { 0 })
+        });
+        let len = sizes.iter().product::<usize>();
+        let samples = 150.min(len);
+        let spread = (0..samples).map(|sample| (sample * len / samples + sample * 7919) % len);
+        corners.chain(spread).collect()
+    }
+
     /// Compares some of a result's values with float64: the largest difference over the root mean square of
     /// what is to be expected.
     fn error(&self, of: usize, result: &[f32]) -> f64 {
-        let samples = 150.min(result.len());
+        let positions = self.positions(of);
         let (mut square, mut worst) = (0.0f64, 0.0f64);
-        for sample in 0..samples {
-            let position = (sample * result.len() / samples + sample * 7919) % result.len();
+        for &position in &positions {
             let mut exact = 0.0f64;
             for [y, x, w] in self.products(of, position) {
                 exact += match of {
@@ -140,7 +158,7 @@ impl Case {
             let difference = (f64::from(result[position]) - exact).abs();
             worst = if difference.is_nan() { f64::INFINITY } else { worst.max(difference) };
         }
-        worst / (square / samples as f64).sqrt().max(1e-3)
+        worst / (square / positions.len() as f64).sqrt().max(1e-3)
     }
 
     fn check(&self, isa: Isa, threads: usize) {
@@ -152,7 +170,7 @@ impl Case {
         if cfg!(miri) && products * self.shape.batch > 60_000 {
             return;
         }
-        for (of, result) in self.run_with(kernel, &mut Scratch::new()).iter().enumerate() {
+        for (of, result) in self.run_with(kernel, &mut Workspace::new()).iter().enumerate() {
             let error = self.error(of, result);
             let name = ["y", "dx", "dw"][of];
             assert!(error < 1e-4, "{name} of {:?} with {isa:?}: {error:.1e}", self.shape);
@@ -171,11 +189,11 @@ fn square(batch: usize, size: usize, cin: usize, cout: usize) -> ConvShape {
 
 #[test]
 fn a_convolution_of_one_pixel_is_its_centre_weight() {
-    let mut kernel = ConvKernel::new(square(1, 1, 1, 1), Isa::Portable, 1);
+    let mut kernel = ConvKernel::new(square(1, 1, 1, 1), Isa::detect(InstructionSet::Portable).unwrap(), 1);
     let weight: Vec<f32> = (0..9).map(|i| i as f32).collect();
     kernel.prepare(&weight);
     let mut y = [0.0];
-    kernel.forward(&[2.0], None, None, &mut y, &mut Scratch::new());
+    kernel.forward(&[2.0], None, None, &mut y, &mut Workspace::new());
     assert_eq!(y, [8.0]);
 }
 
@@ -271,7 +289,7 @@ fn samples_with_all_channels_are_right_among_samples_with_few() {
 }
 
 #[test]
-fn outputs_that_are_handed_on_are_those_that_are_kept() {
+fn streamed_outputs_have_the_bits_of_stored_ones() {
     let shapes = [
         square(40, 4, 40, 33),
         square(9, 16, 20, 16),
@@ -283,10 +301,10 @@ fn outputs_that_are_handed_on_are_those_that_are_kept() {
         for density in [None, Some(0.3)] {
             let case = Case::of_kinds(shape, density, 3);
             let active = case.bits.as_ref().map(|bits| Active::new(bits, shape.cin));
-            let (mut kernel, mut scratch) = (ConvKernel::new(shape, isa, 2), Scratch::new());
-            let [expected, ..] = case.run_with(&mut kernel, &mut scratch);
+            let (mut kernel, mut workspace) = (ConvKernel::new(shape, isa, 2), Workspace::new());
+            let [expected, ..] = case.run_with(&mut kernel, &mut workspace);
             let seen = std::sync::Mutex::new(vec![Vec::new(); shape.batch]);
-            kernel.forward_to(&case.x, active.as_ref(), None, &mut scratch, |sample, y| {
+            kernel.forward_to(&case.x, active.as_ref(), None, &mut workspace, |sample, y| {
                 seen.lock().unwrap()[sample].extend_from_slice(y);
             });
             assert!(seen.into_inner().unwrap().concat() == expected, "{isa:?} {shape:?} {density:?}");
@@ -295,7 +313,7 @@ fn outputs_that_are_handed_on_are_those_that_are_kept() {
 }
 
 #[test]
-fn what_follows_a_convolution_gives_the_same_bits_at_once_as_behind_it() {
+fn an_epilogue_in_registers_gives_the_bits_of_separate_passes() {
     let shapes = [
         square(40, 4, 40, 33),
         square(3, 32, 3, 70),
@@ -310,8 +328,8 @@ fn what_follows_a_convolution_gives_the_same_bits_at_once_as_behind_it() {
     let mut done = 0;
     for (shape, isa) in on_every_isa(shapes) {
         let case = Case::new(shape, None);
-        let (mut kernel, mut scratch) = (ConvKernel::new(shape, isa, 2), Scratch::new());
-        let [y, ..] = case.run_with(&mut kernel, &mut scratch);
+        let (mut kernel, mut workspace) = (ConvKernel::new(shape, isa, 2), Workspace::new());
+        let [y, ..] = case.run_with(&mut kernel, &mut workspace);
         let (scale, shift) = (noise(shape.cout, 5), noise(shape.cout, 6));
         let (added, floor, outer) = (noise(y.len(), 8), -0.25, 0.5);
         for (pool, adds) in [(1, false), (1, true), (2, false), (3, false)] {
@@ -327,7 +345,7 @@ fn what_follows_a_convolution_gives_the_same_bits_at_once_as_behind_it() {
             let mut out = vec![f32::NAN; shape.batch * height * width * shape.cout];
             let added = adds.then_some((&added[..], outer));
             let epilogue = Epilogue { scale: &scale, shift: &shift, floor, added, pool };
-            kernel.forward_finished(&case.x, &epilogue, &mut out, &mut scratch);
+            kernel.forward_finished(&case.x, &epilogue, &mut out, &mut workspace);
             for (index, found) in out.into_iter().enumerate() {
                 let (pixel, channel) = (index / shape.cout, index % shape.cout);
                 let (row, column) = (pixel / width * pool, pixel % width * pool);
@@ -342,6 +360,34 @@ fn what_follows_a_convolution_gives_the_same_bits_at_once_as_behind_it() {
     }
     // All shapes without a pool; tiles with something added; tiles of even images with a pool.
     assert_eq!(done, (9 + 5 + 4) * Isa::available().len());
+}
+
+#[test]
+fn a_nan_is_the_maximum_of_its_window_wherever_it_lies() {
+    for (size, isa) in on_every_isa([2, 4, 8]) {
+        let shape = square(1, size, 16, 20);
+        let mut kernel = ConvKernel::new(shape, isa, 1);
+        // A centre weight of 1 gives the input's first channel as every output.
+        let mut weight = vec![0.0; shape.cout * shape.cin * 9];
+        weight.iter_mut().skip(4).step_by(shape.cin * 9).for_each(|w| *w = 1.0);
+        kernel.prepare(&weight);
+        assert!(kernel.finishes(2, false), "{shape:?} is computed with tiles");
+        // Infinity less infinity at the pixel that is large, minus infinity elsewhere.
+        let (scale, shift) = (vec![1e37; shape.cout], vec![f32::NEG_INFINITY; shape.cout]);
+        let epilogue =
+            Epilogue { scale: &scale, shift: &shift, floor: f32::NEG_INFINITY, added: None, pool: 2 };
+        for (y, x) in (0..size).flat_map(|y| (0..size).map(move |x| (y, x))) {
+            let mut input = vec![0.0; shape.input_len()];
+            input[(y * size + x) * shape.cin] = 1e3;
+            let mut out = vec![0.0; shape.output_len() / 4];
+            kernel.forward_finished(&input, &epilogue, &mut out, &mut Workspace::new());
+            let window = y / 2 * (size / 2) + x / 2;
+            for (index, value) in out.into_iter().enumerate() {
+                let right = value.is_nan() == (index / shape.cout == window) && value != f32::INFINITY;
+                assert!(right, "{isa:?} {size}: NaN at {y}, {x}, {value} at {index}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -363,7 +409,7 @@ fn sums_put_each_addends_channels_in_their_places() {
                 Addend { values: &all, width: channels, places: None },
             ];
             let (mut out, mut total) = (vec![f32::NAN; all.len()], vec![f32::NAN; channels]);
-            sum(isa, addends, -0.5, &mut out, &mut total);
+            residual_sum(isa, addends, -0.5, &mut out, &mut total);
             assert_eq!(out, expected, "{isa:?} {channels}");
             for (channel, total) in total.into_iter().enumerate() {
                 let exact: f32 = (0..pixels).map(|pixel| expected[pixel * channels + channel]).sum();
@@ -445,20 +491,20 @@ fn the_same_work_gives_the_same_bits_every_time() {
 #[test]
 fn what_earlier_work_left_behind_is_not_seen() {
     for isa in Isa::available() {
-        let mut scratch = Scratch::new();
+        let mut workspace = Workspace::new();
         for density in [None, Some(0.3)] {
             for shape in
                 [square(9, 4, 40, 20), square(9, 2, 40, 20), square(3, 16, 20, 40), square(3, 3, 20, 20)]
             {
                 let mut case = Case::new(shape, density);
                 let mut kernel = ConvKernel::new(shape, isa, 2);
-                let expected = case.run_with(&mut kernel, &mut Scratch::new());
+                let expected = case.run_with(&mut kernel, &mut Workspace::new());
                 let x = std::mem::replace(&mut case.x, vec![f32::NAN; expected[1].len()]);
                 let dy = std::mem::replace(&mut case.dy, vec![f32::NAN; expected[0].len()]);
-                case.run_with(&mut kernel, &mut scratch);
+                case.run_with(&mut kernel, &mut workspace);
                 (case.x, case.dy) = (x, dy);
                 assert!(
-                    case.run_with(&mut kernel, &mut scratch) == expected,
+                    case.run_with(&mut kernel, &mut workspace) == expected,
                     "{isa:?} {shape:?} {density:?}"
                 );
             }
@@ -471,12 +517,12 @@ fn a_last_batch_may_be_smaller() {
     for size in [2, 4, 16] {
         let mut case = Case::new(square(3, size, 24, 16), Some(0.5));
         let mut kernel = ConvKernel::new(square(32, size, 24, 16), Isa::best(), 2);
-        let results = case.run_with(&mut kernel, &mut Scratch::new());
+        let results = case.run_with(&mut kernel, &mut Workspace::new());
         for (of, result) in results.iter().enumerate() {
             assert!(case.error(of, result) < 1e-4);
         }
         (case.x, case.dy, case.bits) = (vec![], vec![], Some(vec![]));
-        let [_, _, dw] = case.run_with(&mut kernel, &mut Scratch::new());
+        let [_, _, dw] = case.run_with(&mut kernel, &mut Workspace::new());
         assert!(dw.iter().all(|value| *value == 0.0), "no samples give no gradient");
     }
 }
@@ -511,7 +557,7 @@ fn outputs_that_are_wanted_are_right_and_the_others_zero_or_right() {
             let mut kernel = ConvKernel::new(shape, isa, 2);
             kernel.prepare(&case.weight);
             let mut y = vec![f32::NAN; expected.len()];
-            kernel.forward(&case.x, active.as_ref(), Some(&wanted), &mut y, &mut Scratch::new());
+            kernel.forward(&case.x, active.as_ref(), Some(&wanted), &mut y, &mut Workspace::new());
             for (index, (value, expected)) in y.into_iter().zip(expected).enumerate() {
                 let is = wanted.has(index / shape.output_len(), index % shape.cout);
                 let right = (value - expected).abs() < 1e-4 || (!is && value == 0.0);

@@ -1,4 +1,4 @@
-// This text is compiled into Cleave and is the beginning of every `model.rs` that it writes.
+// This file is compiled into Cleave and copied to the start of every exported `model.rs`.
 
 use burn::module::{Initializer, Module};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -8,7 +8,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::{Int, Tensor, TensorData};
 
-/// A network's layers with weights, in the order in which an image meets them.
+/// The layers with weights, in forward order.
 #[derive(Module, Debug)]
 pub struct Model<B: Backend> {
     /// The convolutions; a residual's shortcut comes after its body.
@@ -17,14 +17,14 @@ pub struct Model<B: Backend> {
     pub linears: Vec<Linear<B>>,
 }
 
-/// Convolution, then batch norm and mask where there are any.
+/// Convolution, then optional batch norm and mask.
 #[derive(Module, Debug)]
 pub struct ConvBlock<B: Backend> {
-    /// The convolution, padded by half its window.
+    /// The convolution, padded by half its kernel size.
     pub conv: Conv2d<B>,
     /// Batch norm over its kernels.
     pub norm: Option<BatchNorm<B>>,
-    /// What says how much each kernel counts for an image.
+    /// The generator of the mask, which weights each kernel per image.
     pub generator: Option<MaskGenerator<B>>,
 }
 
@@ -38,7 +38,8 @@ pub struct MaskGenerator<B: Backend> {
 }
 
 impl<B: Backend> ConvBlock<B> {
-    /// All weights 0. `channels` read and written; `mask` is the width of the mask generator, 0 for none.
+    /// A block with all weights 0. `channels` are input and output; `mask` is the hidden width of the mask generator,
+    /// 0 for none.
     pub fn new(
         channels: [usize; 2],
         [size, stride]: [usize; 2],
@@ -95,7 +96,7 @@ pub fn average<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 2> {
     x.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels])
 }
 
-/// The largest of each window; windows do not overlap.
+/// Max-pooling with non-overlapping windows.
 pub fn pool<B: Backend>(x: Tensor<B, 4>, size: usize) -> Tensor<B, 4> {
     max_pool2d(x, [size; 2], [size; 2], [0; 2], [1; 2], false)
 }

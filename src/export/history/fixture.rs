@@ -1,4 +1,4 @@
-//! A small history for tests, with names that are no friends of any markup.
+//! A small history for tests, with names that need escaping in every markup.
 
 use std::collections::BTreeMap;
 use std::path::Path;

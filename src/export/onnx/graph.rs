@@ -5,7 +5,7 @@ use super::proto::{Attribute, FLOAT, Graph, Node, Tensor, UINT8, ValueInfo};
 use crate::export::package::Package;
 use crate::spec::{Conv, NORM_EPSILON, Residual, SpecError, Stage, StateError};
 
-/// Constants of `Pad`: one more channel behind the others.
+/// Name of the `Pad` constant that appends one channel.
 const ONE_CHANNEL: &str = "join.pads";
 
 /// The graph of a package, whose weights must be those of its network.
@@ -25,7 +25,7 @@ pub(super) fn of(package: &Package, preprocessing: Option<Preprocessing>) -> Res
     if let Some(last) = builder.nodes.last_mut() {
         last.output = vec![name.into()];
     }
-    let doc = "a column a class, in the order of the metadata `classes`";
+    let doc = "one column per class, in the order of the metadata `classes`";
     let output = ValueInfo::batch(name, FLOAT, &[package.spec.outputs()?], doc);
     Ok(Graph {
         node: builder.nodes,
@@ -39,12 +39,12 @@ pub(super) fn of(package: &Package, preprocessing: Option<Preprocessing>) -> Res
 struct Builder {
     nodes: Vec<Node>,
     constants: Vec<Tensor>,
-    /// Names of the layers with weights that are still to come.
+    /// Names of the remaining layers with weights.
     layers: std::vec::IntoIter<String>,
 }
 
 impl Builder {
-    /// Every array of the network becomes a constant of the same name.
+    /// Adds every array of the network as a constant of the same name.
     fn new(package: &Package) -> Result<Builder, StateError> {
         let mut constants = Vec::new();
         for slot in package.spec.slots()? {
@@ -56,7 +56,7 @@ impl Builder {
         Ok(Builder { nodes: Vec::new(), constants, layers: layers?.into_iter() })
     }
 
-    /// Adds an operator; the value that it writes has its name.
+    /// Adds an operator; its output has its name.
     fn node(&mut self, op: &str, name: &str, inputs: &[&str], attributes: Vec<Attribute>) -> String {
         self.nodes.push(Node {
             input: inputs.iter().map(|&input| input.to_owned()).collect(),
@@ -68,11 +68,11 @@ impl Builder {
         name.to_owned()
     }
 
-    /// What the graph takes in, and the name of the normalised `[batch, channels, height, width]` value.
+    /// The input of the graph, and the name of the normalised `[batch, channels, height, width]` value.
     fn input(&mut self, package: &Package, preprocessing: Option<Preprocessing>) -> (ValueInfo, String) {
         let [channels, height, width] = package.input;
         let Some(layout) = preprocessing else {
-            let doc = "pixels in 0..1, less the mean and divided by the std of the metadata";
+            let doc = "pixels in 0..1, minus the mean and divided by the std of the metadata";
             return (ValueInfo::batch("input", FLOAT, &package.input, doc), "input".into());
         };
         let (shape, doc) = match layout {
@@ -209,8 +209,8 @@ impl Builder {
         if residual.relu { self.node("Relu", name, &[&sum], Vec::new()) } else { sum }
     }
 
-    /// Channel `i` becomes channel `map[i]` of `channels`, and the others are zero: a zero channel is put
-    /// behind the others and the sum's channels are gathered, which needs no shape that depends on the batch.
+    /// Channel `i` becomes channel `map[i]` of `channels`; the others are zero. It appends a zero channel and gathers, which
+    /// needs no batch-dependent shape.
     fn scattered(&mut self, name: &str, x: String, map: &[usize], channels: usize) -> String {
         if map.len() == channels {
             return x;

@@ -1,5 +1,5 @@
-//! The messages of ONNX that a network needs, with the field numbers of the public schema
-//! (<https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>). Fields that are not written here are left out.
+//! The ONNX messages that a network needs, with the field numbers of the public schema
+//! (<https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>). Unused fields are omitted.
 
 use prost::{Message, Oneof};
 
@@ -36,7 +36,7 @@ pub(super) struct OperatorSet {
     pub version: i64,
 }
 
-/// One of the model's metadata.
+/// A metadata entry.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Entry {
     #[prost(string, tag = "1")]
@@ -45,7 +45,7 @@ pub(super) struct Entry {
     pub value: String,
 }
 
-/// Nodes in an order in which they can run, and the constants that they read.
+/// Nodes in execution order, and the constants they read.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Graph {
     #[prost(message, repeated, tag = "1")]
@@ -60,7 +60,7 @@ pub(super) struct Graph {
     pub output: Vec<ValueInfo>,
 }
 
-/// One operator, with the names of the values that it reads and writes.
+/// An operator, with the names of its inputs and outputs.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Node {
     #[prost(string, repeated, tag = "1")]
@@ -75,7 +75,7 @@ pub(super) struct Node {
     pub attribute: Vec<Attribute>,
 }
 
-/// A setting of an operator. A scalar is optional here because readers tell 0 from absent.
+/// An attribute of an operator. Scalars are optional because readers distinguish 0 from absent.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Attribute {
     #[prost(string, tag = "1")]
@@ -114,7 +114,7 @@ pub(super) struct ValueInfo {
     pub doc_string: String,
 }
 
-/// A type; of the schema's alternatives only tensors are used.
+/// A type; only the tensor alternative is used.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Type {
     #[prost(message, optional, tag = "1")]
@@ -144,7 +144,7 @@ pub(super) struct Dimension {
     pub value: Option<Length>,
 }
 
-/// A fixed length, or the name of one that the caller chooses.
+/// A fixed length, or the name of a dynamic one.
 #[derive(Clone, PartialEq, Oneof)]
 pub(super) enum Length {
     #[prost(int64, tag = "1")]
@@ -187,7 +187,7 @@ impl Tensor {
 }
 
 impl ValueInfo {
-    /// A tensor whose first axis, named `batch`, the caller chooses.
+    /// A tensor with a dynamic first axis named `batch`.
     pub(super) fn batch(name: &str, elem_type: i32, shape: &[usize], doc: &str) -> ValueInfo {
         let batch = Dimension { value: Some(Length::Named("batch".into())) };
         let fixed = shape.iter().map(|&length| Dimension { value: Some(Length::Fixed(length as i64)) });

@@ -1,5 +1,5 @@
 class Conv(nn.Module):
-    """Convolution, then batch norm, then ReLU; the last two where they are wanted."""
+    """Convolution, then optional batch norm and ReLU."""
 
     def __init__(self, channels, kernels, size, stride=1, bias=True, norm=True, relu=True):
         super().__init__()

@@ -1,5 +1,5 @@
 class MaskGenerator(nn.Module):
-    """How much each kernel counts for an image: relu(tanh(W2 relu(W1 g) + b2)), g the mean of each channel."""
+    """The weight of each kernel for an image: relu(tanh(W2 relu(W1 g) + b2)), g the mean of each channel."""
 
     def __init__(self, channels, hidden, kernels):
         super().__init__()

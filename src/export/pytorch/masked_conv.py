@@ -1,6 +1,5 @@
 class Conv(nn.Module):
-    """Convolution, then batch norm, mask and ReLU; the last three where they are wanted. `mask` is the width
-    of the mask generator."""
+    """Convolution, then optional batch norm, mask and ReLU. `mask` is the hidden width of the mask generator."""
 
     def __init__(self, channels, kernels, size, stride=1, bias=True, norm=True, mask=None, relu=True):
         super().__init__()

@@ -1,6 +1,6 @@
 class Residual(nn.Module):
-    """The sum of a path of convolutions and a shortcut, then ReLU where it is wanted. `join` gives the number of
-    channels of the sum and, for each path, the channel of the sum that each of its channels is added to."""
+    """The sum of a path of convolutions and a shortcut, then optional ReLU. `join` holds the number of channels of
+    the sum and, for each path, the channel of the sum that each of its channels is added to."""
 
     def __init__(self, body, shortcut=None, join=None, relu=True):
         super().__init__()

@@ -1,4 +1,4 @@
-//! The figures of a report.
+//! The charts of a report.
 
 use super::document::Figure;
 use crate::export::history::History;
@@ -8,21 +8,21 @@ use crate::run::{EpochRecord, MaskRecord, SplitRecord};
 use crate::spec::Cost;
 
 /// A line of a chart.
-struct Line {
+struct ChartLine {
     name: String,
-    /// Lines of one quantity have one colour.
+    /// Lines of the same quantity share a colour.
     colour: usize,
     stroke: Stroke,
     points: Vec<(f64, f64)>,
 }
 
-/// A picture of every two of more classes would be larger than the rest of the page.
+/// With more classes the overlap figure would be larger than the rest of the report.
 pub(super) const MOST_CLASSES: usize = 200;
 
-const MARKS: &str = "Dotted upright lines stand at the steps after which a setting was changed.";
-const SPLITS: &str = "Whole lines: validation split. Broken lines: training split.";
+const MARKS: &str = "Dotted vertical lines mark the steps after which a setting was changed.";
+const SPLITS: &str = "Solid lines: validation split. Dashed lines: training split.";
 
-/// Losses, accuracies and measures over the steps, with a mark at each change.
+/// Losses, accuracies and measures over the steps, with marks at setting changes.
 pub(super) fn curves(history: &History) -> Vec<Figure> {
     let accuracy = split_line(history, "accuracy", 0, &|split| Some(split.accuracy));
     let masks =
@@ -34,21 +34,21 @@ pub(super) fn curves(history: &History) -> Vec<Figure> {
     ];
     let (number, fixed) = (Unit::Number, YRange::Fixed(0.0, 1.0));
     let charts = [
-        ("loss", "Loss: its terms, and their weighted sum", SPLITS, number, YRange::Auto, losses(history)),
+        ("loss", "Loss: terms and weighted sum", SPLITS, number, YRange::Auto, losses(history)),
         ("accuracy", "Accuracy", SPLITS, Unit::Percent, YRange::Auto, accuracy),
         (
             "measures",
             "Cohesion, coupling and kernel retention",
-            "Of single samples of the validation split.",
+            "Per-sample values on the validation split.",
             number,
             fixed,
             measures.into(),
         ),
     ];
-    // A single point is no curve; the table of epochs has it.
+    // A single point is not drawn as a curve; it is in the table of epochs.
     let charts = charts.into_iter().filter(|(.., lines)| lines.iter().any(|line| line.points.len() > 1));
     let changes = history.changes();
-    let draw = |(name, title, caption, unit, range, lines): (_, _, &str, _, _, Vec<Line>)| {
+    let draw = |(name, title, caption, unit, range, lines): (_, _, &str, _, _, Vec<ChartLine>)| {
         let marks = changes.iter().map(|(step, change)| Mark::new(*step as f64, *change));
         let chart = Chart::new(title).unit(unit).y_range(range).marks(marks);
         let chart = lines.into_iter().filter(|line| !line.points.is_empty()).fold(chart, add);
@@ -58,7 +58,7 @@ pub(super) fn curves(history: &History) -> Vec<Figure> {
     charts.map(draw).collect()
 }
 
-fn add(chart: Chart<'static>, line: Line) -> Chart<'static> {
+fn add(chart: Chart<'static>, line: ChartLine) -> Chart<'static> {
     chart.series(Series::new(line.name, line.points).colour(line.colour).stroke(line.stroke))
 }
 
@@ -67,18 +67,23 @@ fn line(
     name: &str,
     (colour, stroke): (usize, Stroke),
     value: impl Fn(&EpochRecord) -> Option<f64>,
-) -> Line {
+) -> ChartLine {
     let point = |epoch: &EpochRecord| Some((epoch.step as f64, value(epoch)?));
-    Line { name: name.to_owned(), colour, stroke, points: history.epochs.iter().filter_map(point).collect() }
+    ChartLine {
+        name: name.to_owned(),
+        colour,
+        stroke,
+        points: history.epochs.iter().filter_map(point).collect(),
+    }
 }
 
-/// The same of both splits.
+/// A line for each of the two splits.
 fn split_line(
     history: &History,
     name: &str,
     colour: usize,
     value: &dyn Fn(&SplitRecord) -> Option<f64>,
-) -> Vec<Line> {
+) -> Vec<ChartLine> {
     let (valid, train) = (format!("{name}, validation"), format!("{name}, training"));
     vec![
         line(history, &valid, (colour, Stroke::Solid), |epoch| value(&epoch.valid)),
@@ -86,7 +91,7 @@ fn split_line(
     ]
 }
 
-fn losses(history: &History) -> Vec<Line> {
+fn losses(history: &History) -> Vec<ChartLine> {
     let names: Vec<String> =
         history.epochs.last().map_or_else(Vec::new, |e| e.valid.losses.keys().cloned().collect());
     let lines = names.iter().enumerate().map(|(colour, name)| {
@@ -96,7 +101,7 @@ fn losses(history: &History) -> Vec<Line> {
     lines.flatten().collect()
 }
 
-/// Kernels kept, class by layer.
+/// Kernels kept, by class and layer.
 pub(super) fn retention(history: &History, modules: &Split) -> Option<Figure> {
     let layers: Vec<String> = modules.sites.iter().map(|site| site.name.clone()).collect();
     let share = |class: usize| {
@@ -107,26 +112,26 @@ pub(super) fn retention(history: &History, modules: &Split) -> Option<Figure> {
     let values: Vec<f64> = (0..modules.parts.len()).flat_map(share).collect();
     let title = "Kernels kept, by class and layer";
     let map = HeatMap::new(title, history.manifest.classes.clone(), layers, values).unit(Unit::Percent);
-    let caption = "In %: kernels of the layer that the class's module keeps.";
+    let caption = "Percentage of the layer's kernels that the class's module keeps.";
     (!modules.sites.is_empty()).then(|| figure(history, "retention", title, caption, map.to_svg()))
 }
 
-/// Jaccard index of every two modules; of more classes than [`MOST_CLASSES`] no picture.
+/// Jaccard index of each pair of class modules; `None` for more than [`MOST_CLASSES`] classes.
 pub(super) fn overlap(history: &History, modules: &Split) -> Option<Figure> {
     let names = &history.manifest.classes;
     if names.len() > MOST_CLASSES {
         return None;
     }
-    let title = "Overlap of the kernels of every two classes";
+    let title = "Overlap of the kernels of each pair of classes";
     let map = HeatMap::new(title, names.clone(), names.clone(), modules.coupling_matrix().concat());
-    let caption = "Jaccard index of their kernel sets: 0 nothing shared, 1 the same.";
+    let caption = "Jaccard index of their kernel sets: 0 is disjoint, 1 is equal.";
     (names.len() > 1).then(|| figure(history, "overlap", title, caption, map.to_svg()))
 }
 
-/// Modules of all runs: accuracy over the part of the whole network's work.
+/// Modules of all runs: accuracy over the fraction of the whole network's MACs.
 pub(super) fn accuracy_against_size(histories: &[History]) -> Option<Figure> {
     let mut kinds: [(&str, Vec<(f64, f64)>); 3] =
-        [("whole network", Vec::new()), ("as cut", Vec::new()), ("fine-tuned", Vec::new())];
+        [("whole network", Vec::new()), ("extracted", Vec::new()), ("fine-tuned", Vec::new())];
     for history in histories {
         let whole = Cost::of(&history.manifest.network).ok()?.macs().max(1) as f64;
         for module in &history.modules {
@@ -137,7 +142,7 @@ pub(super) fn accuracy_against_size(histories: &[History]) -> Option<Figure> {
             }
         }
     }
-    let title = "Test accuracy of modules over their part of the whole network's MACs, in %";
+    let title = "Test accuracy of modules over their percentage of the whole network's MACs";
     let mut chart = Chart::new(title).x_axis(XAxis::Number).unit(Unit::Percent);
     let mut shown = false;
     for (name, mut points) in kinds {
@@ -145,9 +150,9 @@ pub(super) fn accuracy_against_size(histories: &[History]) -> Option<Figure> {
         shown |= points.len() > 1;
         chart = chart.series(Series::new(name, points).stroke(Stroke::Points));
     }
-    let caption = "A module has a point of each kind at its size: what the whole network reaches on the module's \
-                   classes, the module as it was cut, and fine-tuned.";
-    // A single point is no picture; the table of modules has it.
+    let caption = "Three points per module at its size: the whole network on the module's classes, the module as \
+    extracted, and the module after fine-tuning.";
+    // A single module is not drawn; it is in the table of modules.
     shown.then(|| picture("accuracy-against-size".into(), title, caption, chart.to_svg()))
 }
 

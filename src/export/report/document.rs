@@ -1,44 +1,44 @@
-//! A page as data, so that all its forms say the same.
+//! The report as data, rendered to HTML and Markdown.
 
-/// A page.
+/// A report.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Document {
     pub title: String,
     pub blocks: Vec<Block>,
 }
 
-/// A part of a page. All text is plain and becomes safe where it is written.
+/// A part of a report. All text is plain; it is escaped when rendered.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Block {
-    /// Of level 2 to 4; the title is level 1.
+    /// A heading of level 2 to 4; the title is level 1.
     Heading(u8, String),
     Text(String),
     Table(Table),
-    /// Commands or a file, with a caption.
+    /// A code block (commands or a file) with a caption.
     Code(String, String),
     Figure(Figure),
 }
 
-/// A table; a cell of digits, signs and units is a figure.
+/// A table. Cells of digits, signs and units count as numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Table {
-    /// Empty for a list of facts, whose first column is the name.
+    /// Column titles; empty for a list of facts, whose first column is the name.
     pub columns: Vec<String>,
     pub rows: Vec<Vec<String>>,
 }
 
-/// A picture.
+/// A figure.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Figure {
-    /// Unique on the page; safe as a file name.
+    /// Unique in the report and safe as a file name.
     pub name: String,
-    /// What it shows.
+    /// Its title.
     pub title: String,
-    /// How to read it.
+    /// Its caption.
     pub caption: String,
-    /// Pixels that it is wide.
+    /// Width in pixels.
     pub width: u32,
-    /// The elements of the picture; its title is among them.
+    /// The SVG elements, including the title.
     pub svg: String,
 }
 
@@ -64,7 +64,7 @@ impl Table {
         Table { columns: columns.iter().map(|column| (*column).to_owned()).collect(), rows: Vec::new() }
     }
 
-    /// Names and values.
+    /// A table of names and values.
     pub(super) fn facts(facts: impl IntoIterator<Item = (&'static str, String)>) -> Table {
         let rows = facts.into_iter().map(|(name, value)| vec![name.to_owned(), value]);
         Table { columns: Vec::new(), rows: rows.collect() }
@@ -74,7 +74,7 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Whether this column holds figures, which are set flush right.
+    /// Whether this column holds numbers, which are right-aligned.
     pub(super) fn is_of_figures(&self, column: usize) -> bool {
         let figure = |cell: &String| cell.chars().all(|c| c.is_ascii_digit() || "+-./ %kMG".contains(c));
         !self.columns.is_empty()

@@ -1,14 +1,14 @@
-//! A page as one HTML file without scripts, fonts or pictures from elsewhere.
+//! Renders a report as one self-contained HTML file without scripts or external resources.
 
 use std::fmt::Write;
 
 use super::document::{Block, Document, Figure, Table};
 use crate::markup::html as safe;
 
-/// Light and dark follow the reader's system; tables scroll on their own on a narrow screen.
+/// Follows the system's light or dark mode; wide tables scroll horizontally.
 const STYLE: &str = include_str!("style.css");
 
-/// What the page may ask for: nothing. A browser that obeys it says so on its console if the page does.
+/// Content security policy: no external resources. Browsers report violations on their console.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 pub(super) fn page(page: &Document) -> String {
@@ -50,7 +50,7 @@ fn put(block: &Block, number: usize, text: &mut String) {
     let _ = match block {
         Block::Heading(2, title) => writeln!(text, "<h2 id=\"part-{number}\">{}</h2>", safe(title)),
         Block::Heading(level, title) => writeln!(text, "<h{level}>{}</h{level}>", safe(title)),
-        // A figure and its unit stay on one line.
+        // Keep a number and its unit on one line.
         Block::Text(words) => writeln!(text, "<p>{}</p>", safe(words).replace(" %", "\u{a0}%")),
         Block::Table(table) => {
             put_table(table, text);
@@ -59,7 +59,7 @@ fn put(block: &Block, number: usize, text: &mut String) {
         Block::Code(caption, code) => writeln!(
             text,
             "<details{}><summary>{}</summary><pre>{}</pre></details>",
-            // What is short is shown at once.
+            // Short code is shown expanded.
             if code.lines().count() <= 12 { " open=\"open\"" } else { "" },
             safe(caption),
             safe(code)

@@ -1,4 +1,4 @@
-//! A page as Markdown; its figures are files beside it.
+//! Renders a report as Markdown; its figures are separate files.
 
 use std::fmt::Write;
 
@@ -32,7 +32,7 @@ fn put(block: &Block, text: &mut String) {
     };
 }
 
-/// Backticks, more than any line of the code begins with.
+/// A fence longer than any run of backticks at the start of a line of the code.
 fn fence(code: &str) -> String {
     let ticks = |line: &str| line.trim_start().chars().take_while(|c| *c == '`').count();
     "`".repeat(code.lines().map(ticks).max().unwrap_or(0).max(2) + 1)

@@ -1,4 +1,4 @@
-//! What is said of a run's modules: of every class, and of those that were extracted.
+//! The sections of a run's modules: the module of each class, and the extracted modules.
 
 use super::charts;
 use super::document::{Block, Document, Table};
@@ -10,10 +10,10 @@ use crate::run::{Ancestor, ClassAccuracy, Control, ModuleManifest, Origin};
 
 pub(super) fn sections(history: &History, page: &mut Document) -> Result<(), Error> {
     if let Some(modules) = history.class_modules()? {
-        page.heading(3, "The module of every class");
+        page.heading(3, "Class modules");
         page.text(format!(
-            "A class keeps the kernels that fire for at least {} of its training samples. Coupling is {:.3}: the mean \
-             Jaccard index of the kernel sets of two classes. KRR is the part of the masked kernels that is kept.",
+            "The module of a class keeps the kernels that fire for at least {} of its training samples. Coupling is {:.3}: \
+            the mean Jaccard index over pairs of class modules. KRR is the fraction of masked kernels kept.",
             percent(history.manifest.preset.modules.threshold),
             modules.coupling()
         ));
@@ -22,24 +22,24 @@ pub(super) fn sections(history: &History, page: &mut Document) -> Result<(), Err
         page.blocks.extend(charts::overlap(history, &modules).map(Block::Figure));
         if history.manifest.classes.len() > charts::MOST_CLASSES {
             page.text(format!(
-                "The overlap of every two of so many classes makes no picture; `cleave export {} --format csv` has it.",
+                "There are too many classes for an overlap figure; `cleave export {} --format csv` writes the values.",
                 history.manifest.id
             ));
         }
     }
     if !history.modules.is_empty() {
-        page.heading(3, "Modules taken out");
+        page.heading(3, "Extracted modules");
         page.blocks.push(Block::Table(taken_out(&history.modules)));
         page.text(
-            "Accuracies are on the test images of the module's classes. Random kernels: networks with as many kernels \
-             a layer, drawn at random and fine-tuned alike; lowest, median and highest.",
+            "Accuracies are on the test images of the module's classes. Random controls have as many kernels per layer, \
+            drawn at random, and the same fine-tuning; minimum, median and maximum are shown.",
         );
         history.modules.iter().for_each(|module| put_together(module, page));
     }
     Ok(())
 }
 
-/// Of a module of several networks: what it is made of, and how each class fares.
+/// A composed module: its parts, and the accuracy per class.
 fn put_together(module: &ModuleManifest, page: &mut Document) {
     let Some(card) = module.card.as_ref().filter(|card| !card.class_accuracy.is_empty()) else { return };
     let parent = |parent: &Ancestor| match &parent.module {
@@ -48,17 +48,17 @@ fn put_together(module: &ModuleManifest, page: &mut Document) {
     };
     let parents: Vec<String> = card.parents.iter().map(parent).collect();
     let title = match card.origin {
-        Origin::Replaced => "class by class, before and after a module took one over",
-        _ => "class by class, before and after calibration",
+        Origin::Replaced => "accuracy per class before and after the replacement",
+        _ => "accuracy per class before and after calibration",
     };
     page.heading(4, format!("{}: {title}", module.name));
-    page.text(format!("Made of {}. {}", parents.join(" and "), card.protocol));
-    let mut table = Table::new(&["class", "before", "after", "change in points"]);
+    page.text(format!("Composed of {}. {}", parents.join(" and "), card.protocol));
+    let mut table = Table::new(&["class", "before", "after", "change (percentage points)"]);
     let mut row = |class: String, before: f64, after: f64| {
         table.row([class, percent(before), percent(after), points(after - before)]);
     };
     for (label, class) in card.class_accuracy.iter().enumerate() {
-        let mark = if card.replaced == Some(label) { " (decided by the module)" } else { "" };
+        let mark = if card.replaced == Some(label) { " (replaced)" } else { "" };
         row(format!("{}{mark}", class.class), class.before, class.after);
     }
     let others = || card.class_accuracy.iter().enumerate().filter(|(label, _)| card.replaced != Some(*label));
@@ -102,9 +102,9 @@ fn taken_out(modules: &[ModuleManifest]) -> Table {
         "parameters",
         "MACs",
         "whole network",
-        "as cut",
+        "extracted",
         "fine-tuned",
-        "random, as cut",
+        "random, extracted",
         "random, fine-tuned",
     ]);
     for module in modules {
@@ -126,7 +126,7 @@ fn taken_out(modules: &[ModuleManifest]) -> Table {
     table
 }
 
-/// Lowest, median and highest, or a dash.
+/// Minimum, median and maximum, or a dash.
 fn spread(mut values: Vec<f64>) -> String {
     values.sort_by(f64::total_cmp);
     match values.as_slice() {

@@ -1,4 +1,4 @@
-//! The commands and files that make a run and its modules again.
+//! The commands and files that reproduce a run and its modules.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ use crate::session::{Change, Schedule};
 pub(super) fn section(history: &History, page: &mut Document) -> Result<(), Error> {
     let manifest = &history.manifest;
     let id = &manifest.id;
-    page.heading(3, "To do it again");
-    // A branch begins with its parent's preset.
+    page.heading(3, "How to reproduce");
+    // A branch starts from its parent's preset.
     let given = match manifest.parent {
         None => format!(" and the preset below in {id}.toml"),
         Some(_) => String::new(),
@@ -24,7 +24,7 @@ pub(super) fn section(history: &History, page: &mut Document) -> Result<(), Erro
     let schedule = schedule(history);
     let mut commands = vec![beginning(history, &schedule, page)];
     let mut modules: Vec<&ModuleManifest> = history.modules.iter().collect();
-    // What is made of modules comes after them.
+    // Composed modules come after the modules they are composed of.
     modules.sort_by_key(|module| (origin(module) != Origin::Extracted, &module.created));
     commands.extend(modules.iter().map(|module| making(manifest, module)));
     commands.push(format!("cleave report {} --to report", quoted(id)));
@@ -32,38 +32,39 @@ pub(super) fn section(history: &History, page: &mut Document) -> Result<(), Erro
     let others: BTreeSet<&str> = others.filter(|run| *run != id).map(String::as_str).collect();
     if !others.is_empty() {
         let others = others.into_iter().collect::<Vec<_>>().join(", ");
-        page.text(format!("Modules of other runs are among the parents; make these runs first: {others}."));
+        page.text(format!("Some parents are modules of other runs; reproduce these runs first: {others}."));
     }
     page.blocks.push(Block::Code("Commands".into(), commands.join("\n") + "\n"));
     let preset = preset(history, page).to_toml()?;
     page.blocks.push(Block::Code(format!("{id}.toml, the preset as used"), preset));
     if let Some(names) = history.imported().and_then(|from| from.names.as_ref()) {
-        page.blocks.push(Block::Code(format!("{}, the table of names", names.file), names.text.clone()));
+        page.blocks.push(Block::Code(format!("{}, the name map", names.file), names.text.clone()));
     }
     if !schedule.change.is_empty() {
         let text = toml::to_string(&schedule).map_err(crate::preset::Error::Write)?;
-        page.blocks.push(Block::Code(format!("{id}-schedule.toml, what was changed on the way"), text));
+        page.blocks
+            .push(Block::Code(format!("{id}-schedule.toml, the setting changes during training"), text));
     }
     Ok(())
 }
 
-/// The preset, of which an import uses no epoch, though no preset may say so.
+/// The preset. An import does not use its epochs, but a preset must have at least one.
 fn preset(history: &History, page: &mut Document) -> Preset {
     let mut preset = history.manifest.preset.clone();
     if history.imported().is_some() && preset.training.epochs == 0 {
-        page.text("An import trains nothing: the epochs of the preset do not count.");
+        page.text("An import does not train: the epochs of the preset are not used.");
         preset.training.epochs = 1;
     }
     preset
 }
 
-/// The command that makes the run.
+/// The command that reproduces the run.
 fn beginning(history: &History, schedule: &Schedule, page: &mut Document) -> String {
     let Manifest { id, device, parent, preset, .. } = &history.manifest;
     let file = quoted(&format!("{id}.toml"));
     let ending = option("name", id) + &option("device", device);
     if let Some(Imported { file: weights, sha256, format, names }) = history.imported() {
-        page.text(format!("The weights are those of the file {weights} with the SHA-256 {sha256}."));
+        page.text(format!("The weights were imported from the file {weights} with SHA-256 {sha256}."));
         let format = format.map_or_else(String::new, |format| option("format", format.name()));
         let names = names.as_ref().map_or_else(String::new, |names| option("map", &names.file));
         return format!("cleave import {}{format} --preset {file}{names}{ending}", quoted(weights));
@@ -73,8 +74,8 @@ fn beginning(history: &History, schedule: &Schedule, page: &mut Document) -> Str
         Some(parent) => {
             let Parent { run, step } = parent;
             page.text(format!(
-                "The run branched off {run} after step {step}; make that one first, and stop it there if it does not \
-                 keep that checkpoint."
+                "The run branched from {run} after step {step}; reproduce that run first, and stop it at that step if it \
+                does not keep the checkpoint."
             ));
             branch(parent, preset, history.before.as_ref())
         }
@@ -86,7 +87,7 @@ fn beginning(history: &History, schedule: &Schedule, page: &mut Document) -> Str
     command + &ending + &replay
 }
 
-/// The changes of settings that the event log tells of.
+/// The setting changes recorded in the event log.
 fn schedule(history: &History) -> Schedule {
     let change = |(step, text): (u64, &str)| Some(Change { step, set: text.parse().ok()? });
     Schedule { change: history.changes().into_iter().filter_map(change).collect() }
@@ -100,7 +101,7 @@ fn parents(module: &ModuleManifest) -> &[Ancestor] {
     module.card.as_ref().map_or(&[], |card| &card.parents)
 }
 
-/// The command that makes a module.
+/// The command that reproduces a module.
 fn making(manifest: &Manifest, module: &ModuleManifest) -> String {
     let name = |parent: &Ancestor| match &parent.module {
         Some(module) => quoted(&format!("{}/{module}", parent.run)),
@@ -144,7 +145,7 @@ mod tests {
     use crate::run::Event;
     use crate::session::Setting;
 
-    /// Captions and contents of the files and commands that are told of a run.
+    /// Captions and contents of the code blocks of a run.
     fn told(history: &History) -> Vec<(String, String)> {
         let mut page = Document { title: String::new(), blocks: Vec::new() };
         section(history, &mut page).unwrap();
@@ -168,7 +169,7 @@ mod tests {
         assert!(told[0].1.starts_with(command), "{}", told[0].1);
         let preset = Preset::parse(&told[1].1, "run-1.toml", &[]).unwrap();
         assert_eq!(preset.network, history.manifest.preset.network);
-        assert_eq!(told[2], ("my names.toml, the table of names".into(), "\"conv0\" = \"stem\"\n".into()));
+        assert_eq!(told[2], ("my names.toml, the name map".into(), "\"conv0\" = \"stem\"\n".into()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is said of a run: what was trained, how it went, what it came to.
+//! The sections of a run: set-up, course of training, results.
 
 use super::charts;
 use super::document::{Block, Document, Table};
@@ -11,7 +11,7 @@ use crate::preset::Preset;
 use crate::run::{Comparison, Event, Manifest};
 use crate::spec::Cost;
 
-/// A row a run.
+/// The comparison table, one row per run.
 pub(super) fn comparison(histories: &[History]) -> Table {
     let mut table = Table::new(&[
         "run",
@@ -48,13 +48,13 @@ pub(super) fn run(history: &History, page: &mut Document) -> Result<(), Error> {
         page.text(&preset.description);
     }
     page.text(ending(history));
-    page.heading(3, "What was trained, and how");
+    page.heading(3, "Set-up");
     page.blocks.push(Block::Table(facts(history)?));
     for problem in &history.problems {
         page.text(format!("Left out of this report: {problem}"));
     }
     if !history.epochs.is_empty() {
-        page.heading(3, "The course of training");
+        page.heading(3, "Course of training");
         page.blocks.extend(charts::curves(history).into_iter().map(Block::Figure));
         epochs(history, page);
     }
@@ -70,7 +70,7 @@ fn ending(history: &History) -> String {
         }
         Some(Event::Failed { step, message, .. }) => format!("Failed after step {step}: {message}"),
         Some(Event::Stopped { step }) => format!("Stopped after step {step}; it has not finished."),
-        _ => "The run has not finished: what follows is what it has come to so far.".into(),
+        _ => "The run has not finished; results so far follow.".into(),
     }
 }
 
@@ -87,7 +87,7 @@ fn facts(history: &History) -> Result<Table, Error> {
             let named = serde_json::to_value(preset.network.architecture)?;
             format!("{} at width {}", named.as_str().unwrap_or_default(), preset.network.width)
         }
-        None => format!("{} stages of the preset's own", manifest.network.stages.len()),
+        None => format!("custom, {} stages", manifest.network.stages.len()),
     };
     let training = &preset.training;
     let facts = [
@@ -108,7 +108,7 @@ fn facts(history: &History) -> Result<Table, Error> {
                 count(cost.params()),
                 match cost.generator_params {
                     0 => String::new(),
-                    params => format!(" (of them {} in mask generators)", count(params)),
+                    params => format!(" (including {} in mask generators)", count(params)),
                 },
                 count(cost.macs()),
                 cost.kernels
@@ -121,7 +121,7 @@ fn facts(history: &History) -> Result<Table, Error> {
         (
             "training",
             format!(
-                "{} of batches of {}, SGD with Nesterov momentum {}, learning rate {} on a cosine over {}",
+                "{}, batch size {}, SGD with Nesterov momentum {}, learning rate {} with a cosine schedule over {}",
                 counted(training.epochs, "epoch"),
                 training.batch,
                 training.momentum,
@@ -133,21 +133,21 @@ fn facts(history: &History) -> Result<Table, Error> {
         ("validation", format!("{} of the training images", percent(preset.data.valid_fraction))),
         ("seed", manifest.seed.to_string()),
         ("environment", environment(history)),
-        ("begun", begun(&manifest.created)),
+        ("started", begun(&manifest.created)),
     ];
     let branched = manifest.parent.as_ref();
     let branched =
         branched.map(|parent| ("branched from", format!("{} after step {}", parent.run, parent.step)));
-    let imported = history.imported().map(|from| ("weights", format!("of the file {}", from.file)));
+    let imported = history.imported().map(|from| ("weights", format!("imported from {}", from.file)));
     Ok(Table::facts(facts.into_iter().chain(branched).chain(imported)))
 }
 
-/// A number of things.
+/// A number with a noun, in the plural if needed.
 fn counted(n: usize, thing: &str) -> String {
     format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 
-/// How training images are varied.
+/// The augmentation of training images.
 fn augmentation(preset: &Preset) -> String {
     let Augmentation { crop_padding, flip } = preset.data.augmentation();
     let crops = match crop_padding {
@@ -157,13 +157,13 @@ fn augmentation(preset: &Preset) -> String {
     format!("{crops}, {}", if flip { "random flips" } else { "no flips" })
 }
 
-/// A time to the second.
+/// A timestamp to the second.
 fn begun(created: &str) -> String {
     let (date, time) = created.split_once('T').unwrap_or((created, ""));
     format!("{date} {} UTC", time.split(['.', 'Z']).next().unwrap_or_default())
 }
 
-/// Program, device and machine; several where the run went on elsewhere.
+/// Program, device and machine; several if the run was resumed on another machine.
 fn environment(history: &History) -> String {
     let Manifest { program, device, .. } = &history.manifest;
     let machine = |(program, machine): (&str, &Machine)| {
@@ -180,7 +180,7 @@ fn environment(history: &History) -> String {
     }
 }
 
-/// First and last epoch and at most eight between, evenly spaced.
+/// The table of epochs: first, last and at most eight evenly spaced between.
 fn epochs(history: &History, page: &mut Document) {
     let mut table = Table::new(&[
         "epoch",
@@ -211,7 +211,7 @@ fn epochs(history: &History, page: &mut Document) {
     page.blocks.push(Block::Table(table));
     page.text(
         "Loss and train accuracy are means over the epoch's steps; the rest is measured on the validation split after \
-         it. Cohesion, coupling and KRR are those of single samples here, those of modules are below.",
+        the epoch. Cohesion, coupling and KRR are per-sample values here; the values of modules are below.",
     );
 }
 
@@ -220,7 +220,7 @@ fn changes(history: &History, page: &mut Document) {
     if changes.is_empty() {
         return;
     }
-    page.heading(3, "What was changed on the way");
+    page.heading(3, "Setting changes");
     let mut table = Table::new(&["after step", "change"]);
     changes.iter().for_each(|(step, change)| table.row([step.to_string(), (*change).to_owned()]));
     page.blocks.push(Block::Table(table));
@@ -257,6 +257,6 @@ fn results(history: &History, page: &mut Document) {
             table.row([measure, show(Some(row.paper)), show(row.ours)]);
         }
         page.blocks.push(Block::Table(table));
-        page.text(format!("What differs: {}.", comparison.note));
+        page.text(format!("Differences: {}.", comparison.note));
     }
 }

@@ -1,5 +1,5 @@
-//! The protobuf messages of TensorBoard's event files, as far as Cleave writes them. Field numbers are those of
-//! TensorFlow's `event.proto`, `summary.proto`, `tensor.proto` and of the hparams plugin.
+//! The protobuf messages of TensorBoard event files that Cleave writes. Field numbers are those of TensorFlow's
+//! `event.proto`, `summary.proto`, `tensor.proto` and of the hparams plugin.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ pub(super) enum What {
     SessionLog(SessionLog),
 }
 
-/// That a session starts (1).
+/// Start of a session (status 1).
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct SessionLog {
     #[prost(int32, tag = "1")]
@@ -108,7 +108,7 @@ pub(super) struct Plugin {
     pub content: Vec<u8>,
 }
 
-/// What the hparams plugin keeps under one tag.
+/// The data of the hparams plugin under one tag.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct HParams {
     #[prost(int32, tag = "1")]
@@ -187,7 +187,7 @@ pub(super) struct End {
     pub time: f64,
 }
 
-/// `google.protobuf.Value`, as far as settings need it.
+/// `google.protobuf.Value`, reduced to what settings need.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Setting {
     #[prost(oneof = "SettingValue", tags = "2, 3, 4")]

@@ -1,14 +1,14 @@
-//! The frame of a record: its length, a checksum of that, the message, a checksum of it.
+//! The framing of a record: length, checksum of the length, message, checksum of the message.
 
-/// What the first record of a file says.
+/// The content of the first record of a file.
 pub(super) const VERSION: &str = "brain.Event:2";
 
-/// Castagnoli's polynomial, bits reversed.
+/// Castagnoli polynomial, bit-reversed.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
 const TABLE: [u32; 256] = table();
 
-/// A message between its length and its checksums, all little-endian.
+/// Frames a message with its length and checksums, little-endian.
 pub(super) fn frame(message: &[u8]) -> Vec<u8> {
     let length = (message.len() as u64).to_le_bytes();
     let mut record = Vec::with_capacity(message.len() + 16);
@@ -19,8 +19,7 @@ pub(super) fn frame(message: &[u8]) -> Vec<u8> {
     record
 }
 
-/// CRC-32C, rotated and offset, so that the checksum of data that hold checksums is sound (TensorFlow's
-/// `crc32c::Mask`).
+/// CRC-32C, rotated and offset, because a CRC of data that contain CRCs is weak (TensorFlow's `crc32c::Mask`).
 fn masked(bytes: &[u8]) -> u32 {
     crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }

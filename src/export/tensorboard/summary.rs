@@ -1,6 +1,6 @@
-//! What TensorBoard shows of a run: scalars by tag, the overlap as an image, settings for the hparams page.
+//! The TensorBoard summaries of a run: scalars by tag, the overlap as an image, settings for the hparams page.
 //!
-//! Tags: `train/...` and `valid/...` with `loss/NAME`, `accuracy`, `cohesion`, `coupling` and `krr`, once an
+//! Tags: `train/...` and `valid/...` with `loss/NAME`, `accuracy`, `cohesion`, `coupling` and `krr`, once per
 //! epoch; `steps/NAME` a few times a second; `learning_rate`, `weight/NAME`, `images_per_second`;
 //! `summary/NAME` once, at the end; `modules/overlap`.
 
@@ -18,15 +18,15 @@ use crate::modular::Split;
 use crate::run;
 use crate::run::{EpochRecord, Manifest, SplitRecord, StepRecord};
 
-/// Pixels of a class in the image of the overlap, at most and at least.
+/// Maximum and minimum pixels per class in the image of the overlap.
 const CELL: (usize, usize) = (32, 1);
-/// What the image is about as wide as.
+/// Approximate width of the image in pixels.
 const WIDTH: usize = 640;
 
-/// What the hparams page compares runs by.
+/// The metrics of the hparams page.
 const METRICS: [&str; 5] = ["test_accuracy", "valid_accuracy", "cohesion", "coupling", "krr"];
 
-/// An epoch's scalars.
+/// The scalars of an epoch.
 pub(super) fn epoch(record: &EpochRecord) -> Summary {
     let mut values = vec![scalar("learning_rate", record.learning_rate)];
     values.extend(record.loss_weights.iter().map(|(name, value)| scalar(&format!("weight/{name}"), *value)));
@@ -49,14 +49,14 @@ fn split(name: &str, record: &SplitRecord, values: &mut Vec<Value>) {
     }
 }
 
-/// The means over a few steps.
+/// The scalars of a step record (means over a few steps).
 pub(super) fn step(record: &StepRecord) -> Summary {
     Summary {
         value: record.train.iter().map(|(name, value)| scalar(&format!("steps/{name}"), *value)).collect(),
     }
 }
 
-/// What a run's settings are: the experiment and the session's start of the hparams plugin.
+/// The settings of a run: experiment and session start of the hparams plugin.
 pub(super) fn begin(manifest: &Manifest, time: f64) -> Result<Summary, Error> {
     let mut settings = vec![
         ("seed".to_owned(), SettingValue::Number(manifest.seed as f64)),
@@ -89,7 +89,7 @@ pub(super) fn begin(manifest: &Manifest, time: f64) -> Result<Summary, Error> {
     Ok(Summary { value: value.into() })
 }
 
-/// How a session ended: with these results, or without any.
+/// The end of a session, with its results if any.
 pub(super) fn finish(summary: Option<&run::Summary>, time: f64) -> Summary {
     let mut values = Vec::new();
     if let Some(summary) = summary {
@@ -103,7 +103,7 @@ pub(super) fn finish(summary: Option<&run::Summary>, time: f64) -> Summary {
     Summary { value: values }
 }
 
-/// The Jaccard index of every two modules, from white for 0 to dark blue for 1; a row and a column a class.
+/// The Jaccard index of each pair of class modules as an image, from white (0) to dark blue (1).
 pub(super) fn overlap(modules: &Split) -> Result<Summary, Error> {
     let matrix = modules.coupling_matrix();
     let cell = (WIDTH / matrix.len().max(1)).clamp(CELL.1, CELL.0);
@@ -120,13 +120,13 @@ pub(super) fn overlap(modules: &Split) -> Result<Summary, Error> {
     let metadata = Metadata {
         plugin: None,
         display_name: "overlap of modules".into(),
-        description: "Jaccard index of the kernel sets of every two classes, white 0 to blue 1".into(),
+        description: "Jaccard index of the kernel sets of each pair of classes, white 0 to blue 1".into(),
     };
     let content = Some(Content::Image(image));
     Ok(Summary { value: vec![Value { tag: "modules/overlap".into(), metadata: Some(metadata), content }] })
 }
 
-/// The leaves of a tree of settings, named by their way from the root; lists are text.
+/// Collects the leaves of a settings tree, named by their dotted path; lists become text.
 fn flatten(prefix: &str, value: &serde_json::Value, settings: &mut Vec<(String, SettingValue)>) {
     let leaf = match value {
         serde_json::Value::Object(object) => {
@@ -154,7 +154,7 @@ fn scalar(tag: &str, value: f64) -> Value {
 fn hparams(tag: &str, data: Data) -> Value {
     let content = HParams { version: 0, data: Some(data) }.encode_to_vec();
     let plugin = Some(Plugin { name: "hparams".into(), content });
-    // The plugin reads its message from the metadata; readers skip values without any content.
+    // The plugin reads its message from the metadata, but readers skip values without content.
     let content = Some(Content::Tensor(Tensor { dtype: 1, values: vec![0.0] }));
     let metadata = Some(Metadata { plugin, display_name: String::new(), description: String::new() });
     Value { tag: tag.into(), metadata, content }

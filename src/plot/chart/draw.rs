@@ -43,7 +43,7 @@ impl Panel {
     }
 }
 
-/// How the area is shared out.
+/// How the area is divided.
 struct Layout {
     header: Rect,
     panel: Rect,
@@ -259,7 +259,7 @@ impl Drawing<'_, '_> {
         }
     }
 
-    /// A line at each change point, then its label: right of the line, in the first row where it hits no other.
+    /// A line at each change point, then its label: right of the line, in the first row where it overlaps no other.
     fn marks(&mut self, chart: &Chart<'_>, part: Part) {
         let (style, ascii) = (self.canvas.palette.mark, self.canvas.ascii());
         let mut marks: Vec<_> = chart.marks.iter().filter_map(|m| Some((self.column(m.x)?, m))).collect();

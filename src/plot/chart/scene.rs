@@ -1,4 +1,4 @@
-//! What a chart shows, worked out for a width: axes, points, areas. Terminal and SVG draw from it.
+//! The contents of a chart for a given width: axes, points, areas. Terminal and SVG draw from it.
 
 use super::super::scale::{Axis, Scale};
 use super::super::view::Extent;
@@ -9,7 +9,7 @@ pub(in crate::plot) struct Scene<'a> {
     pub x: Axis,
     pub y: Axis,
     pub lines: Vec<Trace<'a>>,
-    /// Whether there is a point in the window that has a place on both axes.
+    /// Whether a point in the window has a position on both axes.
     pub holds_points: bool,
 }
 
@@ -20,7 +20,7 @@ pub(in crate::plot) struct Trace<'a> {
     pub colour: usize,
     pub stroke: Stroke,
     pub faint: bool,
-    /// At most four in each column; what has no place on the axes is not a number.
+    /// At most four in each column; NaN without a position on the axes.
     pub points: Vec<(f64, f64)>,
     /// Of a stacked area: upper and lower end for each column, not a number where there is none; empty for a line.
     pub area: Vec<(f64, f64)>,
@@ -57,12 +57,12 @@ impl Chart<'_> {
     }
 }
 
-/// What there is along the horizontal axis.
+/// The range of the data along the horizontal axis.
 pub(super) fn extent(chart: &Chart<'_>) -> Extent {
     let scale = chart.x_scale;
     let ends = chart.series.iter().filter_map(|series| match (scale, series.extent()?) {
         (Scale::Log, (from, to)) if from <= 0.0 => {
-            // Step 0 has no place on a logarithmic axis; the first above it has.
+            // Step 0 has no position on a logarithmic axis; the first above it has one.
             let first = series.points(from, to).iter().map(|point| point.0).find(|x| *x > 0.0)?;
             Some((first, to))
         }
@@ -77,7 +77,7 @@ pub(super) fn extent(chart: &Chart<'_>) -> Extent {
     }
 }
 
-/// Works a chart out for this many columns of areas.
+/// Computes the contents of a chart; areas have this many columns.
 pub(in crate::plot) fn scene<'a>(chart: &'a Chart<'_>, columns: usize) -> Scene<'a> {
     let window = chart.view.window(extent(chart));
     let x = Axis::new(chart.x_scale, Some(window));
@@ -151,7 +151,7 @@ fn reduce(points: &[(f64, f64)], x: &Axis, y: Scale, columns: usize) -> Vec<(f64
             kept.push((point.0, f64::NAN));
             continue;
         }
-        // Columns left of the panel are negative: an offset makes cutting off decimals rounding down.
+        // Columns left of the panel are negative: with the offset, truncation rounds down.
         let column = (place(point.0) * columns as f64 + 1e10) as i64;
         match &mut group {
             Some(now) if now.column == column => now.add(*point),

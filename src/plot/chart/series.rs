@@ -106,8 +106,8 @@ impl<'a> Series<'a> {
         self
     }
 
-    /// Translates the x of the series: `clock` holds, for an x of the data, its place on the chart's axis; for
-    /// example for steps the seconds since the start. Between its points it is read as a straight line.
+    /// Translates the x of the series: `clock` maps an x of the data to the axis of the chart, such as steps to seconds
+    /// since the start. It is interpolated linearly.
     #[must_use]
     pub fn along(mut self, clock: &'a History) -> Self {
         self.along = Some(clock);
@@ -172,7 +172,7 @@ impl Series<'_> {
     }
 }
 
-/// Replaces x by what the clock says, straight between its points and as at its ends beyond them.
+/// Replaces x by its value on the clock, linearly interpolated, and constant beyond the ends of the clock.
 fn translate(points: impl Iterator<Item = (f64, f64)>, clock: &History) -> Vec<(f64, f64)> {
     let all = clock.points(f64::NEG_INFINITY, f64::INFINITY);
     let times: Vec<(f64, f64)> = all.filter(|(_, y)| y.is_finite()).collect();

@@ -154,7 +154,7 @@ fn row_of_cells(map: &HeatMap<'_>, cells: &Cells, row: u16, buffer: &mut Buffer,
         let number = map.value(row, index).map(|value| tight(value, map.unit)).unwrap_or_default();
         let legible = width(&number) < room && room >= 4;
         let text = match legible {
-            // Without colours there is ink beside the number, where there is room to keep them apart.
+            // Without colours there is a shade beside the number, where there is room to keep them apart.
             true if canvas.depth == Depth::Mono
                 && room >= width(&number) + 3
                 && room >= usize::from(WIDEST) =>

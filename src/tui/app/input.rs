@@ -6,18 +6,18 @@ use crossterm::event::{
 
 use super::{App, Overlay, with_screen};
 use crate::preset::embedded;
-use crate::tui::action::{Action, Place};
-use crate::tui::ask::{self, Ask};
+use crate::tui::action::{Action, Screen};
+use crate::tui::global_form::{self, GlobalForm};
 use crate::tui::help::Help;
 use crate::tui::hits::Target;
 use crate::tui::message::{Effect, Job};
+use crate::tui::notices::Tone;
 use crate::tui::palette::{self, Choice, Palette};
 use crate::tui::prompt::Prompt;
-use crate::tui::say::Tone;
 use crate::tui::theme::Depth;
 use crate::tui::widget::Answer;
 
-const NO_RUN: &str = "no run is open: open or start one on the list of runs";
+const NO_RUN: &str = "no run is open: open or start one in the run list";
 
 impl App {
     /// Routes a key. Ctrl-c always comes first, so that the user can always quit; then an overlay, then a screen's
@@ -29,7 +29,7 @@ impl App {
         if key.code == KeyCode::Char('c') && key.modifiers == KeyModifiers::CONTROL {
             return self.interrupt();
         }
-        let action = self.shared.keymap.action(self.place, key);
+        let action = self.shared.keymap.action(self.screen, key);
         if key.modifiers.contains(KeyModifiers::CONTROL)
             && let Some(action @ (Action::Suspend | Action::Redraw)) = action
         {
@@ -48,7 +48,7 @@ impl App {
             return self.overlay_key(key, action);
         }
         if self.takes_text() {
-            return with_screen!(self, self.place, screen, shared => screen.key(key, shared));
+            return with_screen!(self, self.screen, screen, shared => screen.key(key, shared));
         }
         action.map(|action| self.act(action)).unwrap_or_default()
     }
@@ -56,13 +56,13 @@ impl App {
     fn overlay_key(&mut self, key: KeyEvent, action: Option<Action>) -> Vec<Effect> {
         match &mut self.overlay {
             Some(Overlay::Palette(palette)) => {
-                let choice = palette.key(key, self.place);
+                let choice = palette.key(key, self.screen);
                 self.chosen(choice)
             }
             Some(Overlay::Help(help)) => {
                 match action {
                     Some(Action::Back | Action::Help | Action::Quit | Action::Accept) => self.overlay = None,
-                    Some(action) => help.scroll(action, self.place, &self.shared.keymap),
+                    Some(action) => help.scroll(action, self.screen, &self.shared.keymap),
                     None => {}
                 }
                 Vec::new()
@@ -71,9 +71,9 @@ impl App {
                 let answer = dialog.key(key);
                 self.quit_answered(answer)
             }
-            Some(Overlay::Ask(ask)) => {
-                let answer = ask.key(key);
-                self.asked(answer)
+            Some(Overlay::Form(form)) => {
+                let answer = form.key(key);
+                self.form_answered(answer)
             }
             Some(Overlay::Message(dialog)) => {
                 if dialog.key(key) != Answer::Open {
@@ -86,10 +86,10 @@ impl App {
     }
 
     /// Handles the result of a form that is available on every screen.
-    fn asked(&mut self, answer: ask::Answer) -> Vec<Effect> {
+    fn form_answered(&mut self, answer: global_form::Answer) -> Vec<Effect> {
         match answer {
-            ask::Answer::Open => Vec::new(),
-            ask::Answer::Done(effects) => {
+            global_form::Answer::Open => Vec::new(),
+            global_form::Answer::Done(effects) => {
                 self.overlay = None;
                 effects
             }
@@ -105,15 +105,15 @@ impl App {
                 Vec::new()
             }
             Choice::Do(action) => {
-                if let Some(why) = self.refuses(action) {
+                if let Some(why) = self.refusal(action) {
                     self.refused(action, &why);
                     return Vec::new();
                 }
                 self.overlay = None;
-                let place = action.entry().place;
+                let screen = action.entry().screen;
                 let mut effects = Vec::new();
-                if place != Place::Everywhere && place != self.place {
-                    effects.extend(self.go(place));
+                if screen != Screen::Everywhere && screen != self.screen {
+                    effects.extend(self.go(screen));
                 }
                 effects.extend(self.act(action));
                 effects
@@ -126,10 +126,10 @@ impl App {
         let takes_text = self.leaving.is_none() && self.takes_text();
         match &mut self.overlay {
             Some(Overlay::Palette(palette)) => palette.paste(text),
-            Some(Overlay::Ask(ask)) => ask.paste(text),
+            Some(Overlay::Form(form)) => form.paste(text),
             Some(_) => {}
             None if takes_text => {
-                return with_screen!(self, self.place, screen, shared => screen.paste(text, shared));
+                return with_screen!(self, self.screen, screen, shared => screen.paste(text, shared));
             }
             None => {}
         }
@@ -160,30 +160,30 @@ impl App {
                 }
                 Vec::new()
             }
-            (Some(Overlay::Ask(ask)), at) => {
-                let answer = ask.mouse(mouse, at);
-                self.asked(answer)
+            (Some(Overlay::Form(form)), at) => {
+                let answer = form.mouse(mouse, at);
+                self.form_answered(answer)
             }
             (Some(Overlay::Help(help)), _) => {
                 match scrolls {
-                    Some(action) => help.scroll(action, self.place, &self.shared.keymap),
+                    Some(action) => help.scroll(action, self.screen, &self.shared.keymap),
                     None if pressed => self.overlay = None,
                     None => {}
                 }
                 Vec::new()
             }
             (Some(Overlay::Palette(palette)), Some((_, Target::Row(palette::PANE, row)))) if pressed => {
-                let choice = palette.choose(row, self.place);
+                let choice = palette.choose(row, self.screen);
                 self.chosen(choice)
             }
             (Some(Overlay::Palette(palette)), _) => {
                 if let Some(action) = scrolls {
-                    palette.scroll(action, self.place);
+                    palette.scroll(action, self.screen);
                 }
                 Vec::new()
             }
             (None, Some((_, Target::Action(action)))) if pressed && !takes_text => self.act(action),
-            (None, at) => with_screen!(self, self.place, screen, shared => screen.mouse(mouse, at, shared)),
+            (None, at) => with_screen!(self, self.screen, screen, shared => screen.mouse(mouse, at, shared)),
         }
     }
 
@@ -192,10 +192,10 @@ impl App {
     }
 
     fn screens_prompt(&self) -> Option<Prompt> {
-        match self.place {
-            Place::Dashboard => self.dashboard.prompt(),
-            Place::Modules => self.modules.prompt(),
-            Place::Home | Place::Everywhere => self.home.prompt(),
+        match self.screen {
+            Screen::Dashboard => self.dashboard.prompt(),
+            Screen::Modules => self.modules.prompt(),
+            Screen::Home | Screen::Everywhere => self.home.prompt(),
         }
     }
 
@@ -205,16 +205,16 @@ impl App {
             Some(Overlay::Help(_)) => Some(Prompt::Help),
             Some(Overlay::Palette(_)) => Some(Prompt::Palette),
             Some(Overlay::Quit(_) | Overlay::Message(_)) => Some(Prompt::Dialog),
-            Some(Overlay::Ask(_)) => Some(Prompt::Form),
+            Some(Overlay::Form(_)) => Some(Prompt::Form),
             None => self.screens_prompt(),
         }
     }
 
     /// Why an action cannot be done now; `None` if it can.
-    pub fn refuses(&self, action: Action) -> Option<String> {
-        let place = match action.entry().place {
-            Place::Everywhere => self.place,
-            place => place,
+    pub fn refusal(&self, action: Action) -> Option<String> {
+        let screen = match action.entry().screen {
+            Screen::Everywhere => self.screen,
+            screen => screen,
         };
         match action {
             // These close before anything of the screen.
@@ -229,19 +229,19 @@ impl App {
             Action::CopyCommand if self.command_line().is_none() => {
                 Some("there is no equivalent command".into())
             }
-            _ => match place {
-                Place::Dashboard => self.dashboard.refuses(action, &self.shared),
-                Place::Modules => self.modules.refuses(action, &self.shared),
-                Place::Home | Place::Everywhere => self.home.refuses(action, &self.shared),
+            _ => match screen {
+                Screen::Dashboard => self.dashboard.refusal(action, &self.shared),
+                Screen::Modules => self.modules.refusal(action, &self.shared),
+                Screen::Home | Screen::Everywhere => self.home.refusal(action, &self.shared),
             },
         }
     }
 
     /// The run that the current screen shows or selects.
     fn run_meant(&self) -> Option<String> {
-        match self.place {
-            Place::Home | Place::Everywhere => self.home.selected(&self.shared).map(str::to_owned),
-            Place::Dashboard | Place::Modules => self.shared.current().map(str::to_owned),
+        match self.screen {
+            Screen::Home | Screen::Everywhere => self.home.selected(&self.shared).map(str::to_owned),
+            Screen::Dashboard | Screen::Modules => self.shared.current().map(str::to_owned),
         }
     }
 
@@ -249,7 +249,7 @@ impl App {
     fn runs_meant(&self) -> Vec<String> {
         let marked = self.shared.marked.clone();
         match self.run_meant() {
-            Some(run) if marked.is_empty() || self.place != Place::Home && !marked.contains(&run) => {
+            Some(run) if marked.is_empty() || self.screen != Screen::Home && !marked.contains(&run) => {
                 std::iter::once(run).chain(marked).collect()
             }
             _ => marked,
@@ -258,20 +258,20 @@ impl App {
 
     /// The command line equivalent to what is shown.
     pub fn command_line(&self) -> Option<String> {
-        if let Some(Overlay::Ask(ask)) = &self.overlay {
-            return Some(ask.command_line());
+        if let Some(Overlay::Form(form)) = &self.overlay {
+            return Some(form.command_line());
         }
-        match self.place {
-            Place::Dashboard => self.dashboard.command_line(&self.shared),
-            Place::Modules => self.modules.command_line(&self.shared),
-            Place::Home | Place::Everywhere => self.home.command_line(&self.shared),
+        match self.screen {
+            Screen::Dashboard => self.dashboard.command_line(&self.shared),
+            Screen::Modules => self.modules.command_line(&self.shared),
+            Screen::Home | Screen::Everywhere => self.home.command_line(&self.shared),
         }
     }
 
     /// The current title of an action: PauseResume is "resume" unless the run trains.
     pub fn title_of(&self, action: Action) -> &'static str {
-        match (action, self.place) {
-            (Action::PauseResume, Place::Dashboard) if !self.dashboard.trains(&self.shared) => "resume",
+        match (action, self.screen) {
+            (Action::PauseResume, Screen::Dashboard) if !self.dashboard.trains(&self.shared) => "resume",
             _ => action.entry().title,
         }
     }
@@ -282,7 +282,7 @@ impl App {
 
     /// Performs an action, or shows why it is unavailable.
     pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
-        if let Some(why) = self.refuses(action) {
+        if let Some(why) = self.refusal(action) {
             // Pressing esc with nothing open is common and needs no message.
             if action != Action::Back {
                 self.refused(action, &why);
@@ -292,18 +292,20 @@ impl App {
         match action {
             Action::Help => self.overlay = Some(Overlay::Help(Help::default())),
             Action::Palette => self.overlay = Some(Overlay::Palette(Palette::default())),
-            Action::GoHome => return self.go(Place::Home),
-            Action::GoDashboard => return self.go(Place::Dashboard),
-            Action::GoModules => return self.go(Place::Modules),
+            Action::GoHome => return self.go(Screen::Home),
+            Action::GoDashboard => return self.go(Screen::Dashboard),
+            Action::GoModules => return self.go(Screen::Modules),
             Action::Quit => return self.quit(),
-            Action::Report => self.overlay = Some(Overlay::Ask(Box::new(Ask::report(self.runs_meant())))),
+            Action::Report => {
+                self.overlay = Some(Overlay::Form(Box::new(GlobalForm::report(self.runs_meant()))))
+            }
             Action::ExportRun => {
                 let run = self.run_meant();
-                self.overlay = run.map(|run| Overlay::Ask(Box::new(Ask::export(&run))));
+                self.overlay = run.map(|run| Overlay::Form(Box::new(GlobalForm::export(&run))));
             }
             Action::ImportRun => {
                 let presets = embedded().map(|(name, _)| name.to_owned()).collect();
-                self.overlay = Some(Overlay::Ask(Box::new(Ask::import(presets))));
+                self.overlay = Some(Overlay::Form(Box::new(GlobalForm::import(presets))));
                 return vec![Effect::Job(Box::new(Job::Presets))];
             }
             Action::Suspend => return vec![Effect::Suspend],
@@ -314,14 +316,14 @@ impl App {
             Action::NextTheme | Action::NextCharset | Action::ToggleMouse => return self.set(action),
             Action::CopyCommand => {
                 // The copied command line may refer to the run's schedule and preset files.
-                let kept = match (&self.overlay, self.place) {
-                    (None, Place::Dashboard) => self.dashboard.keep(&self.shared),
+                let kept = match (&self.overlay, self.screen) {
+                    (None, Screen::Dashboard) => self.dashboard.keep(&self.shared),
                     _ => Vec::new(),
                 };
                 return kept.into_iter().chain(self.command_line().map(Effect::Copy)).collect();
             }
             action => {
-                return with_screen!(self, self.place, screen, shared => screen.act(action, shared));
+                return with_screen!(self, self.screen, screen, shared => screen.act(action, shared));
             }
         }
         Vec::new()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{App, Overlay};
 use crate::tui::action::Action;
 use crate::tui::message::Effect;
-use crate::tui::say::Tone;
+use crate::tui::notices::Tone;
 use crate::tui::widget::{Answer, Dialog};
 
 /// Two interrupts within this time quit.
@@ -48,7 +48,7 @@ impl App {
         }
         let run = self.shared.live.as_ref().map(|live| live.run()).unwrap_or_default();
         let text = format!(
-            "{run} is training.\nSave a checkpoint to resume this run later ({} on the list of runs).",
+            "{run} is training.\nSave a checkpoint to resume this run later ({} in the run list).",
             self.shared.key(Action::ResumeRun)
         );
         let buttons = [

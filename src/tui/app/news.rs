@@ -3,10 +3,10 @@
 use super::{App, Banner, Overlay};
 use crate::run::{Event, Status};
 use crate::session::Setting;
-use crate::tui::action::{Action, Place};
+use crate::tui::action::{Action, Screen};
 use crate::tui::curves::LEARNING_RATE;
 use crate::tui::message::{Effect, Job, Launch, Reply, RunRow};
-use crate::tui::say::Tone;
+use crate::tui::notices::Tone;
 use crate::tui::widget::Dialog;
 
 impl App {
@@ -19,8 +19,8 @@ impl App {
         effects.extend(self.dashboard.event(event, &mut self.shared));
         effects.extend(self.modules.event(event, &mut self.shared));
         // A screen that issued the command reports its result itself.
-        let told = effects.iter().any(|effect| matches!(effect, Effect::Toast(_) | Effect::Notify(..)));
-        effects.extend(self.tell(event, told));
+        let reported = effects.iter().any(|effect| matches!(effect, Effect::Toast(_) | Effect::Notify(..)));
+        effects.extend(self.report_event(event, reported));
         if event.is_end() {
             effects.push(Effect::Job(Box::new(Job::Runs)));
         }
@@ -28,7 +28,7 @@ impl App {
     }
 
     /// Reports an event (only in the log if a screen reported it) and notifies at the end of a run.
-    fn tell(&mut self, event: &Event, told: bool) -> Option<Effect> {
+    fn report_event(&mut self, event: &Event, reported: bool) -> Option<Effect> {
         let run = self.shared.live.as_ref().map(|live| live.run().to_owned()).unwrap_or_default();
         let (tone, text) = match event {
             Event::Steps(_) | Event::Usage { .. } | Event::Imported { .. } | Event::Machine { .. } => {
@@ -69,10 +69,9 @@ impl App {
                     format!("{run} has finished: test accuracy {:.1} %", 100.0 * summary.test_accuracy);
                 return Some(Effect::Notify(Tone::Good, text));
             }
-            Event::Stopped { step } => (
-                Tone::Plain,
-                format!("{run} stopped after step {step}; it can be resumed from the list of runs"),
-            ),
+            Event::Stopped { step } => {
+                (Tone::Plain, format!("{run} stopped after step {step}; it can be resumed from the run list"))
+            }
             Event::Failed { step, message, checkpoint, .. } => {
                 return Some(self.failed(&run, *step, message, *checkpoint));
             }
@@ -81,12 +80,12 @@ impl App {
             && let Ok(set) = change.parse::<Setting>()
         {
             // Only the newest value of a slider is shown.
-            self.voice.forget(&match set {
+            self.notices.dismiss(&match set {
                 Setting::Weight { name, .. } => format!("{name} = "),
                 Setting::LearningRate(_) => LEARNING_RATE.to_owned(),
             });
         }
-        self.say(if told { Tone::Quiet } else { tone }, &text);
+        self.say(if reported { Tone::Quiet } else { tone }, &text);
         None
     }
 
@@ -104,7 +103,7 @@ impl App {
     }
 
     /// At start, offers to resume the newest run if it was interrupted.
-    fn offer(&mut self, rows: &[RunRow]) {
+    fn offer_resume(&mut self, rows: &[RunRow]) {
         if let Some(RunRow { entry, .. }) = rows.first()
             && entry.status == Status::Interrupted
         {
@@ -118,7 +117,7 @@ impl App {
     }
 
     /// Unmarks and closes runs that no longer exist.
-    fn forget_removed(&mut self, rows: &[RunRow]) {
+    fn drop_removed(&mut self, rows: &[RunRow]) {
         let is_there = |run: &String| rows.iter().any(|row| row.entry.id == *run);
         self.shared.marked.retain(is_there);
         self.shared.open.take_if(|run| !is_there(run));
@@ -132,15 +131,15 @@ impl App {
             Reply::Runs(runs) => {
                 match runs {
                     Err(why) => self.say(Tone::Bad, why),
-                    Ok(rows) if self.shared.runs.is_none() => self.offer(rows),
-                    Ok(rows) => self.forget_removed(rows),
+                    Ok(rows) if self.shared.runs.is_none() => self.offer_resume(rows),
+                    Ok(rows) => self.drop_removed(rows),
                 }
                 self.shared.runs = Some(runs.clone());
             }
             Reply::Launch(why) => {
                 self.launching = None;
                 if self.home.refused() {
-                    effects.extend(self.go(Place::Home));
+                    effects.extend(self.go(Screen::Home));
                 }
                 self.say(Tone::Quiet, why);
                 self.overlay = Some(Overlay::Message(Dialog::message("Training did not start", why)));
@@ -156,8 +155,8 @@ impl App {
             },
             _ => {}
         }
-        if let (Some(Overlay::Ask(ask)), Reply::Presets(Ok(presets))) = (&mut self.overlay, &reply) {
-            ask.offer(presets);
+        if let (Some(Overlay::Form(form)), Reply::Presets(Ok(presets))) = (&mut self.overlay, &reply) {
+            form.offer(presets);
         }
         effects.extend(self.home.reply(&reply, &mut self.shared));
         effects.extend(self.dashboard.reply(&reply, &mut self.shared));

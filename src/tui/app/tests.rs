@@ -148,7 +148,7 @@ fn screen(app: &mut App, width: u16, height: u16) -> Vec<String> {
 }
 
 fn toasts(app: &App) -> Vec<&str> {
-    app.voice.toasts().map(|toast| toast.text.as_str()).collect()
+    app.notices.toasts().map(|toast| toast.text.as_str()).collect()
 }
 
 #[test]
@@ -172,14 +172,14 @@ fn leaving_while_training_asks_and_enter_saves_a_checkpoint() {
 fn leaving_asks_while_something_goes_on_that_would_be_lost() {
     let mut app = app();
     let launch = Effect::Launch(Box::new(Launch::Resume { run: "other".into() }));
-    app.settle(vec![launch]);
+    app.apply_effects(vec![launch]);
     assert_eq!(press(&mut app, 'q'), []);
     assert!(screen(&mut app, 80, 24).join(" ").contains("resuming other is in preparation"));
     assert_eq!(app.update(key(KeyCode::Enter, KeyModifiers::NONE)), [], "enter stays");
     app.update(Msg::Reply(Box::new(Reply::Launch("no data".into()))));
     app.overlay = None;
     let removal = Effect::Job(Box::new(Job::RemoveRun("old".into())));
-    app.settle(vec![removal]);
+    app.apply_effects(vec![removal]);
     assert_eq!(press(&mut app, 'q'), []);
     assert_eq!(press(&mut app, 'y'), [Effect::Quit(0)]);
     app.leaving = None;
@@ -212,7 +212,7 @@ fn a_launch_that_fails_leads_back_to_the_form_with_what_was_typed() {
     scene.control('s');
     scene.lucky = false;
     scene.answer();
-    assert_eq!(scene.app.place, Place::Home);
+    assert_eq!(scene.app.screen, Screen::Home);
     scene.lucky = true;
     scene.answer_all();
     scene.press(KeyCode::Esc);
@@ -254,9 +254,9 @@ fn the_system_is_not_asked_back() {
 #[test]
 fn keys_go_to_screens_by_their_numbers() {
     let mut app = app();
-    for (number, place) in [('2', Place::Dashboard), ('3', Place::Modules), ('1', Place::Home)] {
+    for (number, screen) in [('2', Screen::Dashboard), ('3', Screen::Modules), ('1', Screen::Home)] {
         press(&mut app, number);
-        assert_eq!(app.place, place);
+        assert_eq!(app.screen, screen);
     }
 }
 
@@ -265,7 +265,7 @@ fn what_lies_over_the_screen_takes_the_keys() {
     let mut app = app();
     press(&mut app, '?');
     press(&mut app, '2');
-    assert_eq!(app.place, Place::Home);
+    assert_eq!(app.screen, Screen::Home);
     app.update(key(KeyCode::Esc, KeyModifiers::NONE));
     assert!(app.overlay.is_none());
 }
@@ -276,7 +276,7 @@ fn the_palette_does_actions_of_other_screens_too() {
     app.update(key(KeyCode::Char('p'), KeyModifiers::CONTROL));
     app.update(Msg::Paste("refresh".into()));
     app.update(key(KeyCode::Enter, KeyModifiers::NONE));
-    assert_eq!((app.place, app.overlay.is_none()), (Place::Home, true));
+    assert_eq!((app.screen, app.overlay.is_none()), (Screen::Home, true));
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn the_palette_stays_open_and_says_why_an_action_cannot_be_done() {
     press(&mut app, ':');
     app.update(Msg::Paste("checkpoint".into()));
     app.update(key(KeyCode::Enter, KeyModifiers::NONE));
-    assert!(matches!(app.overlay, Some(Overlay::Palette(_))) && app.place == Place::Home);
+    assert!(matches!(app.overlay, Some(Overlay::Palette(_))) && app.screen == Screen::Home);
     assert!(toasts(&app)[0].starts_with("save: "));
 }
 
@@ -316,12 +316,12 @@ fn what_cannot_be_done_says_why() {
 fn only_one_run_is_in_training_at_a_time() {
     let mut app = training();
     let launch = || Effect::Launch(Box::new(Launch::Resume { run: "other".into() }));
-    assert_eq!(app.settle(vec![launch()]), []);
+    assert_eq!(app.apply_effects(vec![launch()]), []);
     assert_eq!(toasts(&app).last().copied(), Some("digits-1 is training: stop it first"));
     let stopped = Msg::Session(Event::Stopped { step: 9 });
     app.update(stopped);
-    assert_eq!(app.settle(vec![launch()]), [launch()]);
-    assert_eq!(app.settle(vec![launch()]), [], "one that is being prepared counts too");
+    assert_eq!(app.apply_effects(vec![launch()]), [launch()]);
+    assert_eq!(app.apply_effects(vec![launch()]), [], "one that is being prepared counts too");
     app.update(Msg::Reply(Box::new(Reply::Launch("no data".into()))));
     assert!(app.launching.is_none() && matches!(app.overlay, Some(Overlay::Message(_))));
 }
@@ -339,7 +339,7 @@ fn what_took_effect_is_said_once() {
 #[test]
 fn without_a_session_commands_go_nowhere() {
     let mut app = app();
-    assert_eq!(app.settle(vec![Effect::Send(Command::Pause)]), []);
+    assert_eq!(app.apply_effects(vec![Effect::Send(Command::Pause)]), []);
     assert_eq!(toasts(&app), ["no run is training"]);
 }
 
@@ -385,14 +385,14 @@ fn a_click_does_as_its_key() {
     let column = u16::try_from(header.find("modules").unwrap()).unwrap();
     let kind = MouseEventKind::Down(MouseButton::Left);
     app.update(Msg::Mouse(MouseEvent { kind, column, row: 0, modifiers: KeyModifiers::NONE }));
-    assert_eq!(app.place, Place::Modules);
+    assert_eq!(app.screen, Screen::Modules);
 }
 
 #[test]
 fn header_and_key_bar_say_where_one_is_and_what_one_can_do() {
     let mut app = training();
     app.update(Msg::Device { name: "cpu".into(), note: None });
-    app.place = Place::Dashboard;
+    app.screen = Screen::Dashboard;
     for (width, height) in [(60, 16), (80, 24), (120, 40)] {
         let rows = screen(&mut app, width, height);
         assert!(rows[0].starts_with(" cleave  1 runs  2 training  3 modules"), "{}", rows[0]);
@@ -416,7 +416,7 @@ fn the_help_page_lists_the_keys_of_the_screen() {
     let mut app = app();
     press(&mut app, '?');
     let text = screen(&mut app, 120, 60).join("\n");
-    for entry in crate::tui::action::TABLE.iter().filter(|entry| entry.place == Place::Home) {
+    for entry in crate::tui::action::TABLE.iter().filter(|entry| entry.screen == Screen::Home) {
         assert!(text.contains(entry.help), "{}", entry.help);
     }
 }

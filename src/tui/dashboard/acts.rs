@@ -1,4 +1,4 @@
-//! What keys do on the dashboard, and why some do nothing now.
+//! Key actions of the dashboard, and when they are unavailable.
 
 use std::path::PathBuf;
 
@@ -13,11 +13,11 @@ use crate::tui::curves::Measure;
 use crate::tui::message::{Effect, Job, Launch};
 use crate::tui::shared::Shared;
 
-/// The part of the window that a page moves it by.
+/// Fraction of the window that a page key moves it.
 const PAGE: f64 = 0.5;
 
-/// Why an action cannot be done now.
-pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option<String> {
+/// Why an action is unavailable; `None` if it is available.
+pub fn refusal(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option<String> {
     use Action::*;
     let state = dashboard.state(shared);
     let no_charts = || match dashboard.shown(shared) {
@@ -62,17 +62,17 @@ pub fn refuses(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
             _ => no_charts(),
         },
         AlignRuns | ClearOverlays if dashboard.runs.others(shared).is_empty() => Some(format!(
-            "no run is overlaid: mark runs with {} on the list of runs, then press {}",
+            "no run is overlaid: mark runs with {} in the run list, then press {}",
             shared.key(MarkRun),
             shared.key(CompareRuns)
         )),
         CopyValue if dashboard.axes.cursor.is_none() => {
             no_charts().or_else(|| Some("place the cursor on a chart first (arrow keys or mouse)".into()))
         }
-        Filter => Some("this screen has no filter; the list of runs has one".into()),
+        Filter => Some("this screen has no filter; the run list has one".into()),
         SmoothMore | SmoothLess | NextXAxis | LogX | LogY | RobustRange | ZoomIn | ZoomOut | Follow
         | ExpandChart | ExportChart | CopyValue | CopyCommand | NextSlider | PreviousSlider => no_charts(),
-        // The log and what lies over the screen close before there are charts.
+        // Back also closes the log and overlays, without charts too.
         action if action.is_of_screens() && action != Back => no_charts(),
         _ => None,
     }
@@ -83,7 +83,7 @@ fn busy(shared: &Shared) -> String {
     format!("{run} is training; only one run trains at a time")
 }
 
-/// Does an action.
+/// Performs an action.
 pub fn act(dashboard: &mut Dashboard, action: Action, shared: &mut Shared) -> Vec<Effect> {
     use Action::*;
     match action {
@@ -124,7 +124,7 @@ pub fn act(dashboard: &mut Dashboard, action: Action, shared: &mut Shared) -> Ve
     Vec::new()
 }
 
-/// What changes how charts are looked at, and nothing else.
+/// Performs an action that changes only the display of charts.
 fn look(dashboard: &mut Dashboard, action: Action, shared: &Shared) {
     use Action::*;
     let measure = dashboard.chart(shared);
@@ -173,13 +173,13 @@ fn move_window(dashboard: &mut Dashboard, action: Action, extent: Extent) {
 }
 
 impl Dashboard {
-    /// Whether there is something to leave.
+    /// Whether Back has an effect.
     fn can_go_back(&self) -> bool {
         self.expanded || self.axes.cursor.is_some() || self.axes.view != View::All
     }
 }
 
-/// Leaves one thing after the other: the large chart, the cursor, the window.
+/// Goes back one level: the maximised chart, then the cursor, then the window.
 fn back(dashboard: &mut Dashboard) {
     if std::mem::take(&mut dashboard.expanded) || dashboard.axes.cursor.take().is_some() {
         return;
@@ -237,15 +237,15 @@ fn edit_slider(dashboard: &mut Dashboard, shared: &Shared) {
     }
 }
 
-/// Writes the changes of the run beside its logs, and says how to replay them.
+/// Writes the run's setting changes next to its logs, and shows the command to replay them.
 fn save_schedule(dashboard: &Dashboard, shared: &Shared) -> Vec<Effect> {
     let said = Effect::Toast(format!("replay: {}", dashboard.command_line(shared).unwrap_or_default()));
     keep_schedule(dashboard, shared, false).into_iter().chain([said]).collect()
 }
 
-/// Writes the changes of the run beside its logs, if there are any.
+/// Writes the run's setting changes next to its logs, if there are any.
 ///
-/// Not while its past is being read: the file holds the changes of earlier sessions too.
+/// Not while its history is being read, because the file includes the changes of earlier sessions.
 pub fn keep_schedule(dashboard: &Dashboard, shared: &Shared, quiet: bool) -> Option<Effect> {
     if dashboard.runs.is_catching_up(shared) {
         return None;
@@ -256,7 +256,7 @@ pub fn keep_schedule(dashboard: &Dashboard, shared: &Shared, quiet: bool) -> Opt
     Some(Effect::Job(Box::new(Job::SaveSchedule { to, schedule: Schedule { change }, quiet })))
 }
 
-/// A file of a run: in its directory where that is known.
+/// Path of a file of a run: in its directory if known.
 pub fn file_of(run: &str, name: &str, shared: &Shared) -> PathBuf {
     let rows = shared.runs.iter().flat_map(|runs| runs.iter().flatten());
     match rows.map(|row| &row.entry).find(|entry| entry.id == run && entry.status != Status::Damaged) {
@@ -265,7 +265,7 @@ pub fn file_of(run: &str, name: &str, shared: &Shared) -> PathBuf {
     }
 }
 
-/// Opens the form, and asks for the checkpoints that are there now.
+/// Opens the branch form, and requests the current checkpoints.
 pub fn branch(dashboard: &mut Dashboard, shared: &Shared) -> Vec<Effect> {
     let (Some(curves), Some(manifest)) = (dashboard.shown(shared), dashboard.runs.manifest(shared)) else {
         dashboard.branches = shared.current().map(str::to_owned);
@@ -281,7 +281,7 @@ pub fn branch(dashboard: &mut Dashboard, shared: &Shared) -> Vec<Effect> {
     vec![Effect::Job(Box::new(Job::Checkpoints(run)))]
 }
 
-/// Copies what the selected chart says at the cursor.
+/// Copies the selected chart's values at the cursor.
 fn copy_value(dashboard: &Dashboard, shared: &Shared) -> Vec<Effect> {
     let (Some(scope), Some(x)) = (dashboard.scope(shared), dashboard.axes.cursor) else { return Vec::new() };
     let measure = dashboard.chart(shared);
@@ -290,7 +290,7 @@ fn copy_value(dashboard: &Dashboard, shared: &Shared) -> Vec<Effect> {
     for (name, value) in chart.values_at(x) {
         if let Some(value) = value {
             let text = format!("{name} {value:.6}");
-            // A raw series and its smoothed one bear one name; the smoothed one comes last and is what is read.
+            // A raw series and its smoothed one share a name; the smoothed one comes last and is kept.
             values.retain(|other| !other.starts_with(&format!("{name} ")));
             values.push(text);
         }
@@ -299,7 +299,7 @@ fn copy_value(dashboard: &Dashboard, shared: &Shared) -> Vec<Effect> {
     vec![Effect::Copy(format!("{} at {at}: {}", measure.title(), values.join(", ")))]
 }
 
-/// Writes a chart as the file's ending says.
+/// Exports a chart in the format of the file's extension.
 pub fn export(dashboard: &Dashboard, measure: Measure, to: PathBuf, shared: &Shared) -> Vec<Effect> {
     let Some(scope) = dashboard.scope(shared) else { return Vec::new() };
     let chart = scope.chart(measure, "");

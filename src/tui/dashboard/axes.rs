@@ -1,39 +1,39 @@
-//! How all charts of the dashboard are looked at: axes, window, cursor.
+//! Axes, window and cursor shared by all charts of the dashboard.
 
 use super::words::{grouped, span};
 use crate::plot::{Extent, Scale, View, XAxis};
 use crate::tui::curves::Measure;
 
-/// Weights of smoothing that one can choose from.
+/// The selectable smoothing weights.
 const SMOOTHING: [f64; 8] = [0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99];
 
-/// The part of the window that a key moves the cursor by.
+/// Fraction of the window that one key press moves the cursor.
 const CURSOR_STEP: f64 = 1.0 / 60.0;
 
-/// Where compared runs stand.
+/// Alignment of overlaid runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Align {
-    /// A branch begins where it left its parent.
+    /// A branch starts at its fork point.
     #[default]
     Fork,
-    /// All begin at 0.
+    /// All runs start at 0.
     Start,
 }
 
-/// What all charts share.
+/// Settings shared by all charts.
 #[derive(Clone, Debug)]
 pub struct Axes {
-    /// What the horizontal axis counts.
+    /// Unit of the x axis.
     pub x: XAxis,
-    /// Scale of the horizontal axis.
+    /// Scale of the x axis.
     pub x_scale: Scale,
-    /// Whether outliers are left out of the range.
+    /// Whether outliers are excluded from the y range.
     pub robust: bool,
-    /// The window on the horizontal axis.
+    /// The visible window of the x axis.
     pub view: View,
-    /// The linked cursor.
+    /// The cursor, linked between charts.
     pub cursor: Option<f64>,
-    /// Where compared runs stand.
+    /// Alignment of overlaid runs.
     pub align: Align,
     log_y: [bool; 5],
     smoothing: usize,
@@ -55,12 +55,12 @@ impl Default for Axes {
 }
 
 impl Axes {
-    /// The weight of smoothing.
+    /// The smoothing weight.
     pub fn smoothing(&self) -> f64 {
         SMOOTHING[self.smoothing]
     }
 
-    /// Smooths more or less.
+    /// Increases or decreases smoothing.
     pub fn smooth(&mut self, more: bool) {
         self.smoothing = match more {
             true => (self.smoothing + 1).min(SMOOTHING.len() - 1),
@@ -68,17 +68,17 @@ impl Axes {
         };
     }
 
-    /// The scale of a chart's vertical axis.
+    /// The scale of a chart's y axis.
     pub fn y_scale(&self, measure: Measure) -> Scale {
         if self.log_y[measure as usize] { Scale::Log } else { Scale::Linear }
     }
 
-    /// Turns the logarithmic axis of a chart on or off.
+    /// Toggles the logarithmic y axis of a chart.
     pub fn toggle_log_y(&mut self, measure: Measure) {
         self.log_y[measure as usize] ^= true;
     }
 
-    /// Turns the logarithmic horizontal axis on or off.
+    /// Toggles the logarithmic x axis.
     pub fn toggle_log_x(&mut self) {
         self.x_scale = match self.x_scale {
             Scale::Linear => Scale::Log,
@@ -87,7 +87,7 @@ impl Axes {
         self.view = View::All;
     }
 
-    /// Counts by the next of step, epoch and time. Window and cursor are places on the old axis and go.
+    /// Switches the x axis to the next unit. Window and cursor are reset, because they refer to the old unit.
     pub fn next_x(&mut self) {
         self.x = match self.x {
             XAxis::Step | XAxis::Number => XAxis::Epoch,
@@ -97,7 +97,7 @@ impl Axes {
         (self.view, self.cursor) = (View::All, None);
     }
 
-    /// Aligns compared runs the other way.
+    /// Switches the alignment of overlaid runs.
     pub fn next_align(&mut self) {
         self.align = match self.align {
             Align::Fork => Align::Start,
@@ -106,7 +106,7 @@ impl Axes {
         (self.view, self.cursor) = (View::All, None);
     }
 
-    /// Follows the newest quarter, or shows everything if the window follows already.
+    /// Follows the newest quarter, or shows everything if already following.
     pub fn toggle_follow(&mut self, extent: Extent) {
         self.view = match self.view {
             View::Follow(_) => View::All,
@@ -116,12 +116,12 @@ impl Axes {
         self.cursor = None;
     }
 
-    /// Shows less (a factor below 1) or more, around the cursor or a place.
+    /// Zooms in (factor below 1) or out, around the cursor or a given position.
     pub fn zoom(&mut self, factor: f64, at: Option<f64>, extent: Extent) {
         self.view = self.view.zoom(factor, at.or(self.cursor), extent);
     }
 
-    /// Moves the cursor by so many steps of a key; it enters the charts at the end it comes from.
+    /// Moves the cursor by a number of key steps; without a cursor it enters at the opposite end.
     pub fn move_cursor(&mut self, steps: f64, extent: Extent) {
         let (from, to) = self.view.window(extent);
         let (low, high) = (extent.scale.forward(from), extent.scale.forward(to));
@@ -131,35 +131,35 @@ impl Axes {
             None => low,
         };
         let x = self.whole(extent.scale.back(place.clamp(low.min(high), high.max(low))));
-        // In a narrow window a key's way is less than a step.
+        // In a narrow window a key step can be less than a training step.
         let stays = self.cursor == Some(x);
         self.cursor = Some(if stays { (x + steps.signum()).clamp(from, to) } else { x });
     }
 
-    /// Puts the cursor at the first or last place of the window.
+    /// Moves the cursor to the start or end of the window.
     pub fn cursor_to_end(&mut self, last: bool, extent: Extent) {
         let (from, to) = self.view.window(extent);
         self.cursor = Some(self.whole(if last { to } else { from }));
     }
 
-    /// Steps are whole numbers.
+    /// Rounds to an integer where the axis counts steps.
     fn whole(&self, x: f64) -> f64 {
         if self.x == XAxis::Step { x.round() } else { x }
     }
 
-    /// Puts the cursor at a share of the width, 0..1.
+    /// Moves the cursor to a fraction of the width, 0..1.
     pub fn point(&mut self, share: f64, extent: Extent) {
         self.cursor = Some(self.whole(self.at(share, extent)));
     }
 
-    /// The place on the axis of a share of the width, 0..1.
+    /// The x position at a fraction of the width, 0..1.
     pub fn at(&self, share: f64, extent: Extent) -> f64 {
         let (from, to) = self.view.window(extent);
         let (low, high) = (extent.scale.forward(from), extent.scale.forward(to));
         extent.scale.back(low + share * (high - low))
     }
 
-    /// A place on the axis in words.
+    /// An x position as text.
     pub fn words(&self, x: f64) -> String {
         match self.x {
             XAxis::Step | XAxis::Number => format!("step {}", grouped(x.max(0.0).round() as u64)),
@@ -168,7 +168,7 @@ impl Axes {
         }
     }
 
-    /// What the axis counts.
+    /// The unit of the x axis, as text.
     pub fn unit(&self) -> &'static str {
         match self.x {
             XAxis::Step | XAxis::Number => "step",

@@ -1,4 +1,4 @@
-//! What each chart holds: series, marks and axes, made from the shown run and those laid over it.
+//! The content of each chart: series, marks and axes of the shown run and the overlaid runs.
 
 use std::borrow::Cow;
 
@@ -6,13 +6,13 @@ use super::axes::{Align, Axes};
 use crate::plot::{Best, Chart, Extent, History, Mark, Scale, Series, Stroke, Unit, View, XAxis, YRange};
 use crate::tui::curves::{Curves, Measure};
 
-/// Changes of one slider this close together, as a part of the window, share a mark.
+/// Changes of one slider within this fraction of the window share a mark.
 const CLOSE: f64 = 1.0 / 20.0;
 
-/// The first colour of compared runs; those before are the shown run's.
+/// The first colour of overlaid runs; earlier ones belong to the shown run.
 const FIRST_OTHER: usize = 3;
 
-/// The shown run, the runs laid over it, and where their steps stand.
+/// The shown run, the overlaid runs, and the x positions of their steps.
 pub struct Scope<'a> {
     main: &'a Curves,
     others: Vec<&'a Curves>,
@@ -25,7 +25,7 @@ pub struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    /// Charts of `main` with `others` over it; `arrow` stands between the values of a change.
+    /// Charts of `main` overlaid with `others`; `arrow` separates the values of a change.
     pub fn new(main: &'a Curves, others: Vec<&'a Curves>, axes: &'a Axes, arrow: &'static str) -> Self {
         let runs: Vec<&Curves> = std::iter::once(main).chain(others.iter().copied()).collect();
         let shifts: Vec<f64> = runs.iter().map(|run| shift(run, &runs, axes)).collect();
@@ -36,12 +36,12 @@ impl<'a> Scope<'a> {
         scope
     }
 
-    /// What there is along the horizontal axis: that of all charts.
+    /// The extent of the x axis, common to all charts.
     pub fn extent(&self) -> Extent {
         self.extent
     }
 
-    /// With short names, where the charts are narrow.
+    /// Uses short names, for narrow charts.
     pub fn narrow(self, narrow: bool) -> Self {
         Scope { narrow, ..self }
     }
@@ -56,7 +56,7 @@ impl<'a> Scope<'a> {
         chart.extent()
     }
 
-    /// The chart of a measure; `mark` comes before its title.
+    /// The chart of a measure; `mark` is prefixed to its title.
     pub fn chart(&self, measure: Measure, mark: &str) -> Chart<'_> {
         let (from, to) = self.axes.view.window(self.extent);
         let chart = Chart::new(format!("{mark}{}", self.title(measure)))
@@ -74,7 +74,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Whether the terms of the loss are drawn on top of each other: not where the axis is logarithmic.
+    /// Whether the loss terms are drawn stacked; not on a logarithmic axis.
     fn stacks(&self) -> bool {
         let linear = self.axes.y_scale(Measure::Loss) == Scale::Linear;
         self.main.parts.len() > 1 && linear
@@ -93,7 +93,7 @@ impl<'a> Scope<'a> {
             self.placed(Series::new(name, data), 0)
         });
         let chart = layers.fold(chart.stacked(), Chart::series);
-        // Of other runs the sum of their terms.
+        // For overlaid runs, the sum of the terms.
         let totals = self.others.iter().enumerate().map(|(index, run)| {
             let steps = &run.line(Measure::Loss).steps;
             let data = if smooth { steps.smooth() } else { steps.raw() };
@@ -148,7 +148,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Changes of the shown run, and where runs part.
+    /// Marks of the shown run's changes and of fork points.
     fn marks(&self, span: f64) -> Vec<Mark> {
         let place = |step| self.main.place(step, self.axes.x, self.shifts[0]);
         let mut marks: Vec<(f64, String)> = Vec::new();
@@ -190,7 +190,7 @@ fn best(measure: Measure) -> Best {
     }
 }
 
-/// How far the steps of a run are moved to the left.
+/// How far a run's steps are shifted left.
 fn shift(run: &Curves, runs: &[&Curves], axes: &Axes) -> f64 {
     match (axes.align, axes.x) {
         (Align::Start, XAxis::Time) => 0.0,
@@ -200,7 +200,7 @@ fn shift(run: &Curves, runs: &[&Curves], axes: &Axes) -> f64 {
     }
 }
 
-/// Seconds of training behind a branch when it began, as far as its ancestors are among the runs.
+/// Training seconds of a branch's ancestors before its start, as far as they are among the runs.
 fn seconds_before(run: &Curves, runs: &[&Curves], depth: usize) -> f64 {
     let Some(parent) = run.parent.as_ref().filter(|_| depth > 0) else { return 0.0 };
     let Some(found) = runs.iter().find(|other| other.run == parent.run) else { return 0.0 };

@@ -1,4 +1,4 @@
-//! The command line that does without the workbench what the shown run did.
+//! The command line that reproduces the shown run.
 
 use std::path::PathBuf;
 
@@ -7,21 +7,26 @@ use crate::preset::Preset;
 use crate::run::Manifest;
 use crate::tui::curves::Curves;
 
-/// How the shown run is made again.
+/// How to reproduce the shown run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Line {
+pub struct Reproduction {
     /// The command line.
     pub text: String,
-    /// A file that it names and that must hold this preset: one that the program has not under its name.
+    /// A file that it refers to and the preset to write there, if the preset is not built in.
     pub preset: Option<(PathBuf, String)>,
 }
 
-/// What makes a run again. `parent`: the preset of the run that it is a branch of; `file`: where its own preset
-/// may be written. `None` where the parent is gone.
-pub fn line(manifest: &Manifest, curves: &Curves, parent: Option<&Preset>, file: PathBuf) -> Option<Line> {
+/// The command line that reproduces a run. `parent` is the preset of its parent run, `file` a path for its own
+/// preset. `None` if it is a branch whose parent no longer exists.
+pub fn line(
+    manifest: &Manifest,
+    curves: &Curves,
+    parent: Option<&Preset>,
+    file: PathBuf,
+) -> Option<Reproduction> {
     let own = &manifest.preset;
     if let Some(of) = &manifest.parent {
-        return Some(Line { text: branch(of, own, Some(parent?)), preset: None });
+        return Some(Reproduction { text: branch(of, own, Some(parent?)), preset: None });
     }
     let (preset, set, written) = match set_of_own(own) {
         Some(set) => (own.name.clone(), set, None),
@@ -36,5 +41,5 @@ pub fn line(manifest: &Manifest, curves: &Curves, parent: Option<&Preset>, file:
         }
         None => format!("cleave train {}{set}", quoted(&preset)),
     };
-    Some(Line { text, preset: written })
+    Some(Reproduction { text, preset: written })
 }

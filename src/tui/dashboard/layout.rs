@@ -1,4 +1,4 @@
-//! Where things stand at which size.
+//! The layout at each terminal size.
 //!
 //! ```text
 //! wide (from 110 x 24)                 normal (from 72 x 18)        compact
@@ -12,10 +12,10 @@
 
 use ratatui::layout::{Constraint, Layout, Rect};
 
-/// Columns of the panel at the right: as many as a slider needs, and more where there is room.
+/// Minimum and maximum width of the panel at the right.
 const SIDE: [u16; 2] = [46, 58];
 
-/// Where the status stands.
+/// Position of the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// A panel at the right.
@@ -29,14 +29,14 @@ pub enum Status {
 /// The parts of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
-    /// What the run is doing, and its sliders.
+    /// Area of the run's status and its sliders.
     pub status: Status,
-    /// Charts by number, each with its place.
+    /// Charts by number, each with its area.
     pub charts: Vec<(usize, Rect)>,
 }
 
-/// Shares the area out among the status and `count` charts, of which only `selected` is shown where it is
-/// `alone` or there is no room for all.
+/// Divides the area among the status and `count` charts. Only `selected` is shown if it is `alone` (maximised) or
+/// there is no room for all.
 pub fn parts(area: Rect, count: usize, selected: usize, alone: bool) -> Parts {
     let (status, rest) = match (area.width, area.height) {
         (110.., 24..) => {
@@ -62,7 +62,7 @@ pub fn parts(area: Rect, count: usize, selected: usize, alone: bool) -> Parts {
     Parts { status, charts }
 }
 
-/// The places of all charts, or none where there is no room for them.
+/// The areas of all charts; empty if there is no room for all.
 fn grid(area: Rect, count: usize) -> Vec<Rect> {
     let rows: &[usize] = match (count, area.width, area.height) {
         (5, 68.., 14..) => &[2, 3],

@@ -1,4 +1,4 @@
-//! What the run is doing, in words and numbers, and its sliders.
+//! The status panel: state and figures of the run, and its sliders.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -13,14 +13,14 @@ use crate::tui::shared::Shared;
 use crate::tui::theme::{Charset, Look, Role};
 use crate::tui::widget::{Slider, frame, text};
 
-/// Columns of the names in the panel at the right.
+/// Width of the labels in the panel at the right.
 const NAMES: usize = 11;
 
-/// A line of pieces.
-type Line = Vec<(String, Role)>;
+/// A line of styled parts.
+type StyledLine = Vec<(String, Role)>;
 
-/// What there is to say about a run.
-struct Report<'a> {
+/// The status of a run, for drawing.
+struct RunStatus<'a> {
     dashboard: &'a Dashboard,
     shared: &'a Shared,
     curves: &'a Curves,
@@ -28,74 +28,74 @@ struct Report<'a> {
     look: Look,
 }
 
-/// The panel at the right.
+/// Draws the panel at the right.
 pub fn side(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
-    let Some(report) = Report::new(dashboard, shared) else { return };
+    let Some(status) = RunStatus::new(dashboard, shared) else { return };
     let steers = dashboard.steers(shared);
-    let area = frame(report.look, area, buffer, &report.curves.run, steers);
+    let area = frame(status.look, area, buffer, &status.curves.run, steers);
     let width = usize::from(area.width);
-    let mut lines = vec![vec![report.sign()]];
-    lines.extend(report.message(width, 4));
-    lines.push(report.bar(width));
-    lines.extend(report.facts());
-    let row = put(report.look, area, buffer, &lines) + 1;
+    let mut lines = vec![vec![status.sign()]];
+    lines.extend(status.message(width, 4));
+    lines.push(status.bar(width));
+    lines.extend(status.facts());
+    let row = put(status.look, area, buffer, &lines) + 1;
     let controls = dashboard.controls(shared).len() as u16;
     let [_, sliders, rest] =
         Layout::vertical([Constraint::Length(row), Constraint::Length(controls), Constraint::Min(0)])
             .areas(area);
-    report.sliders(sliders, buffer, hits);
-    let mut lines = vec![vec![], vec![(report.looking(), Role::Dim)], vec![]];
-    if !report.curves.changes.is_empty() {
+    status.sliders(sliders, buffer, hits);
+    let mut lines = vec![vec![], vec![(status.looking(), Role::Dim)], vec![]];
+    if !status.curves.changes.is_empty() {
         lines.push(vec![("changes, newest first".into(), Role::Title)]);
     }
-    let arrow = report.look.charset.arrow();
-    // A run can have many more than there are rows.
+    let arrow = status.look.charset.arrow();
+    // A run can have many more changes than there are rows.
     let room = usize::from(rest.height);
-    lines.extend(report.curves.changes.iter().rev().take(room).map(|applied| {
+    lines.extend(status.curves.changes.iter().rev().take(room).map(|applied| {
         let step = format!("{:>9}  ", grouped(applied.change.step));
         vec![(step, Role::Dim), (applied.label(arrow), Role::Mark)]
     }));
-    put(report.look, rest, buffer, &lines);
+    put(status.look, rest, buffer, &lines);
 }
 
-/// Some rows at the top.
+/// Draws a few rows at the top.
 pub fn strip(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
-    let Some(report) = Report::new(dashboard, shared) else { return };
+    let Some(status) = RunStatus::new(dashboard, shared) else { return };
     let columns = [Constraint::Percentage(46), Constraint::Min(0)];
     let [left, right] = Layout::horizontal(columns).spacing(2).areas(area);
     let width = usize::from(left.width);
-    let mut lines = vec![report.head()];
-    let message = report.message(width, 3);
+    let mut lines = vec![status.head()];
+    let message = status.message(width, 3);
     if message.is_empty() {
-        lines.push(report.progress(width));
-        lines.push(report.machine());
+        lines.push(status.progress(width));
+        lines.push(status.machine());
     }
     lines.extend(message);
-    lines.push(report.kept());
-    put(report.look, left, buffer, &lines);
-    report.sliders(right, buffer, hits);
+    lines.push(status.kept());
+    put(status.look, left, buffer, &lines);
+    status.sliders(right, buffer, hits);
     let used = dashboard.controls(shared).len().min(usize::from(right.height)) as u16;
     let [_, below] = Layout::vertical([Constraint::Length(used), Constraint::Min(0)]).areas(right);
-    put(report.look, below, buffer, &[vec![(format!(" {}", report.looking()), Role::Dim)]]);
+    put(status.look, below, buffer, &[vec![(format!(" {}", status.looking()), Role::Dim)]]);
 }
 
-/// One or two lines.
+/// Draws one or two lines.
 pub fn lines(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
-    let Some(report) = Report::new(dashboard, shared) else { return };
-    let mut head = report.head();
-    head.push((format!("  {}", report.short_progress()), Role::Text));
-    put(report.look, area, buffer, &[head]);
+    let Some(status) = RunStatus::new(dashboard, shared) else { return };
+    let mut head = status.head();
+    head.push((format!("  {}", status.short_progress()), Role::Text));
+    put(status.look, area, buffer, &[head]);
     if area.height < 2 {
         return;
     }
-    let message = report.message(usize::from(area.width), 1);
+    let message = status.message(usize::from(area.width), 1);
     if let Some(line) = message.first() {
-        put(report.look, Rect { y: area.y + 1, height: 1, ..area }, buffer, std::slice::from_ref(line));
+        put(status.look, Rect { y: area.y + 1, height: 1, ..area }, buffer, std::slice::from_ref(line));
         return;
     }
     let mut x = 0;
     for (index, control) in dashboard.controls(shared).iter().enumerate() {
-        let (selected, look) = (index == dashboard.slider, report.look);
+        let (selected, look) = (index == dashboard.slider, status.look);
         let name = if control.name == LEARNING_RATE { "lr" } else { control.name.as_str() };
         let mark = if selected { look.charset.pick("▸", ">") } else { " " };
         let role = if selected { Role::Focus } else { Role::Text };
@@ -117,8 +117,8 @@ pub fn lines(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Bu
     }
 }
 
-/// Writes lines from the top; gives how many.
-fn put(look: Look, area: Rect, buffer: &mut Buffer, lines: &[Line]) -> u16 {
+/// Writes lines from the top; returns their number.
+fn put(look: Look, area: Rect, buffer: &mut Buffer, lines: &[StyledLine]) -> u16 {
     let mut row = 0;
     for line in lines {
         let mut x = 0;
@@ -131,14 +131,14 @@ fn put(look: Look, area: Rect, buffer: &mut Buffer, lines: &[Line]) -> u16 {
     row
 }
 
-impl<'a> Report<'a> {
+impl<'a> RunStatus<'a> {
     fn new(dashboard: &'a Dashboard, shared: &'a Shared) -> Option<Self> {
         let curves = dashboard.shown(shared)?;
-        Some(Report { dashboard, shared, curves, state: dashboard.state(shared), look: shared.look() })
+        Some(RunStatus { dashboard, shared, curves, state: dashboard.state(shared), look: shared.look() })
     }
 
     /// State and name.
-    fn head(&self) -> Line {
+    fn head(&self) -> StyledLine {
         vec![self.sign(), (format!("  {}", self.curves.run), Role::Title)]
     }
 
@@ -154,8 +154,8 @@ impl<'a> Report<'a> {
         (format!("{} {}", self.look.charset.pick(unicode, ascii), self.state.word()), role)
     }
 
-    /// What went wrong, or what one can do now.
-    fn message(&self, width: usize, most: usize) -> Vec<Line> {
+    /// An error message, or what can be done now.
+    fn message(&self, width: usize, most: usize) -> Vec<StyledLine> {
         let said = match &self.state {
             State::Failed(message) => Some((message.clone(), Role::Bad)),
             State::Stopped | State::Interrupted => {
@@ -177,8 +177,8 @@ impl<'a> Report<'a> {
         (self.curves.steps > 0).then(|| self.curves.step as f64 / self.curves.steps as f64)
     }
 
-    /// A bar as wide as there is room for.
-    fn bar(&self, width: usize) -> Line {
+    /// A progress bar of the full width.
+    fn bar(&self, width: usize) -> StyledLine {
         let Some(share) = self.share() else { return vec![] };
         let text = format!(" {:>3.0}%", (share * 100.0).floor());
         bar(share, width.saturating_sub(text.len()), self.look.charset)
@@ -198,8 +198,8 @@ impl<'a> Report<'a> {
         Some((self.curves.step.checked_div(per)?, self.curves.steps.checked_div(per)?))
     }
 
-    /// Bar, epoch and time left in one line.
-    fn progress(&self, width: usize) -> Line {
+    /// Progress bar, epoch and remaining time in one line.
+    fn progress(&self, width: usize) -> StyledLine {
         let Some(share) = self.share() else { return vec![] };
         let epoch = self.epochs().map_or_else(String::new, |(at, of)| format!(" epoch {at}/{of}"));
         let left = self.left().map_or_else(String::new, |left| format!(" {} left", span(left)));
@@ -214,7 +214,7 @@ impl<'a> Report<'a> {
     }
 
     /// Speed, device and load in one line.
-    fn machine(&self) -> Line {
+    fn machine(&self) -> StyledLine {
         let speed = self.curves.last_steps.as_ref().map(|record| {
             let speed = grouped(record.images_per_second.max(0.0).round() as u64);
             format!("{speed} img/s")
@@ -237,14 +237,14 @@ impl<'a> Report<'a> {
     }
 
     /// Checkpoint and best epoch in one line.
-    fn kept(&self) -> Line {
+    fn kept(&self) -> StyledLine {
         let best = self.curves.best.map(|(epoch, _, best)| format!("best {} ep {epoch}", percent(best)));
         let saved = self.curves.checkpoints.last().map(|step| format!("saved {}", grouped(*step)));
         vec![(join(best.into_iter().chain(saved), self.look.charset), Role::Text)]
     }
 
-    /// Name and value, one a line.
-    fn facts(&self) -> Vec<Line> {
+    /// Labelled values, one per line.
+    fn facts(&self) -> Vec<StyledLine> {
         let curves = self.curves;
         let mut facts: Vec<(&str, String)> = Vec::new();
         if let Some((at, of)) = self.epochs() {
@@ -287,7 +287,7 @@ impl<'a> Report<'a> {
         facts.into_iter().map(line).collect()
     }
 
-    /// How the charts are looked at, where that is not plain.
+    /// The display settings of the charts that differ from the default.
     fn looking(&self) -> String {
         let axes = &self.dashboard.axes;
         let by = format!("by {}", axes.unit());
@@ -304,7 +304,7 @@ impl<'a> Report<'a> {
         join([by, smoothing].into_iter().chain(view).chain(robust), self.look.charset)
     }
 
-    /// The sliders, one a line, so that the selected one is in sight.
+    /// Draws the sliders, one per line, scrolled so that the selected one is visible.
     fn sliders(&self, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         let controls = self.dashboard.controls(self.shared);
         let selected = self.dashboard.slider.min(controls.len().saturating_sub(1));
@@ -324,8 +324,8 @@ impl<'a> Report<'a> {
     }
 }
 
-fn bar(share: f64, width: usize, charset: Charset) -> Line {
-    // At most the width.
+fn bar(share: f64, width: usize, charset: Charset) -> StyledLine {
+    // At most `width`.
     let done = ((share.clamp(0.0, 1.0) * width as f64) as usize).min(width);
     vec![
         (charset.pick("━", "=").repeat(done), Role::Good),

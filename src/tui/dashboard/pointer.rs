@@ -1,4 +1,4 @@
-//! What the mouse does on the dashboard.
+//! Mouse handling on the dashboard.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
@@ -10,16 +10,16 @@ use crate::tui::hits::Target;
 use crate::tui::message::Effect;
 use crate::tui::shared::Shared;
 
-/// What a pressed button moves.
+/// What a pressed mouse button drags.
 #[derive(Clone, Copy, Debug)]
 pub enum Drag {
     /// The knob of a slider on its track.
     Knob(usize, Rect),
-    /// The window of the charts: where the button went down, on which panel, and what was seen then.
+    /// The window of the charts: position and panel of the button press, and the window then.
     Window(u16, Rect, View),
 }
 
-/// Takes in what the mouse did.
+/// Handles a mouse event.
 pub fn mouse(
     dashboard: &mut Dashboard,
     mouse: MouseEvent,
@@ -40,7 +40,7 @@ pub fn mouse(
     Vec::new()
 }
 
-/// Where a column is on a panel, 0..1.
+/// Relative position of a column on a panel, 0..1.
 fn share(column: u16, panel: Rect) -> f64 {
     let last = f64::from(panel.width.saturating_sub(1).max(1));
     (f64::from(column.saturating_sub(panel.x)) / last).min(1.0)
@@ -58,7 +58,7 @@ fn press(
             dashboard.drag = Some(Drag::Window(column, panel, dashboard.axes.view));
             Vec::new()
         }
-        // A click on the title of the selected chart enlarges it, or makes it small again.
+        // A click on the title of the selected chart maximises or restores it.
         Some((_, Target::Pane(index))) => {
             dashboard.expanded ^= dashboard.pane == index && index < dashboard.measures(shared).len();
             dashboard.pane = index;
@@ -79,7 +79,7 @@ fn press(
 
 fn drag(dashboard: &mut Dashboard, column: u16, shared: &mut Shared) -> Vec<Effect> {
     match dashboard.drag {
-        Some(Drag::Knob(index, track)) => match dashboard.refuses(Action::SliderUp, shared) {
+        Some(Drag::Knob(index, track)) => match dashboard.refusal(Action::SliderUp, shared) {
             Some(why) => {
                 dashboard.drag = None;
                 vec![Effect::Toast(why)]

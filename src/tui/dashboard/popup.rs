@@ -1,4 +1,4 @@
-//! Boxes over the dashboard: questions and forms.
+//! Dialogs and forms of the dashboard.
 
 use std::path::PathBuf;
 
@@ -19,38 +19,38 @@ use crate::tui::widget::{Answer, Dialog, Field, Form, FormEvent};
 /// File formats of charts.
 const FORMATS: [&str; 3] = ["svg", "png", "csv"];
 
-/// The field of a branch's epochs.
+/// Name of the branch form's epochs field.
 const EPOCHS: &str = "epochs";
 
-/// Texts of the choice of what becomes of the run that is being trained.
+/// Options for what happens to the run being trained.
 const TRAIN_BRANCH: &str = "train the branch, stop this run";
 const TRAIN_ON: &str = "keep training, start the branch later";
 
-/// An open box.
+/// An open dialog or form.
 #[derive(Debug)]
 pub enum Popup {
-    /// Whether to stop training.
+    /// The question whether to stop training.
     Stop(Dialog),
-    /// A value for a slider.
+    /// The form for a slider's value.
     Value(Form, Control),
-    /// A new run from a checkpoint.
+    /// The form for a branch.
     Branch(Box<BranchForm>),
-    /// A file for a chart.
+    /// The form for exporting a chart.
     Export(Form, Measure),
 }
 
-/// What the person wants.
+/// A request from a dialog or form.
 #[derive(Debug, PartialEq)]
-pub enum Wish {
+pub enum PopupRequest {
     /// Stop training.
     Stop,
     /// Change a setting.
     Set(Setting),
     /// Train a branch.
     Branch(Box<Launch>),
-    /// Make a branch of this name at the step that training has reached, and train on.
+    /// Create a branch of this name at the current step, and continue training this run.
     BranchAside(String),
-    /// Write a chart to a file.
+    /// Export a chart.
     Export(Measure, PathBuf),
 }
 
@@ -59,18 +59,18 @@ pub enum Wish {
 pub struct BranchForm {
     form: Form,
     manifest: Manifest,
-    /// Steps of the choices; none for the step that training has reached.
+    /// Steps of the options; `None` for the current step of training.
     steps: Vec<Option<u64>>,
-    /// The step that training had reached when the form was opened, if the run is being trained here.
+    /// The step of training when the form was opened, if the run is live.
     now: Option<u64>,
     /// 0 until known.
     steps_per_epoch: u64,
-    /// Weights and learning rate as they were filled in.
+    /// Initial values of the weight and learning-rate fields.
     filled: Vec<f64>,
 }
 
 impl Popup {
-    /// Asks whether to stop.
+    /// Asks whether to stop training.
     pub fn stop() -> Self {
         let text = "A checkpoint is saved first; the run can be resumed at any time.";
         Popup::Stop(Dialog::ask("Stop training", text, &[('s', "save and stop"), ('n', "keep training")]))
@@ -98,8 +98,8 @@ impl Popup {
         Popup::Export(Form::new("Export the chart", "save", fields), measure)
     }
 
-    /// Takes a key; gives whether the box closes, and a wish.
-    pub fn key(&mut self, key: KeyEvent) -> (bool, Option<Wish>) {
+    /// Handles a key; returns whether the popup closes, and its request.
+    pub fn key(&mut self, key: KeyEvent) -> (bool, Option<PopupRequest>) {
         match self {
             Popup::Stop(dialog) => answered(dialog.key(key)),
             Popup::Value(form, _) | Popup::Export(form, _) => {
@@ -127,7 +127,7 @@ impl Popup {
     }
 
     /// As [`Popup::key`] for the mouse.
-    pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> (bool, Option<Wish>) {
+    pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> (bool, Option<PopupRequest>) {
         match self {
             Popup::Stop(dialog) => answered(dialog.mouse(mouse, at)),
             Popup::Value(form, _) | Popup::Export(form, _) => {
@@ -141,18 +141,18 @@ impl Popup {
         }
     }
 
-    fn after(&mut self, event: FormEvent) -> (bool, Option<Wish>) {
+    fn after(&mut self, event: FormEvent) -> (bool, Option<PopupRequest>) {
         match (event, self) {
             (FormEvent::Cancelled, _) => (true, None),
             (FormEvent::Submitted, Popup::Value(form, control)) => {
-                (true, form.number("value").map(|value| Wish::Set(control.setting(value))))
+                (true, form.number("value").map(|value| PopupRequest::Set(control.setting(value))))
             }
             (FormEvent::Submitted, Popup::Export(form, measure)) => {
-                (true, Some(Wish::Export(*measure, PathBuf::from(form.value("file")))))
+                (true, Some(PopupRequest::Export(*measure, PathBuf::from(form.value("file")))))
             }
             (FormEvent::Submitted, Popup::Branch(branch)) => {
-                let wish = branch.wish();
-                (wish.is_some(), wish)
+                let request = branch.request();
+                (request.is_some(), request)
             }
             (FormEvent::Changed(0), Popup::Export(form, _)) => {
                 let file = PathBuf::from(form.value("file")).with_extension(form.value("format"));
@@ -167,7 +167,7 @@ impl Popup {
         }
     }
 
-    /// Draws it over an area.
+    /// Draws the popup over an area.
     pub fn view(&self, look: Look, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         match self {
             Popup::Stop(dialog) => dialog.view(look, area, buffer, hits),
@@ -177,17 +177,17 @@ impl Popup {
     }
 }
 
-fn answered(answer: Answer) -> (bool, Option<Wish>) {
+fn answered(answer: Answer) -> (bool, Option<PopupRequest>) {
     match answer {
         Answer::Open => (false, None),
-        Answer::Chosen(0) => (true, Some(Wish::Stop)),
+        Answer::Chosen(0) => (true, Some(PopupRequest::Stop)),
         Answer::Chosen(_) | Answer::Cancelled => (true, None),
     }
 }
 
 impl BranchForm {
-    /// A form for a branch of the run with this manifest, with the settings that are in force. `now`: the step
-    /// that it has reached if it is being trained here, so that the branch can begin there.
+    /// A form for a branch of the run with this manifest, with its current settings. `now` is its current step if it is
+    /// live, so that the branch can start there.
     pub fn new(manifest: Manifest, settings: &[(&str, f64)], curves: &Curves, now: Option<u64>) -> Self {
         let names = manifest.preset.method.weights();
         let value = |name: &str| settings.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
@@ -223,12 +223,12 @@ impl BranchForm {
         branch
     }
 
-    /// The run that is branched.
+    /// Name of the parent run.
     pub fn run(&self) -> &str {
         &self.manifest.id
     }
 
-    /// Offers these checkpoints, the newest first.
+    /// Sets the checkpoint options, newest first.
     pub fn offer(&mut self, checkpoints: &[u64]) {
         let now = self.now.map(|_| None);
         let before = self.step();
@@ -260,7 +260,7 @@ impl BranchForm {
         names.map(|name| self.form.number(name)).collect()
     }
 
-    /// Says what does not go together.
+    /// Marks fields with inconsistent values.
     fn check(&mut self) {
         let aside = self.form.value("then") == TRAIN_ON;
         let problem = match (self.step(), self.values()) {
@@ -282,13 +282,13 @@ impl BranchForm {
         }
     }
 
-    /// Whether no step is left from there on.
+    /// Whether the branch would have no steps left.
     fn is_over(&self, step: Option<u64>, values: &[f64]) -> bool {
         let (Some(step), Some(epochs)) = (step.or(self.now), values.last()) else { return false };
         self.steps_per_epoch > 0 && step >= self.steps_per_epoch.saturating_mul(*epochs as u64)
     }
 
-    fn wish(&mut self) -> Option<Wish> {
+    fn request(&mut self) -> Option<PopupRequest> {
         self.check();
         let (step, values) = (self.step()?, self.values()?);
         if !self.form.is_right() {
@@ -296,7 +296,7 @@ impl BranchForm {
         }
         let name = Some(self.form.value("name")).filter(|name| !name.is_empty());
         if self.form.value("then") == TRAIN_ON {
-            return name.map(Wish::BranchAside);
+            return name.map(PopupRequest::BranchAside);
         }
         let mut preset = self.manifest.preset.clone();
         let names = preset.method.weights();
@@ -306,7 +306,7 @@ impl BranchForm {
         let [.., rate, epochs] = values[..] else { return None };
         (preset.training.learning_rate, preset.training.epochs) = (rate, epochs as usize);
         let run = self.manifest.id.clone();
-        Some(Wish::Branch(Box::new(Launch::Branch { run, step, name, preset: Some(preset) })))
+        Some(PopupRequest::Branch(Box::new(Launch::Branch { run, step, name, preset: Some(preset) })))
     }
 }
 

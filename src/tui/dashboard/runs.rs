@@ -1,4 +1,4 @@
-//! The shown run and those laid over it: in training, loaded, or asked for.
+//! The shown run and the overlaid runs: live, loaded or requested.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use crate::tui::curves::Curves;
 use crate::tui::message::{Effect, Job, Past};
 use crate::tui::shared::Shared;
 
-/// Runs laid over the shown one, at most.
+/// Maximum number of overlaid runs.
 const MOST: usize = 5;
 
-/// Events kept while the past of a resumed run is being read.
+/// Events kept while the history of a resumed run is being read.
 const BACKLOG: usize = 10_000;
 
-/// A run from its logs.
+/// A run read from its logs.
 #[derive(Debug)]
 struct Opened {
     run: String,
     found: Result<Read, String>,
 }
 
-/// What is known of it.
+/// The result of reading it.
 #[derive(Debug)]
 struct Read {
     manifest: Manifest,
@@ -29,24 +29,24 @@ struct Read {
     last: Option<Event>,
 }
 
-/// What the charts are made of.
+/// The data of the charts.
 #[derive(Debug, Default)]
 pub struct Runs {
     live: Option<Curves>,
-    /// The step at which a resumed run went on, and what it said since, until its past is read.
+    /// For a resumed run until its history is read: the step at which it resumed, and its events since.
     backlog: Option<(u64, Vec<Event>)>,
     opened: Option<Opened>,
     others: Vec<Arc<Curves>>,
-    /// Runs whose logs were asked for.
+    /// Runs whose logs were requested.
     asked: Vec<String>,
-    /// A run whose parent is not to be laid over it.
+    /// A run whose parent is not overlaid, because the user removed it.
     alone: Option<String>,
-    /// How many marked runs were more than the charts have room for, when the person was told so.
+    /// Number of marked runs beyond the maximum when the user was last told so.
     left_out: usize,
 }
 
 impl Runs {
-    /// Asks for what is to be shown and is not there. What failed before is asked for again.
+    /// Requests the missing runs; failed requests are repeated.
     pub fn look(&mut self, smoothing: f64, shared: &Shared) -> Vec<Effect> {
         self.asked.clear();
         if self.opened.as_ref().is_some_and(|opened| Some(opened.run.as_str()) != shared.open.as_deref()) {
@@ -57,7 +57,7 @@ impl Runs {
         effects
     }
 
-    /// Says it once where more runs are marked than are laid over each other.
+    /// Reports once that more runs are marked than can be overlaid.
     fn say_left_out(&mut self, shared: &Shared) -> Option<Effect> {
         let others = shared.marked.iter().filter(|run| Some(run.as_str()) != shared.current()).count();
         let left_out = others.saturating_sub(MOST);
@@ -83,7 +83,7 @@ impl Runs {
         needed.into_iter().map(|run| read(run, u64::MAX, smoothing)).collect()
     }
 
-    /// The runs to lay over the shown one: those marked for comparison, and its parent.
+    /// The runs to overlay: those marked for comparison, and the parent.
     fn wanted(&self, shared: &Shared) -> Vec<String> {
         let Some(current) = shared.current() else { return Vec::new() };
         let parent = self.manifest(shared).and_then(|manifest| manifest.parent.as_ref());
@@ -97,14 +97,14 @@ impl Runs {
         wanted
     }
 
-    /// Takes compared runs off the charts.
+    /// Removes the overlaid runs from the charts.
     pub fn clear(&mut self, shared: &mut Shared) {
         self.alone = shared.current().map(str::to_owned);
         shared.marked.clear();
         self.others.clear();
     }
 
-    /// The session said something.
+    /// Handles an event of the session.
     pub fn event(&mut self, event: &Event, smoothing: f64, shared: &Shared) -> Vec<Effect> {
         let Some(live) = &shared.live else { return Vec::new() };
         let mut effects = Vec::new();
@@ -127,7 +127,7 @@ impl Runs {
         effects
     }
 
-    /// Logs were read.
+    /// Handles logs that were read.
     pub fn loaded(
         &mut self,
         (run, until): (&str, u64),
@@ -141,7 +141,7 @@ impl Runs {
         if self.is_live(run) {
             match found {
                 Ok(past) => self.catch_up(past, until, smoothing, shared),
-                // It goes on being awaited: what was changed before is not to be written over.
+                // The run stays in the waiting state, so that earlier changes are not overwritten.
                 Err(why) => {
                     effects.push(Effect::Toast(format!("the history of {run} cannot be read: {why}")))
                 }
@@ -171,11 +171,11 @@ impl Runs {
         }
     }
 
-    /// Puts the past of a resumed run before what it has said since.
+    /// Prepends the history of a resumed run to its events since.
     fn catch_up(&mut self, past: &Past, until: u64, smoothing: f64, shared: &mut Shared) {
         let Some((_, events)) = self.backlog.take_if(|(step, _)| *step == until) else { return };
         let mut curves = Arc::unwrap_or_clone(curves(past, smoothing));
-        // What the session itself has logged at this step is among the events.
+        // Changes that the session logged at this step are already among the events.
         let (begun, rest) = (&events[..events.len().min(1)], &events[events.len().min(1)..]);
         begun.iter().for_each(|event| curves.event(event));
         let before: Vec<Change> = curves.changes.iter().map(|applied| applied.change.clone()).collect();
@@ -186,7 +186,7 @@ impl Runs {
         }
     }
 
-    /// The step at which a resumed run went on, while its past is being read.
+    /// The step at which a resumed run resumed, while its history is being read.
     #[cfg(test)]
     pub fn goes_on_from(&self, run: &str) -> Option<u64> {
         self.backlog.as_ref().filter(|_| self.is_live(run)).map(|(step, _)| *step)
@@ -206,12 +206,12 @@ impl Runs {
         })
     }
 
-    /// Whether the shown run is in training and what it did before is still being read.
+    /// Whether the shown run is live and its history is still being read.
     pub fn is_catching_up(&self, shared: &Shared) -> bool {
         self.backlog.is_some() && shared.current().is_some_and(|run| self.is_live(run))
     }
 
-    /// What was asked for in the shown run.
+    /// The manifest of the shown run.
     pub fn manifest<'a>(&'a self, shared: &'a Shared) -> Option<&'a Manifest> {
         let run = shared.current()?;
         let live = shared.live.as_ref().filter(|live| live.run() == run).map(|live| &live.manifest);
@@ -221,7 +221,7 @@ impl Runs {
         })
     }
 
-    /// The last event of a run that was opened, once its logs are read; or why they could not be.
+    /// The last event of an opened run once its logs are read, or the error.
     pub fn opened(&self, run: &str) -> Option<Result<Option<&Event>, &str>> {
         let opened = self.opened.as_ref().filter(|opened| opened.run == run)?;
         Some(match &opened.found {
@@ -230,7 +230,7 @@ impl Runs {
         })
     }
 
-    /// The runs that lie over the shown one.
+    /// The overlaid runs.
     pub fn others(&self, shared: &Shared) -> Vec<&Curves> {
         let live = self.live.iter();
         let wanted = self.wanted(shared);
@@ -239,7 +239,7 @@ impl Runs {
         wanted.iter().filter_map(find).collect()
     }
 
-    /// Smooths all of them with another weight.
+    /// Sets the smoothing weight of all runs.
     pub fn smooth(&mut self, weight: f64) {
         let opened = self.opened.iter_mut().filter_map(|opened| opened.found.as_mut().ok());
         let read = opened.map(|read| &mut read.curves).chain(&mut self.others).map(Arc::make_mut);
@@ -247,12 +247,12 @@ impl Runs {
     }
 }
 
-/// Work that reads what is charted of a run.
+/// The job that reads the charted series of a run.
 fn read(run: String, until: u64, smoothing: f64) -> Effect {
     Effect::Job(Box::new(Job::History { run, until, smoothing }))
 }
 
-/// The series that were read, smoothed as it is wanted by now.
+/// The series that were read, with the current smoothing.
 fn curves(past: &Past, smoothing: f64) -> Arc<Curves> {
     let mut curves = past.curves.clone();
     if past.smoothing != smoothing {

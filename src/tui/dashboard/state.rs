@@ -1,11 +1,11 @@
-//! What the shown run is doing, and what can be done with it.
+//! The state of the shown run, and what it permits.
 
 use super::Dashboard;
 use crate::run::{Event, Status};
 use crate::tui::action::Action;
 use crate::tui::shared::Shared;
 
-/// What the shown run is doing.
+/// The state of the shown run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     /// No run is shown.
@@ -14,28 +14,28 @@ pub enum State {
     Loading,
     /// Its logs cannot be read.
     Unreadable(String),
-    /// A session has begun and not said anything yet.
+    /// A session has started and sent no event yet.
     Starting,
-    /// It is being trained here.
+    /// It is training in this process.
     Training,
-    /// It waits.
+    /// It is paused.
     Paused,
-    /// It was told to stop and saves a checkpoint.
+    /// It was asked to stop and is saving a checkpoint.
     Stopping,
-    /// It reached its last epoch.
+    /// It completed its last epoch.
     Finished,
-    /// It was told to stop.
+    /// It was stopped.
     Stopped,
-    /// It ended without a word.
+    /// It ended without a final event.
     Interrupted,
     /// Training failed.
     Failed(String),
-    /// Another process trains it.
+    /// It is training in another process.
     Elsewhere(String),
 }
 
 impl State {
-    /// What the shown run is doing.
+    /// Determines the state of the shown run.
     pub fn of(dashboard: &Dashboard, shared: &Shared) -> State {
         let Some(run) = shared.current() else { return State::Nothing };
         if let Some(live) = shared.live.as_ref().filter(|live| live.run() == run) {
@@ -70,7 +70,7 @@ impl State {
         }
     }
 
-    /// A word for it.
+    /// A short name.
     pub fn word(&self) -> &'static str {
         match self {
             State::Nothing => "no run",
@@ -88,18 +88,18 @@ impl State {
         }
     }
 
-    /// Whether training can go on from its newest checkpoint.
+    /// Whether it can be resumed from its newest checkpoint.
     pub fn can_resume(&self) -> bool {
         matches!(self, State::Stopped | State::Interrupted | State::Failed(_))
     }
 
-    /// Why a command cannot be sent to its trainer; `None` if it can.
+    /// Why no command can be sent to its trainer; `None` if one can.
     pub fn silent(&self, shared: &Shared) -> Option<String> {
         let resume = shared.key(Action::PauseResume);
         Some(match self {
             State::Training | State::Paused => return None,
             State::Nothing => {
-                format!("no run is open: start one with {} on the list of runs", shared.key(Action::NewRun))
+                format!("no run is open: start one with {} in the run list", shared.key(Action::NewRun))
             }
             State::Loading => "the run is being read".into(),
             State::Unreadable(why) => format!("the run cannot be read: {why}"),

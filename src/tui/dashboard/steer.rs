@@ -1,4 +1,4 @@
-//! Changes of settings on their way to the trainer: one at a time for each slider, the newest value only.
+//! Setting changes sent to the trainer: at most one unanswered change per slider, of which the newest value wins.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,25 +11,25 @@ use crate::tui::live::Live;
 use crate::tui::message::Effect;
 use crate::tui::widget::{Range, Scale};
 
-/// Moves of one slider that follow each other this closely are taken back together.
+/// Moves of one slider within this time are undone together.
 const GESTURE: Duration = Duration::from_secs(2);
 
-/// Changes of a session, sent, waiting and done.
+/// The setting changes of a session: sent, waiting and done.
 #[derive(Debug, Default)]
 pub struct Steering {
-    /// The newest value of each slider whose change before is not answered yet.
+    /// The newest value of each slider whose previous change is unanswered.
     waiting: BTreeMap<String, Moved>,
-    /// Changes sent and not answered, by revision.
+    /// Unanswered changes, by revision.
     sent: BTreeMap<u64, Sent>,
-    /// What sliders were before the changes made here, the newest last.
+    /// Values before the changes of this session, for undo; newest last.
     done: Vec<Moved>,
-    /// How often undo was asked for while a change was on its way.
+    /// Number of undo requests while a change was unanswered.
     undos: usize,
-    /// Whether there is a checkpoint from before the first change.
+    /// Whether a checkpoint was saved before the first change.
     saved: bool,
 }
 
-/// A slider's setting, and when a person chose another.
+/// A slider's setting, and when the user changed it.
 #[derive(Clone, Debug, PartialEq)]
 struct Moved {
     set: Setting,
@@ -43,8 +43,8 @@ struct Sent {
 }
 
 impl Steering {
-    /// Moves a slider: sends the change, or keeps it until the one before is answered. A session's first change
-    /// comes after a checkpoint.
+    /// Moves a slider: sends the change, or holds it until the previous one is answered. A checkpoint is saved before a
+    /// session's first change.
     pub fn change(&mut self, set: Setting, now: Duration, live: &mut Live) -> Vec<Effect> {
         let slider = name(&set).to_owned();
         if self.is_on_its_way(&slider, live) {
@@ -54,7 +54,7 @@ impl Steering {
         self.send(set, now, false, live)
     }
 
-    /// Takes the last change back; those not sent yet are forgotten.
+    /// Undoes the last change; unsent changes are discarded.
     pub fn undo(&mut self, now: Duration, live: &mut Live) -> Vec<Effect> {
         self.waiting.clear();
         if !self.sent.is_empty() {
@@ -67,12 +67,12 @@ impl Steering {
         }
     }
 
-    /// Whether there is something to take back.
+    /// Whether there is a change to undo.
     pub fn can_undo(&self) -> bool {
         !self.done.is_empty() || !self.sent.is_empty()
     }
 
-    /// Takes in an answer; gives what is to be sent next, and what to tell the person.
+    /// Handles an answer; returns what to send next, and a message for the user.
     pub fn event(&mut self, event: &Event, now: Duration, live: &mut Live) -> (Vec<Effect>, Option<String>) {
         let (revision, refusal) = match event {
             Event::Started { .. } => {
@@ -145,16 +145,16 @@ impl Steering {
     }
 }
 
-/// A slider as it is drawn and moved.
+/// A slider of the dashboard.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Control {
-    /// What it sets.
+    /// The setting's name.
     pub name: String,
-    /// The value in force.
+    /// The current value.
     pub value: f64,
-    /// The value asked for.
+    /// The requested value, if unanswered.
     pub pending: Option<f64>,
-    /// Where it can go.
+    /// Its range.
     pub range: Range,
 }
 
@@ -167,13 +167,13 @@ impl Control {
         }
     }
 
-    /// The setting some notches away from where it is, or will be.
+    /// The setting some notches away from the current or requested value.
     pub fn moved(&self, notches: i32) -> Setting {
         self.setting(self.range.step(self.pending.unwrap_or(self.value), notches))
     }
 }
 
-/// The slider of a setting.
+/// The slider name of a setting.
 pub fn name(set: &Setting) -> &str {
     match set {
         Setting::Weight { name, .. } => name,
@@ -197,7 +197,7 @@ fn number(set: &Setting, live: &Live) -> f64 {
     }
 }
 
-/// The learning rate that the preset gives for the next step.
+/// The scheduled learning rate of the next step.
 fn scheduled(live: &Live) -> f64 {
     let training = &live.manifest.preset.training;
     let epoch = live.step.checked_div(live.steps_per_epoch).unwrap_or(0);
@@ -208,7 +208,7 @@ fn scheduled(live: &Live) -> f64 {
     }
 }
 
-/// Weights go from 0 to some times what the preset says, rates over four decades around it.
+/// Weights range from 0 to a multiple of the preset's value, learning rates over four decades around it.
 fn range(live: &Live, slider: &str, value: f64) -> Range {
     let preset = &live.manifest.preset;
     if slider == LEARNING_RATE {
@@ -222,7 +222,7 @@ fn range(live: &Live, slider: &str, value: f64) -> Range {
     Range { low: 0.0, high: high.unwrap_or(10.0 * decade), scale: Scale::Linear }
 }
 
-/// The settings of a run that is not being trained here, as they were last.
+/// The last settings of a run that is not live.
 pub fn settings(curves: &Curves) -> Vec<Control> {
     let control = |name: &str, value: f64| {
         let range = Range { low: 0.0, high: 2.0 * value.max(0.5), scale: Scale::Linear };

@@ -1,4 +1,4 @@
-//! The picture of the dashboard.
+//! Drawing of the dashboard.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -24,7 +24,7 @@ pub fn view(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buf
         None => nothing(dashboard, shared, area, buffer),
     }
     if let Some(popup) = &dashboard.popup {
-        // What lies below the box cannot be clicked.
+        // Areas below the dialog are not clickable.
         hits.add(area, Target::Pane(usize::MAX));
         popup.view(shared.look(), area, buffer, hits);
     }
@@ -62,7 +62,7 @@ fn run(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buffer, 
     }
 }
 
-/// What to do where there is no run to show.
+/// Draws what to do when there is no run to show.
 fn nothing(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buffer) {
     let state = &dashboard.state(shared);
     let look = shared.look();
@@ -81,7 +81,7 @@ fn nothing(dashboard: &Dashboard, shared: &Shared, area: Rect, buffer: &mut Buff
     let lines = text::wrap(&said, width, look.charset);
     let keys: &[(Action, &str)] = match state {
         State::Nothing => &[
-            (Action::GoHome, "shows the list of runs; there"),
+            (Action::GoHome, "shows the run list; there"),
             (Action::NewRun, "starts a new run from a preset,"),
             (Action::Accept, "opens a run to view, resume or branch it,"),
             (Action::CompareRuns, "overlays the marked runs."),

@@ -1,13 +1,13 @@
-//! Numbers as a person reads them.
+//! Formatting of numbers.
 
 pub use crate::plot::grouped;
 
-/// A span of time in its two largest units: `45s`, `3m20s`, `1h02m`, `2d5h`.
+/// A duration in its two largest units: `45s`, `3m20s`, `1h02m`, `2d5h`.
 pub fn span(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "?".into();
     }
-    // Saturates for spans beyond the age of the universe.
+    // The cast saturates.
     let seconds = seconds.round() as u64;
     match seconds {
         0..60 => format!("{seconds}s"),
@@ -17,7 +17,7 @@ pub fn span(seconds: f64) -> String {
     }
 }
 
-/// A share with one digit behind the point: `97.2%`.
+/// A fraction as a percentage with one decimal: `97.2%`.
 pub fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
 }

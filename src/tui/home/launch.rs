@@ -1,28 +1,28 @@
-//! The form that begins training: a new run from a preset.
+//! The form for a new run from a preset.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
 use ratatui::layout::Rect;
 
 use super::super::hits::Target;
-use super::super::message::{Effect, Job, Launch, PresetCard, RunRow, Trial};
+use super::super::message::{Effect, Job, Launch, PresetSummary, RunRow, TimedNetwork};
 use super::super::widget::{Field, Form, FormEvent};
 use crate::export::command::{option, quoted};
 use crate::preset::Preset;
 use crate::run;
 use crate::session::Schedule;
 
-/// What a form does next.
+/// The result of a key or reply.
 #[derive(Debug)]
 pub enum Step {
     /// It stays open.
     Stay(Vec<Effect>),
     /// It closes.
     Close,
-    /// Training is to begin; it stays open until it does.
+    /// Training must be launched; the form stays open until it has started.
     Launch(Box<Launch>),
 }
 
-/// Fields of the form whose values are settings of the preset: name, setting, label.
+/// Fields that are preset settings: name, setting, label.
 const SETTINGS: [(&str, &str, &str); 7] = [
     ("epochs", "training.epochs", "epochs"),
     ("batch", "training.batch", "batch size"),
@@ -33,35 +33,35 @@ const SETTINGS: [(&str, &str, &str); 7] = [
     ("path", "data.path", "data files"),
 ];
 
-/// The preset that the form begins with.
+/// The initially selected preset.
 const FIRST: &str = "digits";
 
-/// A new run: the form, and what the worker says about the preset as changed.
+/// The new-run form, with the worker's reply about the preset with the changes.
 #[derive(Debug)]
 pub struct NewRun {
-    /// The form; absent until the presets are listed.
+    /// The form; `None` until the presets are listed.
     pub form: Option<Form>,
     /// Why there is no form.
     pub problem: Option<String>,
-    /// What the preset comes to, for the values in the form; or what is wrong with them.
-    pub card: Option<Result<Box<PresetCard>, String>>,
-    /// Whether the preset's text is shown instead of its figures.
+    /// Summary of the preset with the values of the form, or the error.
+    pub card: Option<Result<Box<PresetSummary>, String>>,
+    /// Whether the preset's TOML is shown instead of the summary.
     pub show_toml: bool,
-    /// Lines of that text above the first in sight.
+    /// Scroll position in the TOML.
     pub scroll: u16,
     presets: Vec<(String, String)>,
-    /// The preset unchanged, once read.
+    /// The unchanged preset, once read.
     base: Option<(String, Preset)>,
-    /// What was timed last, and seconds an image.
-    timed: Option<(Trial, Result<f64, String>)>,
-    /// Whether to start as soon as the card fits the form.
+    /// The last timed network, and its seconds per image.
+    timed: Option<(TimedNetwork, Result<f64, String>)>,
+    /// Whether to start as soon as the summary matches the form.
     submitted: bool,
-    /// Whether the run of this form is being prepared.
+    /// Whether this form's run is being launched.
     pub launched: bool,
 }
 
 impl NewRun {
-    /// An empty form, and the request to list presets.
+    /// A form without presets, and the request to list them.
     pub fn new() -> (Self, Vec<Effect>) {
         let new = NewRun {
             form: None,
@@ -78,7 +78,7 @@ impl NewRun {
         (new, vec![Effect::Job(Box::new(Job::Presets))])
     }
 
-    /// The presets are listed.
+    /// Handles the list of presets.
     pub fn presets(&mut self, presets: &Result<Vec<(String, String)>, String>) -> Vec<Effect> {
         match presets {
             Err(why) => {
@@ -95,8 +95,8 @@ impl NewRun {
         }
     }
 
-    /// What the worker says of a preset; answers to questions that were changed since are passed over.
-    pub fn card(&mut self, name: &str, set: &[String], card: &Result<Box<PresetCard>, String>) -> Step {
+    /// Handles the worker's reply about a preset. Replies that do not match the current form are ignored.
+    pub fn card(&mut self, name: &str, set: &[String], card: &Result<Box<PresetSummary>, String>) -> Step {
         if (name, set) != (self.preset().as_str(), &self.set()) {
             return Step::Stay(Vec::new());
         }
@@ -110,24 +110,24 @@ impl NewRun {
         if self.submitted { self.start() } else { Step::Stay(self.time()) }
     }
 
-    /// Has training steps timed, where no earlier run tells how long an epoch takes.
+    /// Requests timing of a few training steps, unless an earlier run tells the time per epoch.
     fn time(&mut self) -> Vec<Effect> {
         let Some(Ok(card)) = &self.card else { return Vec::new() };
         let (Some(spec), None) = (&card.spec, card.seconds_per_epoch) else { return Vec::new() };
-        let trial = Trial { spec: spec.clone(), preset: card.preset.clone() };
-        if self.timed.as_ref().is_some_and(|(timed, _)| timed.is_as_fast_as(&trial)) {
+        let network = TimedNetwork { spec: spec.clone(), preset: card.preset.clone() };
+        if self.timed.as_ref().is_some_and(|(timed, _)| timed.is_as_fast_as(&network)) {
             return Vec::new();
         }
         self.timed = None;
-        vec![Effect::Job(Box::new(Job::Time(Box::new(trial))))]
+        vec![Effect::Job(Box::new(Job::Time(Box::new(network))))]
     }
 
-    /// Training steps were timed.
-    pub fn timed(&mut self, trial: &Trial, found: &Result<f64, String>) {
-        self.timed = Some((trial.clone(), found.clone()));
+    /// Handles the result of timing.
+    pub fn timed(&mut self, network: &TimedNetwork, found: &Result<f64, String>) {
+        self.timed = Some((network.clone(), found.clone()));
     }
 
-    /// Seconds that an epoch is likely to take, and how that is known; `None` while it is found out.
+    /// Expected seconds per epoch and their source; `None` while timing.
     pub fn seconds_per_epoch(&self) -> Option<Result<(f64, &'static str), String>> {
         let Some(Ok(card)) = &self.card else { return None };
         if let Some(seconds) = card.seconds_per_epoch {
@@ -140,7 +140,7 @@ impl NewRun {
         Some(seconds.clone().map(|seconds| (seconds * images as f64, "estimated from a few timed steps")))
     }
 
-    /// Takes a key.
+    /// Handles a key.
     pub fn key(&mut self, key: KeyEvent) -> Step {
         match (key.code, key.modifiers) {
             (KeyCode::Char('t'), KeyModifiers::CONTROL) => {
@@ -161,25 +161,25 @@ impl NewRun {
         }
     }
 
-    /// Takes a pasted text.
+    /// Handles pasted text.
     pub fn paste(&mut self, text: &str) -> Step {
         let event = self.form.as_mut().map_or(FormEvent::Open, |form| form.paste(text));
         self.event(event)
     }
 
-    /// Takes the mouse.
+    /// Handles a mouse event.
     pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> Step {
         let event = self.form.as_mut().map_or(FormEvent::Open, |form| form.mouse(mouse, at));
         self.event(event)
     }
 
-    /// What the chosen preset is for.
+    /// The description of the chosen preset.
     pub fn description(&self) -> &str {
         let preset = self.preset();
         self.presets.iter().find(|(name, _)| *name == preset).map_or("", |(_, line)| line)
     }
 
-    /// The command line that starts the same run.
+    /// The equivalent command line.
     pub fn command_line(&self) -> String {
         let set: String = self.set().iter().map(|set| option("set", set)).collect();
         format!("cleave train {}{set}{}", quoted(&self.preset()), option("name", &self.value("name")))
@@ -204,7 +204,7 @@ impl NewRun {
         }
     }
 
-    /// Starts the run if the card is there and right.
+    /// Starts the run if the summary is available and valid.
     fn start(&mut self) -> Step {
         let Some(Ok(card)) = &self.card else { return Step::Stay(Vec::new()) };
         (self.submitted, self.launched) = (false, true);
@@ -213,7 +213,7 @@ impl NewRun {
         Step::Launch(Box::new(Launch::New { preset, name, schedule: Schedule::default() }))
     }
 
-    /// Says whether a run of this name is there already.
+    /// Marks the name field if a run of this name exists.
     pub fn check_name(&mut self, rows: &[RunRow]) {
         let name = self.value("name");
         let taken = rows.iter().any(|row| row.entry.id == name);
@@ -234,7 +234,7 @@ impl NewRun {
         self.value("preset")
     }
 
-    /// The settings that differ from the preset's.
+    /// The overrides: settings that differ from the preset's.
     fn set(&self) -> Vec<String> {
         let Some((name, base)) = &self.base else { return Vec::new() };
         if *name != self.preset() {
@@ -249,7 +249,7 @@ impl NewRun {
         changed.chain(more.split_whitespace().map(str::to_owned)).collect()
     }
 
-    /// Puts the preset's own values into the fields, and leaves out fields that mean nothing for it.
+    /// Sets the fields to the preset's values, and omits fields that do not apply to it.
     fn fill(&mut self, preset: &Preset) {
         let Some(old) = &self.form else { return };
         let names: Vec<String> = self.presets.iter().map(|(name, _)| name.clone()).collect();
@@ -280,7 +280,7 @@ fn form(presets: Vec<String>, chosen: usize, preset: Option<&Preset>) -> Form {
     Form::new("New run", "start", fields)
 }
 
-/// The preset's own value of a field; `None` where the preset has no such setting.
+/// The preset's value of a field; `None` if the preset has no such setting.
 fn setting_of(preset: &Preset, field: &str) -> Option<String> {
     let weight = |wanted: &str| {
         preset

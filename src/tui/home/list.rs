@@ -1,4 +1,4 @@
-//! The list of runs as it is shown: filtered, sorted, branches below what they come from.
+//! Filtering, sorting and tree layout of the run list.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -6,15 +6,15 @@ use std::collections::{HashMap, HashSet};
 use super::super::message::RunRow;
 use crate::run::MaskRecord;
 
-/// What the list is sorted by.
+/// The sort column of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Key {
-    /// When the run was made.
+pub enum SortKey {
+    /// Creation time.
     #[default]
     Age,
     /// Its name.
     Name,
-    /// What became of it.
+    /// Its status.
     Status,
     /// Its method.
     Method,
@@ -32,58 +32,58 @@ pub enum Key {
     Krr,
 }
 
-impl Key {
-    /// Every key, in the order of the columns.
-    pub const ALL: [Key; 10] = [
-        Key::Name,
-        Key::Status,
-        Key::Method,
-        Key::Preset,
-        Key::Data,
-        Key::Accuracy,
-        Key::Cohesion,
-        Key::Coupling,
-        Key::Krr,
-        Key::Age,
+impl SortKey {
+    /// Every key, in column order.
+    pub const ALL: [SortKey; 10] = [
+        SortKey::Name,
+        SortKey::Status,
+        SortKey::Method,
+        SortKey::Preset,
+        SortKey::Data,
+        SortKey::Accuracy,
+        SortKey::Cohesion,
+        SortKey::Coupling,
+        SortKey::Krr,
+        SortKey::Age,
     ];
 
-    /// The key after this one.
-    pub fn next(self) -> Key {
-        let place = Key::ALL.iter().position(|key| *key == self).unwrap_or(0);
-        Key::ALL[(place + 1) % Key::ALL.len()]
+    /// The next key.
+    pub fn next(self) -> SortKey {
+        let at = SortKey::ALL.iter().position(|key| *key == self).unwrap_or(0);
+        SortKey::ALL[(at + 1) % SortKey::ALL.len()]
     }
 }
 
-/// How the list is ordered.
+/// The order of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Order {
-    /// By what.
-    pub key: Key,
-    /// Whether the other way round: names and words run upwards first, figures and dates downwards.
+pub struct SortOrder {
+    /// The sort key.
+    pub key: SortKey,
+    /// Whether reversed. By default text sorts ascending, numbers and dates descending.
     pub reverse: bool,
-    /// Whether branches stand below the runs that they come from.
+    /// Whether branches are shown below their parent runs.
     pub tree: bool,
 }
 
-/// A run's place in the list.
+/// A row of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ListRow {
     /// Its index among all runs.
     pub index: usize,
-    /// How many runs it hangs from in the tree.
+    /// Its depth in the tree.
     pub depth: usize,
 }
 
-/// The runs that match `filter`, in order. Every word of the filter must occur in the run's name, status,
-/// method, preset, data or tags, in any case.
-pub fn places(rows: &[RunRow], filter: &str, order: Order) -> Vec<Place> {
+/// The rows that match `filter`, in order. Every word of the filter must occur in the run's name, status, method,
+/// preset, data or tags, ignoring case.
+pub fn arrange(rows: &[RunRow], filter: &str, order: SortOrder) -> Vec<ListRow> {
     let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
     let mut shown: Vec<usize> = (0..rows.len()).filter(|&index| matches(&rows[index], &words)).collect();
     shown.sort_by(|&a, &b| compare(&rows[a], &rows[b], order));
     if order.tree {
         tree(rows, &shown)
     } else {
-        shown.into_iter().map(|index| Place { index, depth: 0 }).collect()
+        shown.into_iter().map(|index| ListRow { index, depth: 0 }).collect()
     }
 }
 
@@ -115,33 +115,33 @@ fn matches(row: &RunRow, wanted: &[String]) -> bool {
     wanted.iter().all(|word| text.contains(word))
 }
 
-fn compare(a: &RunRow, b: &RunRow, order: Order) -> Ordering {
+fn compare(a: &RunRow, b: &RunRow, order: SortOrder) -> Ordering {
     let number = |of: fn(&RunRow) -> Option<f64>| match (of(a), of(b)) {
         (Some(a), Some(b)) if order.reverse => a.total_cmp(&b),
         (Some(a), Some(b)) => b.total_cmp(&a),
-        // What was not measured comes last either way.
+        // Missing values come last in both directions.
         (a, b) => b.is_some().cmp(&a.is_some()),
     };
     let text = |a: &str, b: &str| if order.reverse { b.cmp(a) } else { a.cmp(b) };
     let word = |index: usize| text(words(a)[index], words(b)[index]);
     let created = |row: &RunRow| row.entry.manifest.as_ref().map_or(String::new(), |m| m.created.clone());
     let by_key = match order.key {
-        Key::Age => text(&created(b), &created(a)),
-        Key::Name => text(&a.entry.id, &b.entry.id),
-        Key::Status => text(&a.entry.status.to_string(), &b.entry.status.to_string()),
-        Key::Method => word(0),
-        Key::Preset => word(1),
-        Key::Data => word(2),
-        Key::Accuracy => number(accuracy),
-        Key::Cohesion => number(|row| masks(row).map(|masks| masks.cohesion)),
-        Key::Coupling => number(|row| masks(row).map(|masks| masks.coupling)),
-        Key::Krr => number(|row| masks(row).map(|masks| masks.krr)),
+        SortKey::Age => text(&created(b), &created(a)),
+        SortKey::Name => text(&a.entry.id, &b.entry.id),
+        SortKey::Status => text(&a.entry.status.to_string(), &b.entry.status.to_string()),
+        SortKey::Method => word(0),
+        SortKey::Preset => word(1),
+        SortKey::Data => word(2),
+        SortKey::Accuracy => number(accuracy),
+        SortKey::Cohesion => number(|row| masks(row).map(|masks| masks.cohesion)),
+        SortKey::Coupling => number(|row| masks(row).map(|masks| masks.coupling)),
+        SortKey::Krr => number(|row| masks(row).map(|masks| masks.krr)),
     };
     by_key.then_with(|| created(b).cmp(&created(a))).then_with(|| a.entry.id.cmp(&b.entry.id))
 }
 
-/// Children after their parents. A run whose parent is not shown stands at the root.
-fn tree(rows: &[RunRow], shown: &[usize]) -> Vec<Place> {
+/// Orders children after their parents. A run whose parent is not shown is a root.
+fn tree(rows: &[RunRow], shown: &[usize]) -> Vec<ListRow> {
     let by_name: HashMap<&str, usize> =
         shown.iter().map(|&index| (rows[index].entry.id.as_str(), index)).collect();
     let parent = |index: usize| {
@@ -152,22 +152,23 @@ fn tree(rows: &[RunRow], shown: &[usize]) -> Vec<Place> {
     for &index in shown {
         children.entry(parent(index)).or_default().push(index);
     }
-    let (mut places, mut seen) = (Vec::new(), HashSet::new());
-    let mut open: Vec<Place> = Vec::new();
-    let push = |open: &mut Vec<Place>, from: Option<usize>, depth| {
+    let (mut arranged, mut seen) = (Vec::new(), HashSet::new());
+    let mut open: Vec<ListRow> = Vec::new();
+    let push = |open: &mut Vec<ListRow>, from: Option<usize>, depth| {
         let below = children.get(&from).into_iter().flatten().rev();
-        open.extend(below.map(|&index| Place { index, depth }));
+        open.extend(below.map(|&index| ListRow { index, depth }));
     };
     push(&mut open, None, 0);
-    while let Some(place) = open.pop() {
-        if seen.insert(place.index) {
-            places.push(place);
-            push(&mut open, Some(place.index), place.depth + 1);
+    while let Some(listed) = open.pop() {
+        if seen.insert(listed.index) {
+            arranged.push(listed);
+            push(&mut open, Some(listed.index), listed.depth + 1);
         }
     }
-    // Renamed directories can make runs each other's parents; they are shown all the same.
-    places.extend(shown.iter().filter(|index| !seen.contains(index)).map(|&index| Place { index, depth: 0 }));
-    places
+    // Renamed directories can create cycles of parents; such runs are shown as well.
+    arranged
+        .extend(shown.iter().filter(|index| !seen.contains(index)).map(|&index| ListRow { index, depth: 0 }));
+    arranged
 }
 
 /// A time span in its largest unit.

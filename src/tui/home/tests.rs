@@ -3,7 +3,7 @@ use std::time::Duration;
 use crossterm::event::KeyModifiers;
 
 use super::super::live::Live;
-use super::super::message::PresetCard;
+use super::super::message::PresetSummary;
 use super::super::shared::Shared;
 use super::*;
 use crate::preset::Preset;
@@ -60,7 +60,7 @@ fn home(shared: &mut Shared) -> Home {
 }
 
 fn names(home: &Home, shared: &Shared) -> Vec<String> {
-    home.places.iter().map(|place| rows(shared)[place.index].entry.id.clone()).collect()
+    home.arranged.iter().map(|row| rows(shared)[row.index].entry.id.clone()).collect()
 }
 
 fn types(home: &mut Home, shared: &mut Shared, text: &str) -> Vec<Effect> {
@@ -83,14 +83,14 @@ fn the_tree_puts_branches_below_their_parents() {
     let mut home = home(&mut shared);
     home.act(Action::TreeRuns, &mut shared);
     assert_eq!(names(&home, &shared), ["mid", "old", "new"]);
-    assert_eq!(home.places[2].depth, 1);
+    assert_eq!(home.arranged[2].depth, 1);
 }
 
 #[test]
 fn runs_that_are_each_others_parents_are_shown_all_the_same() {
     let rows = vec![row("a", "1", Status::Stopped, Some("b")), row("b", "2", Status::Stopped, Some("a"))];
-    let order = Order { tree: true, ..Order::default() };
-    assert_eq!(list::places(&rows, "", order).len(), 2);
+    let order = SortOrder { tree: true, ..SortOrder::default() };
+    assert_eq!(list::arrange(&rows, "", order).len(), 2);
 }
 
 #[test]
@@ -143,11 +143,11 @@ fn deleting_asks_first() {
 fn what_cannot_be_done_says_why() {
     let mut shared = shared();
     let mut home = home(&mut shared);
-    assert_eq!(home.refuses(Action::ResumeRun, &shared), None);
+    assert_eq!(home.refusal(Action::ResumeRun, &shared), None);
     home.act(Action::Down, &mut shared);
-    assert!(home.refuses(Action::ResumeRun, &shared).unwrap().contains("branch"));
+    assert!(home.refusal(Action::ResumeRun, &shared).unwrap().contains("branch"));
     shared.live = Some(Live::new(manifest("busy", "", None)));
-    assert!(home.refuses(Action::NewRun, &shared).unwrap().contains("busy is training"));
+    assert!(home.refusal(Action::NewRun, &shared).unwrap().contains("busy is training"));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_new_run_starts_with_the_values_of_the_form() {
         let mut preset = preset("digits");
         preset.training.epochs = epochs;
         let card =
-            PresetCard { toml: String::new(), spec: None, images: None, seconds_per_epoch: None, preset };
+            PresetSummary { toml: String::new(), spec: None, images: None, seconds_per_epoch: None, preset };
         let set = set.iter().map(|set| (*set).to_owned()).collect();
         Reply::Preset { name: "digits".into(), set, card: Ok(Box::new(card)) }
     };
@@ -190,7 +190,7 @@ fn a_branch_is_asked_for_on_the_dashboard_which_knows_the_settings_of_the_run() 
     let mut shared = shared();
     let mut home = home(&mut shared);
     let effects = home.act(Action::BranchRun, &mut shared);
-    assert_eq!(effects, [Effect::Go(Place::Dashboard), Effect::Do(Action::BranchHere)]);
+    assert_eq!(effects, [Effect::Go(Screen::Dashboard), Effect::Do(Action::BranchHere)]);
     assert_eq!(shared.open.as_deref(), Some("new"));
 }
 

@@ -1,10 +1,10 @@
-//! How the list of runs looks.
+//! Drawing of the run list screen.
 //!
 //! ```text
 //! ┌ runs ─ 12 of 40 ─ filter: digits ─┐┌ digits-2 ────────┐
-//! │   name      status  ...       age ││ what was asked   │
-//! │ ▸ digits-1  finished          2 h ││ for, and what    │
-//! │ ● digits-2  running           4 m ││ came of it       │
+//! │   name      status  ...       age ││ settings and     │
+//! │ ▸ digits-1  finished          2 h ││ results of the   │
+//! │ ● digits-2  running           4 m ││ selected run     │
 //! └───────────────────────────────────┘└──────────────────┘   the second pane from 110 columns on
 //! ```
 
@@ -18,20 +18,20 @@ use super::super::message::RunRow;
 use super::super::shared::Shared;
 use super::super::theme::{Look, Role};
 use super::super::widget::{Column, Table, frame, text};
-use super::list::{self, Key, age};
+use super::list::{self, SortKey, age};
 use super::{Home, Open, rows};
 use crate::export::figure::share_or_dash;
 use crate::plot::grouped;
 use crate::run::Status;
 use crate::spec::Cost;
 
-/// Columns of the names of facts.
+/// Width of the labels.
 const LABEL: u16 = 12;
 
-/// Width from which on the selected run is described beside the list.
+/// Width from which the details are shown beside the list.
 const WIDE: u16 = 110;
 
-/// Rows that the selected run's facts want below the list.
+/// Height of the details below the list.
 const BELOW: u16 = 12;
 
 const COLUMNS: [Column; 12] = [
@@ -49,18 +49,18 @@ const COLUMNS: [Column; 12] = [
     Column::new("tags", 10).drop(7),
 ];
 
-/// The key that a column's heading sorts by.
-pub(super) fn key_of_column(column: usize) -> Option<Key> {
-    Key::ALL.get(column.checked_sub(1)?).copied()
+/// The sort key of a column.
+pub(super) fn key_of_column(column: usize) -> Option<SortKey> {
+    SortKey::ALL.get(column.checked_sub(1)?).copied()
 }
 
 impl Home {
     /// Draws the screen.
     pub fn view(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
-        let rows = u16::try_from(self.places.len()).unwrap_or(u16::MAX);
+        let rows = u16::try_from(self.arranged.len()).unwrap_or(u16::MAX);
         let [list, side] = match area.width {
             WIDE.. => Layout::horizontal([Constraint::Fill(1), Constraint::Length(44)]).areas(area),
-            // Below the list where a good part of it would be empty.
+            // Show the details below the list if the list leaves enough rows empty.
             _ if rows > 0 && rows.saturating_add(3 + BELOW) <= area.height => {
                 Layout::vertical([Constraint::Length(rows + 3), Constraint::Fill(1)]).areas(area)
             }
@@ -76,12 +76,12 @@ impl Home {
     fn list(&self, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         let look = shared.look();
         let rows = rows(shared);
-        let places = &self.places;
+        let arranged = &self.arranged;
         let filtering = matches!(self.open, Some(Open::Filter));
         let filter = self.filter.text();
         let mut title = match filter.is_empty() && !filtering {
             true => format!("Runs: {}", rows.len()),
-            false => format!("Runs: {} of {}", places.len(), rows.len()),
+            false => format!("Runs: {} of {}", arranged.len(), rows.len()),
         };
         if !filter.is_empty() && !filtering {
             title += &format!(", filter: {filter}");
@@ -94,21 +94,25 @@ impl Home {
             self.filter.view(look, field, buffer, true);
             inner = rest;
         }
-        if places.is_empty() {
+        if arranged.is_empty() {
             return empty(shared, filter, inner, buffer);
         }
-        let sort = Key::ALL.iter().position(|key| *key == self.order.key).map(|column| {
-            let figures =
-                !matches!(self.order.key, Key::Name | Key::Status | Key::Method | Key::Preset | Key::Data);
+        let sort = SortKey::ALL.iter().position(|key| *key == self.order.key).map(|column| {
+            let figures = !matches!(
+                self.order.key,
+                SortKey::Name | SortKey::Status | SortKey::Method | SortKey::Preset | SortKey::Data
+            );
             (column + 1, figures != self.order.reverse)
         });
-        let row =
-            |index: usize| match places.get(index).and_then(|place| Some((place, rows.get(place.index)?))) {
-                Some((place, row)) => cells(shared, look, row, place.depth),
-                None => Vec::new(),
-            };
+        let row = |index: usize| match arranged
+            .get(index)
+            .and_then(|listed| Some((listed, rows.get(listed.index)?)))
+        {
+            Some((listed, row)) => cells(shared, look, row, listed.depth),
+            None => Vec::new(),
+        };
         let table =
-            Table { columns: &COLUMNS, sort, len: places.len(), row: &row, pane: 0, focused: !filtering };
+            Table { columns: &COLUMNS, sort, len: arranged.len(), row: &row, pane: 0, focused: !filtering };
         table.view(look, inner, buffer, hits, &self.selection);
     }
 
@@ -117,7 +121,7 @@ impl Home {
         let row = self.current(shared);
         let inner = frame(look, area, buffer, row.map_or("Run", |row| &row.entry.id), false);
         let Some(row) = row else { return };
-        // In two columns where there are more columns than rows for them.
+        // Two columns if the area is wide but low.
         let columns = if inner.width >= 72 { 2 } else { 1 };
         let width = inner.width / columns;
         let (mut x, mut y) = (0, 0);
@@ -147,7 +151,7 @@ impl Home {
     }
 }
 
-/// What stands in place of an empty list.
+/// Draws the message of an empty list.
 fn empty(shared: &Shared, filter: &str, area: Rect, buffer: &mut Buffer) {
     let look = shared.look();
     let (role, message) = match &shared.runs {
@@ -209,7 +213,7 @@ fn role(status: Status) -> Role {
     }
 }
 
-/// What is worth knowing of a run, labelled.
+/// The details of a run, labelled.
 fn facts(row: &RunRow) -> Vec<(&'static str, String)> {
     let entry = &row.entry;
     let mut facts = vec![("status", entry.status.to_string())];
@@ -237,7 +241,7 @@ fn facts(row: &RunRow) -> Vec<(&'static str, String)> {
             facts.push(("", format!("{} MACs per image", grouped(cost.macs()))));
             facts.push(("", format!("{} kernels, {} masked", cost.kernels, cost.masked_kernels)));
         }
-        // 2026-11-26T06:48:42.825956Z: nobody needs more than the minute.
+        // 2026-11-26T06:48:42.825956Z, shown to the minute.
         let minute = manifest.created.get(..16).unwrap_or(&manifest.created).replace('T', " ");
         let ago = entry.age().map_or(String::new(), |span| format!(", {} ago", age(span)));
         facts.push(("started", format!("{minute} UTC{ago}")));

@@ -1,11 +1,11 @@
-//! How the form for a new run looks: the form, and beside or below it what the values come to.
+//! Drawing of the new-run form, with a summary of its values beside or below it.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::widgets::{Clear, Widget};
 
 use super::super::hits::Hits;
-use super::super::message::PresetCard;
+use super::super::message::PresetSummary;
 use super::super::theme::{Look, Role};
 use super::super::widget::{frame, text};
 use super::launch::NewRun;
@@ -14,7 +14,7 @@ use crate::export::figure::count;
 use crate::plot::grouped;
 use crate::spec::Cost;
 
-/// Width from which on figures stand beside the form.
+/// Width from which the summary is beside the form.
 const WIDE: u16 = 118;
 
 pub(super) fn view(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
@@ -26,7 +26,7 @@ pub(super) fn view(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer, hi
             Layout::vertical([Constraint::Length(form), Constraint::Fill(1)]).areas(area)
         }
     };
-    // In little room the text of the preset takes the place of the form.
+    // On a small screen the preset's text replaces the form.
     let right = if new.show_toml && area.width < WIDE { area } else { right };
     if right != area {
         match (&new.form, &new.problem) {
@@ -65,7 +65,7 @@ fn figures(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn sizes(new: &NewRun, card: &PresetCard) -> Vec<String> {
+fn sizes(new: &NewRun, card: &PresetSummary) -> Vec<String> {
     let training = &card.preset.training;
     let mut lines = Vec::new();
     if let (Some(spec), Some(images)) = (&card.spec, card.images) {

@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Key, Keymap};
-use crate::tui::action::{Action, Place, TABLE};
+use crate::tui::action::{Action, Screen, TABLE};
 
 /// An error in a key file.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -74,11 +74,11 @@ impl Keymap {
             }
             named.push((action, keys));
         }
-        let mut taken: HashMap<(Place, Key), Action> = HashMap::new();
+        let mut taken: HashMap<(Screen, Key), Action> = HashMap::new();
         for (action, keys) in &named {
             for (key, span) in keys {
                 if let Some(other) =
-                    taken.insert((action.entry().place, *key), *action).filter(|other| other != action)
+                    taken.insert((action.entry().screen, *key), *action).filter(|other| other != action)
                 {
                     let what = format!("{key} is already bound to `{}` on the same screen", other.name());
                     return Err(fault(span.clone(), what));
@@ -87,7 +87,7 @@ impl Keymap {
         }
         let mut keys = Keymap::default().keys;
         for (action, keys) in &mut keys {
-            keys.retain(|key| !taken.contains_key(&(action.entry().place, *key)));
+            keys.retain(|key| !taken.contains_key(&(action.entry().screen, *key)));
         }
         keys.extend(
             named.into_iter().map(|(action, keys)| (action, keys.into_iter().map(|(key, _)| key).collect())),
@@ -124,11 +124,11 @@ pub fn default_key_file() -> String {
         "# Keys of the Cleave workbench. An action listed here has exactly these keys; all others keep their defaults.\n\
         # A screen's own key takes precedence over the same key for all screens. ctrl-c always quits.\n",
     );
-    let mut place = None;
+    let mut screen = None;
     for entry in TABLE {
         // Writing to a string does not fail.
-        if place.replace(entry.place) != Some(entry.place) {
-            let _ = writeln!(text, "\n# {}", entry.place.title());
+        if screen.replace(entry.screen) != Some(entry.screen) {
+            let _ = writeln!(text, "\n# {}", entry.screen.title());
         }
         let keys: Vec<String> = entry.keys.iter().map(|key| format!("{key:?}")).collect();
         let line = format!("{} = [{}]", entry.action.name(), keys.join(", "));

@@ -1,28 +1,27 @@
-//! What keys and mouse do on the modules screen.
+//! Key and mouse actions of the modules screen.
 
 use std::path::PathBuf;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 
-use super::forms::{self, Sheet};
+use super::forms::{self, OpenForm};
 use super::retention::Retention;
 use super::shelf::{self, Marked};
 use super::sizes;
 use super::subject::no_module;
 use super::{Modules, Pane, Popup, View, WIDE, job};
-use crate::tui::action::{Action, Place};
+use crate::tui::action::{Action, Screen};
 use crate::tui::hits::Target;
-use crate::tui::message::{Effect, Job, Named};
+use crate::tui::message::{Effect, Job, ModuleName};
 use crate::tui::shared::Shared;
 use crate::tui::widget::{Dialog, Input, Selection};
 
-/// How far a key moves the threshold.
+/// Threshold step of the raise and lower keys.
 const NOTCH: f64 = 0.05;
-/// How far an arrow moves it.
+/// Threshold step of the arrow keys.
 const FINE: f64 = 0.01;
-
-/// The pane's number of the list of kept sets.
+/// Pane number of the list of saved sets.
 pub(super) const SETS: usize = 9;
 
 impl Modules {
@@ -33,7 +32,7 @@ impl Modules {
             ToggleClass, TryImage, VerifyModule,
         };
         let Some(subject) = &self.subject else {
-            let needs_run = action.entry().place == Place::Modules || action.is_of_screens();
+            let needs_run = action.entry().screen == Screen::Modules || action.is_of_screens();
             return needs_run.then(|| {
                 self.trouble.clone().unwrap_or_else(|| {
                     format!("no run is open: press {} to open or start one", shared.key(Action::GoHome))
@@ -72,7 +71,7 @@ impl Modules {
                 "there is no replacement module: extract one, or mark one of another run ({})",
                 key(CompareModules)
             )),
-            // What is damaged can be looked into, and deleted.
+            // A damaged module can still be verified and deleted.
             VerifyModule | DeleteModule if self.shelf.current(subject).is_some() => None,
             TryImage | CompareModules | ExportModule | DeleteModule | VerifyModule => {
                 match self.shelf.current(subject) {
@@ -82,7 +81,7 @@ impl Modules {
                 }
             }
             ScrubBack | ScrubForward => match self.seen(shared) {
-                View::Retention if subject.moments.len() == 0 => Some("no epoch is complete yet".into()),
+                View::Retention if subject.retention.len() == 0 => Some("no epoch is complete yet".into()),
                 View::Retention | View::Kernels | View::Sizes => None,
                 _ => Some(format!(
                     "this view has neither epochs (retention view) nor layers (kernel view); press {} to switch views",
@@ -98,7 +97,7 @@ impl Modules {
                 Some(format!("this view has no chart; press {} to switch views", key(Action::NextView)))
             }
             Action::Back if !self.can_go_back() => Some("there is nothing to close".into()),
-            Action::Accept if (self.pane, self.view) == (Pane::View, View::Trial) => {
+            Action::Accept if (self.pane, self.view) == (Pane::View, View::Image) => {
                 Some(format!("there is nothing to open here: {} chooses another image", key(TryImage)))
             }
             Action::CopyValue if self.value(shared).is_none() => {
@@ -142,7 +141,7 @@ impl Modules {
             Action::TryImage => return self.try_image(),
             Action::ExportChart => {
                 let form = self.chart_name().map(|name| forms::chart(&name));
-                self.popup = form.map(|form| Popup::Sheet(Sheet::Chart(form)));
+                self.popup = form.map(|form| Popup::Form(OpenForm::Chart(form)));
             }
             Action::CopyValue => return self.value(shared).map(Effect::Copy).into_iter().collect(),
             Action::ToggleClass | Action::AllClasses | Action::InvertClasses => self.choose(action),
@@ -161,7 +160,7 @@ impl Modules {
             self.overlap.detail = false;
         } else if let Some(view) = self.from.pop() {
             self.view = view;
-        } else if matches!(self.view, View::Card | View::Trial) {
+        } else if matches!(self.view, View::Card | View::Image) {
             self.view = View::Sizes;
         } else {
             self.set_filter("");
@@ -171,12 +170,12 @@ impl Modules {
     fn can_go_back(&self) -> bool {
         let filtered = self.subject.as_ref().is_some_and(|subject| !subject.classes.filter().is_empty());
         let drilled = self.overlap.detail && self.view == View::Overlap;
-        filtered || drilled || !self.from.is_empty() || matches!(self.view, View::Card | View::Trial)
+        filtered || drilled || !self.from.is_empty() || matches!(self.view, View::Card | View::Image)
     }
 
-    /// Shows another view, from which [`Action::Back`] leads back to this one.
+    /// Shows another view; [`Action::Back`] returns to the current one.
     pub(super) fn go_to(&mut self, view: View) {
-        // Whoever comes to a view again has come back to it.
+        // Returning to an earlier view drops the views after it.
         match self.from.iter().position(|before| *before == view) {
             Some(at) => self.from.truncate(at),
             None if self.view != view => self.from.push(self.view),
@@ -201,7 +200,7 @@ impl Modules {
         }
     }
 
-    /// The view that keys without a cursor mean: where sizes are always in sight, the one beside them.
+    /// The view that keys without a cursor apply to: on wide screens the one beside the sizes.
     pub(super) fn seen(&self, shared: &Shared) -> View {
         if shared.size.0 >= WIDE { self.view.beside() } else { self.view }
     }
@@ -211,7 +210,7 @@ impl Modules {
             View::Overlap => self.overlap.sort(),
             View::Retention => self.retention.train = !self.retention.train,
             View::Kernels => self.kernels.kept = !self.kernels.kept,
-            View::Sizes | View::Card | View::Trial => {}
+            View::Sizes | View::Card | View::Image => {}
         }
     }
 
@@ -219,7 +218,7 @@ impl Modules {
         let seen = self.seen(shared);
         let Some(subject) = &mut self.subject else { return };
         match seen {
-            View::Retention => subject.moments.scrub(by),
+            View::Retention => subject.retention.scrub(by),
             _ => {
                 let last = subject.sites.len().saturating_sub(1);
                 self.layer = self.layer.saturating_add_signed(by).min(last);
@@ -227,7 +226,7 @@ impl Modules {
         }
     }
 
-    /// Enter: chooses, drills down, or opens.
+    /// Enter: chooses, opens details, or opens a form.
     fn accept(&mut self) -> Vec<Effect> {
         match (self.pane, self.view) {
             (Pane::Classes, _) => self.choose(Action::ToggleClass),
@@ -250,12 +249,12 @@ impl Modules {
                 self.card.scroll = 0;
                 return self.examine();
             }
-            (Pane::View, View::Trial) => {}
+            (Pane::View, View::Image) => {}
         }
         Vec::new()
     }
 
-    /// Moves the cursor of the pane that has the keys.
+    /// Moves the cursor of the focused pane.
     fn walk(&mut self, action: Action) -> Vec<Effect> {
         let Some(subject) = &mut self.subject else { return Vec::new() };
         const PAGE: isize = 10;
@@ -275,7 +274,7 @@ impl Modules {
         let (pane, view) = (self.pane, self.view);
         let compares = view == View::Card && self.shelf.marked.len() >= 2;
         match (pane, view) {
-            (Pane::Classes | Pane::Shelf, _) if right != 0 && view != View::Trial && !compares => {
+            (Pane::Classes | Pane::Shelf, _) if right != 0 && view != View::Image && !compares => {
                 self.move_threshold(FINE * right as f64);
             }
             (Pane::Classes, _) if right == 0 => subject.classes.step(down),
@@ -303,15 +302,15 @@ impl Modules {
                 let by = if right == 0 { down } else { right };
                 self.card.scroll = self.card.scroll.saturating_add_signed(by).min(40);
             }
-            (_, View::Trial) => return self.turn(if right == 0 { down } else { right }),
+            (_, View::Image) => return self.turn(if right == 0 { down } else { right }),
         }
         Vec::new()
     }
 
     fn turn(&mut self, by: isize) -> Vec<Effect> {
         let by = by.clamp(-10, 10);
-        match (self.trial.turn(by), self.run.clone()) {
-            (true, Some(run)) => self.trial.ask(&run).map(job).into_iter().collect(),
+        match (self.image.turn(by), self.run.clone()) {
+            (true, Some(run)) => self.image.ask(&run).map(job).into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -325,7 +324,7 @@ impl Modules {
         }
     }
 
-    /// Asks for confusion matrix and latency of the module in sight, once.
+    /// Requests confusion matrix and latency of the shown module, once.
     pub(super) fn examine(&mut self) -> Vec<Effect> {
         let (View::Card, Some(subject)) = (self.view, &self.subject) else { return Vec::new() };
         let Some(module) = self.shelf.manifest(subject).map(|module| module.name.clone()) else {
@@ -334,7 +333,7 @@ impl Modules {
         if self.shelf.examined.contains_key(&module) {
             return Vec::new();
         }
-        // Only the newest of such questions is answered: what was asked before may be asked again.
+        // Only the newest request is answered, so earlier ones may be repeated.
         self.shelf.examined.retain(|_, found| found.is_some());
         self.shelf.examined.insert(module.clone(), None);
         vec![job(Job::Examine { run: subject.run.clone(), module })]
@@ -346,17 +345,17 @@ impl Modules {
             return Vec::new();
         };
         let run = subject.run.clone();
-        let same = self.view == View::Trial && self.trial.module.as_ref() == Some(&module);
+        let same = self.view == View::Image && self.image.module.as_ref() == Some(&module);
         if same {
-            let path = self.trial.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-            self.popup = Some(Popup::Sheet(Sheet::Picture(forms::picture(&path))));
+            let path = self.image.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+            self.popup = Some(Popup::Form(OpenForm::Image(forms::image(&path))));
             return Vec::new();
         }
-        self.go_to(View::Trial);
+        self.go_to(View::Image);
         self.pane = Pane::View;
-        self.trial.module = Some(module);
-        self.trial.found = None;
-        self.trial.ask(&run).map(job).into_iter().collect()
+        self.image.module = Some(module);
+        self.image.found = None;
+        self.image.ask(&run).map(job).into_iter().collect()
     }
 
     fn ask_delete(&mut self) {
@@ -374,17 +373,17 @@ impl Modules {
     fn open(&mut self, action: Action) {
         let Some(subject) = &self.subject else { return };
         self.popup = match action {
-            Action::ExtractModule => Some(Popup::Sheet(Sheet::Extract(forms::extract(subject)))),
+            Action::ExtractModule => Some(Popup::Form(OpenForm::Extract(forms::extract(subject)))),
             Action::SaveSet => {
                 let form = forms::save_set(&subject.classes.chosen_names(), &self.sets);
-                Some(Popup::Sheet(Sheet::SaveSet(form)))
+                Some(Popup::Form(OpenForm::SaveSet(form)))
             }
             Action::LoadSet => Some(Popup::Sets(Selection::default())),
             Action::ComposeModules => {
                 let epochs = subject.settings.fine_tune_epochs.max(1);
                 let form = forms::compose(&self.shelf.marked, epochs);
                 let modules = self.shelf.marked.iter().map(Marked::named).collect();
-                Some(Popup::Sheet(Sheet::Compose(form, modules)))
+                Some(Popup::Form(OpenForm::Compose(form, modules)))
             }
             Action::ReplaceClass => {
                 let donors = self.donors();
@@ -392,17 +391,17 @@ impl Modules {
                 let here = self.shelf.current(subject).map(|(name, _)| (subject.run.clone(), name.clone()));
                 let donor = donors.iter().position(|donor| Some(donor) == here.as_ref()).unwrap_or(0);
                 let form = forms::replace(subject, &donors, (class, donor));
-                Some(Popup::Sheet(Sheet::Replace(form, donors)))
+                Some(Popup::Form(OpenForm::Replace(form, donors)))
             }
             _ => self.shelf.manifest(subject).map(|module| {
                 let form = forms::export(&subject.run, &module.name);
-                Popup::Sheet(Sheet::Export(form, module.name.clone()))
+                Popup::Form(OpenForm::Export(form, module.name.clone()))
             }),
         };
     }
 
-    /// The modules that can replace a class: marked ones of other runs, and those of this run.
-    fn donors(&self) -> Vec<Named> {
+    /// The modules that can replace a class: marked ones of other runs, and all of this run.
+    fn donors(&self) -> Vec<ModuleName> {
         let Some(subject) = &self.subject else { return Vec::new() };
         let marked = self.shelf.marked.iter().filter(|marked| marked.module.run != subject.run);
         let own = subject.modules.iter().filter(|(_, module)| module.is_ok());
@@ -420,39 +419,39 @@ impl Modules {
         }
     }
 
-    /// Does what a form that is right asks for.
-    pub(super) fn submit(&mut self, sheet: Sheet, shared: &mut Shared) -> Vec<Effect> {
+    /// Carries out a valid form.
+    pub(super) fn submit(&mut self, open: OpenForm, shared: &mut Shared) -> Vec<Effect> {
         let Some(subject) = &self.subject else { return Vec::new() };
-        match sheet {
-            Sheet::Extract(form) => {
+        match open {
+            OpenForm::Extract(form) => {
                 let request = forms::request(&form, subject);
-                let ready = request.and_then(|request| self.extraction.wish(request));
+                let ready = request.and_then(|request| self.extraction.request(request));
                 self.go_to(View::Card);
                 self.card.scroll = 0;
                 ready.map(|request| self.start(request, shared)).unwrap_or_default()
             }
-            Sheet::Export(form, module) => vec![job(forms::export_job(&form, &subject.run, &module))],
-            Sheet::Compose(form, modules) => {
+            OpenForm::Export(form, module) => vec![job(forms::export_job(&form, &subject.run, &module))],
+            OpenForm::Compose(form, modules) => {
                 self.making = Some(form.value("name"));
                 vec![job(forms::compose_job(&form, modules))]
             }
-            Sheet::Replace(form, donors) => {
+            OpenForm::Replace(form, donors) => {
                 let wanted = forms::replace_job(&form, subject, &donors);
                 self.making = wanted.is_some().then(|| form.value("name"));
                 wanted.map(job).into_iter().collect()
             }
-            Sheet::SaveSet(form) => {
+            OpenForm::SaveSet(form) => {
                 vec![job(Job::KeepSet { name: form.value("name"), classes: subject.classes.chosen_names() })]
             }
-            Sheet::Chart(form) => {
+            OpenForm::Chart(form) => {
                 let saved = self.save_chart(PathBuf::from(form.value("path")));
                 saved.map(job).into_iter().collect()
             }
-            Sheet::Picture(form) => {
+            OpenForm::Image(form) => {
                 let path = form.value("path");
-                self.trial.path = (!path.is_empty()).then(|| path.into());
+                self.image.path = (!path.is_empty()).then(|| path.into());
                 let run = subject.run.clone();
-                self.trial.ask(&run).map(job).into_iter().collect()
+                self.image.ask(&run).map(job).into_iter().collect()
             }
         }
     }
@@ -507,7 +506,7 @@ impl Modules {
         Vec::new()
     }
 
-    /// The mouse, while nothing lies over the screen.
+    /// Handles a mouse event while nothing is open over the screen.
     pub(super) fn point(
         &mut self,
         mouse: MouseEvent,
@@ -516,7 +515,7 @@ impl Modules {
     ) -> Vec<Effect> {
         let drag = MouseEventKind::Drag(MouseButton::Left);
         if let (true, Some((track, index))) = (mouse.kind == drag, self.dragged) {
-            // A slider stays in the hand when the mouse leaves its row.
+            // A dragged slider keeps following when the mouse leaves its row.
             self.slide(index, track, mouse.column);
             return Vec::new();
         }
@@ -536,12 +535,12 @@ impl Modules {
         }
     }
 
-    /// Puts a slider where the mouse is: the threshold's, or that over the epochs.
+    /// Moves a slider (threshold or epoch) to the mouse position.
     fn slide(&mut self, index: usize, track: Rect, column: u16) {
         let Some(subject) = &mut self.subject else { return };
         match index {
             0 => subject.set_threshold(sizes::THRESHOLD.at(track, column)),
-            _ => subject.moments.show(Retention::range(subject).at(track, column).round() as usize),
+            _ => subject.retention.show(Retention::range(subject).at(track, column).round() as usize),
         }
     }
 
@@ -578,7 +577,7 @@ impl Modules {
                     View::Retention => (self.layer, self.retention.class) = (row, column),
                     View::Kernels => (self.kernels.class, self.kernels.kernel) = (row, column),
                     View::Overlap => self.overlap.pick(subject, row, column),
-                    View::Sizes | View::Card | View::Trial => {}
+                    View::Sizes | View::Card | View::Image => {}
                 }
             }
             Target::Row(0, row) if pressed => {

@@ -1,4 +1,4 @@
-//! What is known of an extracted module, or of several side by side.
+//! The card of an extracted module, or the comparison of several.
 
 use ratatui::layout::Rect;
 
@@ -17,13 +17,13 @@ use crate::tui::widget::text;
 /// State of the view.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Card {
-    /// Whether the confusion matrix is shown alone, also where it has room beside the figures.
+    /// Whether the confusion matrix is maximised.
     pub confusion: bool,
-    /// First line, or first module of a comparison.
+    /// First visible line, or first visible module of a comparison.
     pub scroll: usize,
 }
 
-/// A line of the card: label, value, and where it is an accuracy the share for a bar.
+/// A line of the card: label, value, and for an accuracy the fraction for a bar.
 struct Line {
     label: String,
     value: String,
@@ -40,16 +40,16 @@ impl Line {
     }
 }
 
-/// Columns of the labels.
+/// Width of the labels.
 const LABEL: usize = 22;
 
-/// Columns of labels in an area; room for the longest, and a gap, also on small screens.
+/// Width of the labels in an area: the longest label and a gap, also on small screens.
 fn gutter(area: Rect) -> usize {
     LABEL.min(usize::from(area.width) * 5 / 9)
 }
 
 impl Card {
-    /// Draws the marked modules side by side if there are two or more, else the one under the cursor.
+    /// Draws the comparison of the marked modules if there are two or more, else the module under the cursor.
     pub fn view(&self, subject: &Subject, shelf: &Shelf, paint: &mut Paint<'_>, area: Rect) {
         if shelf.marked.len() >= 2 {
             return self.compare(subject, &shelf.marked, paint, area);
@@ -135,7 +135,7 @@ impl Card {
         }
     }
 
-    /// A column for each module.
+    /// Draws one column per module.
     fn compare(&self, subject: &Subject, modules: &[Marked], paint: &mut Paint<'_>, area: Rect) {
         let gutter = gutter(area);
         let room = usize::from(area.width) - gutter;
@@ -157,7 +157,7 @@ impl Card {
             let label = text::fit(&labels[line].label, gutter, false, charset);
             let cell = |column: &Vec<Line>| {
                 let value = column.get(line).map_or("", |line| line.value.trim());
-                // What is behind a comma or in brackets goes before anything is cut.
+                // Text after a comma or in brackets is dropped before truncating.
                 let listed = labels[line].label == "classes";
                 let short = value.split([',', '(']).next().filter(|_| !listed && text::width(value) >= width);
                 text::fit(short.unwrap_or(value), width.saturating_sub(1), false, charset) + " "
@@ -174,7 +174,7 @@ impl Card {
     }
 }
 
-/// The figures of a module, in words; for one that was put together also its parts and classes.
+/// The lines of a module; for a composed one also its parts and the accuracy per class.
 fn figures(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
     let mut lines = core(module, whole);
     let Some(card) = module.card.as_ref().filter(|card| card.origin != Origin::Extracted) else {
@@ -192,7 +192,7 @@ fn figures(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
     lines
 }
 
-/// The figures that every module has, always as many.
+/// The lines that every module has; their number is constant.
 fn core(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
     let of =
         |part: u64, all: u64| format!(", {} of {}", percent(part as f64 / all.max(1) as f64), count(all));
@@ -241,7 +241,7 @@ fn core(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
     lines
 }
 
-/// Mean and range over the random modules.
+/// Mean and range over the random-kernel controls.
 fn of_controls(label: &str, controls: &[Control], of: impl Fn(&Control) -> Option<f64>) -> Line {
     let found: Vec<f64> = controls.iter().filter_map(of).collect();
     if found.is_empty() {
@@ -272,7 +272,7 @@ fn latency(found: Option<&Option<Result<Examination, String>>>) -> Vec<Line> {
     ]
 }
 
-/// True class down, predicted class across; a row's shares.
+/// Draws the confusion matrix: rows are true classes, columns predicted ones; values are fractions of a row.
 fn confusion(module: &ModuleManifest, found: Option<&Examination>, paint: &mut Paint<'_>, area: Rect) {
     let Some(found) = found else {
         paint.note(area, "Press enter to compute the confusion matrix and the latency.", Role::Dim);

@@ -1,6 +1,6 @@
-//! Which classes are chosen, and the list in which they are chosen.
+//! The list of classes: choice, filter and cursor.
 
-/// The classes of a run: chosen ones, those that a filter lets through, and the one under the cursor.
+/// The classes of a run, with the chosen ones, those that match the filter, and the cursor.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Classes {
     names: Vec<String>,
@@ -28,7 +28,7 @@ impl Classes {
         &self.names
     }
 
-    /// The name of a label; empty for one that does not exist.
+    /// The name of a label; empty if it does not exist.
     pub fn name(&self, class: usize) -> &str {
         self.names.get(class).map_or("", String::as_str)
     }
@@ -43,12 +43,12 @@ impl Classes {
         (0..self.names.len()).filter(|&class| self.chosen[class]).collect()
     }
 
-    /// Labels that the filter lets through, in the order shown.
+    /// Labels that match the filter, in display order.
     pub fn shown(&self) -> &[usize] {
         &self.shown
     }
 
-    /// Row of the cursor among those shown.
+    /// Row of the cursor among the shown classes.
     pub fn cursor(&self) -> usize {
         self.cursor
     }
@@ -63,7 +63,7 @@ impl Classes {
         &self.filter
     }
 
-    /// Shows only classes whose name holds this text, in any case, or whose number it is.
+    /// Shows only classes whose name contains this text (ignoring case) or whose number it is.
     pub fn set_filter(&mut self, text: &str) {
         let current = self.current();
         self.filter = text.to_owned();
@@ -76,7 +76,7 @@ impl Classes {
         self.cursor = same.unwrap_or(0);
     }
 
-    /// Moves the cursor by this many rows, staying in the list.
+    /// Moves the cursor by this many rows, within the list.
     pub fn step(&mut self, by: isize) {
         self.go(self.cursor.saturating_add_signed(by));
     }
@@ -86,25 +86,25 @@ impl Classes {
         self.cursor = row.min(self.shown.len().saturating_sub(1));
     }
 
-    /// Takes the class under the cursor in, or out.
+    /// Toggles the class under the cursor.
     pub fn toggle(&mut self) {
         if let Some(class) = self.current() {
             self.chosen[class] = !self.chosen[class];
         }
     }
 
-    /// Takes all shown classes, or none of them if all are taken.
+    /// Chooses all shown classes, or none if all are chosen.
     pub fn toggle_all(&mut self) {
         let all = self.shown.iter().all(|&class| self.chosen[class]);
         self.shown.iter().for_each(|&class| self.chosen[class] = !all);
     }
 
-    /// Takes those of the shown classes that are not taken, and only those.
+    /// Inverts the choice of the shown classes.
     pub fn invert(&mut self) {
         self.shown.iter().for_each(|&class| self.chosen[class] = !self.chosen[class]);
     }
 
-    /// Takes the classes of these names and no others; gives the names that the run does not know.
+    /// Chooses exactly the classes with these names; returns the names that the run does not have.
     pub fn choose(&mut self, names: &[String]) -> Vec<String> {
         self.chosen = self.names.iter().map(|name| names.contains(name)).collect();
         names.iter().filter(|name| !self.names.contains(name)).cloned().collect()

@@ -1,12 +1,12 @@
-//! The command lines that put modules together without the workbench.
+//! The command lines equivalent to composing modules and replacing a class.
 
 use crate::export::command::{option, quoted};
 use crate::run::class_word;
-use crate::tui::message::Named;
+use crate::tui::message::ModuleName;
 use crate::tui::widget::{Field, Form};
 
-/// `cleave compose` with what its form says.
-pub(super) fn compose(form: &Form, modules: &[Named]) -> String {
+/// `cleave compose` with the values of its form.
+pub(super) fn compose(form: &Form, modules: &[ModuleName]) -> String {
     let modules: Vec<String> =
         modules.iter().map(|(run, module)| quoted(&format!("{run}/{module}"))).collect();
     let join = form.value("join");
@@ -15,7 +15,7 @@ pub(super) fn compose(form: &Form, modules: &[Named]) -> String {
     format!("cleave compose {}{name}{join}{epochs}{licence}", modules.join(" "))
 }
 
-/// `cleave replace` with what its form says of a run with these classes.
+/// `cleave replace` with the values of its form, for a run with these class names.
 pub(super) fn replace(form: &Form, run: &str, names: &[String]) -> String {
     let class = form.field("class").and_then(Field::chosen).unwrap_or(0);
     let class = option("class", &class_word(class, names));

@@ -1,43 +1,43 @@
-//! One extraction at a time; of the wishes that come meanwhile the newest wins.
+//! The extraction queue: one extraction at a time; of the requests meanwhile only the newest is kept.
 
 use std::time::Duration;
 
 use crate::reuse::Request;
 
-/// What runs, what waits, and how the last one ended.
+/// The running and the waiting extraction, and the result of the last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Extraction {
     running: Option<Running>,
     next: Option<Request>,
-    /// Why the last one failed, in a sentence.
+    /// Why the last one failed.
     pub failure: Option<String>,
 }
 
-/// An extraction on its way.
+/// A running extraction.
 #[derive(Clone, Debug)]
 pub(super) struct Running {
-    /// What was asked for.
+    /// Its request.
     pub request: Request,
-    /// Revision of the command; `None` for the work of a worker.
+    /// Revision of the command to the session; `None` for a worker's job.
     pub revision: Option<u64>,
-    /// Since when, counted from the start of the program.
+    /// Its start, as time since the start of the program.
     pub since: Duration,
 }
 
 impl Extraction {
-    /// What runs.
+    /// The running extraction.
     pub fn running(&self) -> Option<&Running> {
         self.running.as_ref()
     }
 
-    /// What will run next.
+    /// The waiting request.
     pub fn next(&self) -> Option<&Request> {
         self.next.as_ref()
     }
 
-    /// Takes a wish: gives it back if it can start now, else it waits in place of any that waited.
+    /// Adds a request: returns it if it can start now, else it replaces the waiting one.
     #[must_use]
-    pub fn wish(&mut self, request: Request) -> Option<Request> {
+    pub fn request(&mut self, request: Request) -> Option<Request> {
         self.failure = None;
         match self.running {
             Some(_) => {
@@ -48,17 +48,17 @@ impl Extraction {
         }
     }
 
-    /// Notes that an extraction was sent off.
+    /// Records that an extraction has started.
     pub fn started(&mut self, request: Request, revision: Option<u64>, since: Duration) {
         self.running = Some(Running { request, revision, since });
     }
 
-    /// Whether this revision is the running one's.
+    /// Whether the running extraction has this revision.
     pub fn is(&self, revision: u64) -> bool {
         self.running.as_ref().is_some_and(|running| running.revision == Some(revision))
     }
 
-    /// Notes the end of what ran, and gives what is to start now.
+    /// Records the end of the running extraction; returns the request to start next.
     #[must_use]
     pub fn ended(&mut self, failure: Option<String>) -> Option<Request> {
         self.running = None;
@@ -87,10 +87,10 @@ mod tests {
     #[test]
     fn the_latest_of_the_wishes_that_wait_is_the_one_that_runs_next() {
         let mut extraction = Extraction::default();
-        let first = extraction.wish(request("a")).unwrap();
+        let first = extraction.request(request("a")).unwrap();
         extraction.started(first, Some(1), Duration::ZERO);
-        assert!(extraction.wish(request("b")).is_none());
-        assert!(extraction.wish(request("c")).is_none());
+        assert!(extraction.request(request("b")).is_none());
+        assert!(extraction.request(request("c")).is_none());
         assert_eq!(extraction.ended(None).unwrap().name, "c");
         assert!(extraction.running().is_none() && extraction.next().is_none());
     }
@@ -102,7 +102,7 @@ mod tests {
         assert!(extraction.is(1) && !extraction.is(2));
         assert!(extraction.ended(Some("no kernels".into())).is_none());
         assert_eq!(extraction.failure.as_deref(), Some("no kernels"));
-        let _ = extraction.wish(request("b"));
+        let _ = extraction.request(request("b"));
         assert!(extraction.failure.is_none());
     }
 }

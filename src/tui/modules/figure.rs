@@ -1,4 +1,4 @@
-//! The chart in sight, as a file.
+//! Export of the shown chart.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ enum Figure<'a> {
 }
 
 impl Modules {
-    /// The chart of the view that has the keys: where two stand side by side, not the one beside it.
+    /// The chart of the focused view.
     fn figure(&self) -> Option<(&'static str, Figure<'_>)> {
         let subject = self.subject.as_ref()?;
         let charset = Charset::default();
@@ -30,17 +30,17 @@ impl Modules {
                 ("retention", Figure::Map(map.selected(None)))
             }
             View::Kernels => ("kernels", Figure::Map(self.kernels.map(subject, self.layer)?.selected(None))),
-            View::Card | View::Trial => return None,
+            View::Card | View::Image => return None,
         })
     }
 
-    /// What a file of the chart in sight is called, without ending.
+    /// Default file name of the shown chart, without extension.
     pub(super) fn chart_name(&self) -> Option<String> {
         let (name, _) = self.figure()?;
         Some(format!("{}-{name}", self.run.as_deref()?))
     }
 
-    /// The work that writes the chart in sight in the format that the file's ending names.
+    /// The job that writes the shown chart in the format of the file's extension.
     pub(super) fn save_chart(&self, to: PathBuf) -> Option<Job> {
         let (_, figure) = self.figure()?;
         let text = match (format_of(&to)?, &figure) {

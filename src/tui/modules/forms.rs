@@ -1,4 +1,4 @@
-//! The forms of the screen, and the requests that valid forms give.
+//! The forms of the modules screen, and the requests and jobs they describe.
 
 use std::path::{Path, PathBuf};
 
@@ -9,77 +9,77 @@ use super::subject::Subject;
 use crate::modular::Provenance;
 use crate::reuse::{Join, Request};
 use crate::run::{check_name as check, slug};
-use crate::tui::message::{Job, Named};
+use crate::tui::message::{Job, ModuleName};
 use crate::tui::output;
 use crate::tui::widget::{Field, Form};
 
-/// A form and what it is for.
+/// An open form and its purpose.
 #[derive(Clone, Debug)]
-pub(super) enum Sheet {
-    /// Take a module out.
+pub(super) enum OpenForm {
+    /// Extract a module.
     Extract(Form),
-    /// Write a module for other programs.
+    /// Export a module.
     Export(Form, String),
-    /// Put modules together.
-    Compose(Form, Vec<Named>),
-    /// Let one of these modules decide a class.
-    Replace(Form, Vec<Named>),
-    /// Keep the chosen classes under a name.
+    /// Compose modules.
+    Compose(Form, Vec<ModuleName>),
+    /// Replace a class by one of these modules.
+    Replace(Form, Vec<ModuleName>),
+    /// Save the chosen classes as a named set.
     SaveSet(Form),
-    /// A picture for a module.
-    Picture(Form),
-    /// Write the chart in sight.
+    /// Choose an image to classify.
+    Image(Form),
+    /// Export the shown chart.
     Chart(Form),
 }
 
-impl Sheet {
+impl OpenForm {
     /// The form.
     pub fn form(&self) -> &Form {
         match self {
-            Sheet::Extract(form)
-            | Sheet::Export(form, _)
-            | Sheet::Compose(form, _)
-            | Sheet::Replace(form, _)
-            | Sheet::SaveSet(form)
-            | Sheet::Picture(form)
-            | Sheet::Chart(form) => form,
+            OpenForm::Extract(form)
+            | OpenForm::Export(form, _)
+            | OpenForm::Compose(form, _)
+            | OpenForm::Replace(form, _)
+            | OpenForm::SaveSet(form)
+            | OpenForm::Image(form)
+            | OpenForm::Chart(form) => form,
         }
     }
 
-    /// The form, to give it keys.
+    /// The form, mutable.
     pub fn form_mut(&mut self) -> &mut Form {
         match self {
-            Sheet::Extract(form)
-            | Sheet::Export(form, _)
-            | Sheet::Compose(form, _)
-            | Sheet::Replace(form, _)
-            | Sheet::SaveSet(form)
-            | Sheet::Picture(form)
-            | Sheet::Chart(form) => form,
+            OpenForm::Extract(form)
+            | OpenForm::Export(form, _)
+            | OpenForm::Compose(form, _)
+            | OpenForm::Replace(form, _)
+            | OpenForm::SaveSet(form)
+            | OpenForm::Image(form)
+            | OpenForm::Chart(form) => form,
         }
     }
 
-    /// Checks what one field cannot know of the others, after a change of the field of this index.
+    /// Validates fields that depend on each other, after the field of this index changed.
     pub fn changed(&mut self, field: usize, subject: &Subject) {
         match self {
-            Sheet::Extract(form) => check_extract(form, subject),
-            Sheet::Export(form, module) => {
+            OpenForm::Extract(form) => check_extract(form, subject),
+            OpenForm::Export(form, module) => {
                 let name = format!("{}-{module}", subject.run);
                 output::changed(form, field, &name);
             }
-            Sheet::Compose(form, _) => check_compose(form),
-            Sheet::Replace(form, _) => {
+            OpenForm::Compose(form, _) => check_compose(form),
+            OpenForm::Replace(form, _) => {
                 if form.fields.get(field).is_some_and(|field| field.name == "class") {
                     let name = replaced_name(&form.value("class"));
                     form.set_text("name", &name);
                 }
             }
-            Sheet::SaveSet(_) | Sheet::Picture(_) | Sheet::Chart(_) => {}
+            OpenForm::SaveSet(_) | OpenForm::Image(_) | OpenForm::Chart(_) => {}
         }
     }
 }
 
-/// A form for taking the module of the chosen classes out, filled in from the run's preset.
+/// The form for extracting the module of the chosen classes, with defaults from the run's preset.
 pub(super) fn extract(subject: &Subject) -> Form {
     let settings = &subject.settings;
     let name = free_name(&subject.modules, &base_name(subject));
@@ -116,7 +116,7 @@ pub(super) fn extract(subject: &Subject) -> Form {
     form
 }
 
-/// What an extraction asks for, as the trainer checks it too, and that the name is free.
+/// Applies the trainer's checks of a request, and checks that the name is free.
 fn check_extract(form: &mut Form, subject: &Subject) {
     let (head, one) = (form.ticked("head"), subject.classes.chosen().len() == 1);
     let name = form.value("name");
@@ -136,7 +136,7 @@ fn check_extract(form: &mut Form, subject: &Subject) {
     }
 }
 
-/// The request of a form that is right.
+/// The request of a valid form.
 pub(super) fn request(form: &Form, subject: &Subject) -> Option<Request> {
     Some(Request {
         classes: subject.classes.chosen(),
@@ -149,7 +149,7 @@ pub(super) fn request(form: &Form, subject: &Subject) -> Option<Request> {
     })
 }
 
-/// The request that the form would come to if nothing in it were changed.
+/// The request of an unchanged form.
 pub(super) fn plain_request(subject: &Subject) -> Request {
     Request {
         classes: subject.classes.chosen(),
@@ -162,7 +162,7 @@ pub(super) fn plain_request(subject: &Subject) -> Request {
     }
 }
 
-/// A name made of the classes, as the command line makes it.
+/// A default name from the classes, as the command line generates it.
 fn base_name(subject: &Subject) -> String {
     let (names, all) = (subject.classes.chosen_names(), subject.classes.names().len());
     slug(&match names.len() {
@@ -189,12 +189,12 @@ fn check_name(name: &str) -> Result<(), String> {
     check(name).map_err(|_| short.into())
 }
 
-/// A form for writing a module for other programs.
+/// The form for exporting a module.
 pub(super) fn export(run: &str, module: &str) -> Form {
     output::form(&format!("Export {module}"), &format!("{run}-{module}"), false)
 }
 
-/// A form for putting the marked modules together.
+/// The form for composing the marked modules.
 pub(super) fn compose(marked: &[Marked], epochs: usize) -> Form {
     let modules = marked.iter().map(|marked| &marked.module);
     let classes: Vec<&str> = modules.clone().flat_map(|module| &module.classes).map(String::as_str).collect();
@@ -222,7 +222,7 @@ pub(super) fn compose(marked: &[Marked], epochs: usize) -> Form {
     form
 }
 
-/// How modules can be joined: name, meaning, help.
+/// Ways to join modules: name, value, help.
 const JOINS: [(&str, Join, &str); 3] = [
     ("auto", Join::Auto, "union for modules of one run and checkpoint, logits otherwise"),
     ("union", Join::Union, "extract the union of their kernels from their run and fine-tune it"),
@@ -241,8 +241,8 @@ fn check_compose(form: &mut Form) {
     }
 }
 
-/// The job of a form for putting modules together.
-pub(super) fn compose_job(form: &Form, modules: Vec<Named>) -> Job {
+/// The job of a form for composing modules.
+pub(super) fn compose_job(form: &Form, modules: Vec<ModuleName>) -> Job {
     let join = join_of(form).0;
     let epochs = form.number("epochs").map(|epochs| epochs as usize);
     Job::Compose {
@@ -254,9 +254,8 @@ pub(super) fn compose_job(form: &Form, modules: Vec<Named>) -> Job {
     }
 }
 
-/// A form for letting a module decide a class: `chosen` is the class and the place among `donors` that it begins
-/// with.
-pub(super) fn replace(subject: &Subject, donors: &[Named], chosen: (usize, usize)) -> Form {
+/// The form for replacing a class. `chosen` is the initial class and index in `donors`.
+pub(super) fn replace(subject: &Subject, donors: &[ModuleName], chosen: (usize, usize)) -> Form {
     let classes = subject.classes.names().to_vec();
     let class = classes.get(chosen.0).cloned().unwrap_or_default();
     let donors = donors.iter().map(|(run, module)| format!("{run}/{module}")).collect();
@@ -282,19 +281,19 @@ fn replaced_name(class: &str) -> String {
 }
 
 /// The job of a form for replacing a class.
-pub(super) fn replace_job(form: &Form, subject: &Subject, donors: &[Named]) -> Option<Job> {
+pub(super) fn replace_job(form: &Form, subject: &Subject, donors: &[ModuleName]) -> Option<Job> {
     let class = form.field("class")?.chosen()?;
     let donor = donors.get(form.field("donor")?.chosen()?)?.clone();
     Some(Job::Replace { run: subject.run.clone(), class, donor, name: form.value("name") })
 }
 
-/// The job of an export form that is right.
+/// The job of a valid export form.
 pub(super) fn export_job(form: &Form, run: &str, module: &str) -> Job {
     let to = PathBuf::from(form.value("path"));
     Job::Export { run: run.into(), module: Some(module.into()), export: output::export(form), to }
 }
 
-/// A form for keeping the chosen classes.
+/// The form for saving the chosen classes.
 pub(super) fn save_set(chosen: &[String], sets: &Sets) -> Form {
     let name = sets.iter().find(|(_, classes)| *classes == chosen).map(|(name, _)| name.as_str());
     let mut form = Form::new(
@@ -314,8 +313,8 @@ pub(super) fn save_set(chosen: &[String], sets: &Sets) -> Form {
     form
 }
 
-/// A form for the path of a picture.
-pub(super) fn picture(path: &str) -> Form {
+/// The form for the path of an image.
+pub(super) fn image(path: &str) -> Form {
     Form::new(
         "Classify an image",
         "classify",
@@ -326,7 +325,7 @@ pub(super) fn picture(path: &str) -> Form {
     )
 }
 
-/// A form for writing the chart in sight; `name` is the file's without ending.
+/// The form for exporting the shown chart; `name` is the file name without extension.
 pub(super) fn chart(name: &str) -> Form {
     Form::new(
         "Export the chart",
@@ -342,7 +341,7 @@ pub(super) fn chart(name: &str) -> Form {
     )
 }
 
-/// The format that a chart's file has by its ending.
+/// The format given by a chart file's extension.
 pub(super) fn format_of(path: &Path) -> Option<&'static str> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
     ["svg", "png", "csv"].into_iter().find(|format| *format == ending)

@@ -1,4 +1,4 @@
-//! One layer kernel by kernel: how often each fires for each class, and what the threshold keeps.
+//! The kernel view: firing frequency of each kernel of a layer per class, and what the threshold keeps.
 
 use ratatui::layout::Rect;
 
@@ -17,11 +17,11 @@ pub(super) struct Kernels {
     pub class: usize,
     /// Kernel of the layer under the cursor.
     pub kernel: usize,
-    /// Whether only kept or not kept is shown, in place of the frequency.
+    /// Whether only kept or not kept is shown instead of the frequency.
     pub kept: bool,
 }
 
-/// A layer's kernels among all tracked ones.
+/// The range of a layer's kernels among all tracked ones.
 struct Slice<'a> {
     source: &'a Source,
     cuts: &'a Cuts,
@@ -62,7 +62,7 @@ impl Kernels {
         inside.then(|| format!("{:.4}", slice.frequency(self.class, self.kernel)))
     }
 
-    /// Classes down, kernels across.
+    /// The heat map: rows are classes, columns kernels.
     pub fn map<'a>(&self, subject: &'a Subject, layer: usize) -> Option<HeatMap<'a>> {
         let slice = slice(subject, layer)?;
         let classes = subject.classes.names();
@@ -78,7 +78,7 @@ impl Kernels {
         Some(map.unit(Unit::Percent).selected(Some((self.class, self.kernel))))
     }
 
-    /// Draws the map, classes down and kernels across, and what is under the cursor.
+    /// Draws the heat map and the details of the cell under the cursor.
     pub fn view(&self, subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
         let Some(slice) = slice(subject, layer) else {
             paint.note(area, &subject.why_not(paint.keys).unwrap_or_default(), Role::Warn);
@@ -87,7 +87,7 @@ impl Kernels {
         let foot = if area.height >= 9 { 3 } else { u16::from(area.height >= 4) };
         let body = Rect { height: area.height - foot, ..area };
         let Some(mut map) = self.map(subject, layer) else { return };
-        // Half blocks show two values only by colour; without colours they can show no more than kept or not.
+        // Half blocks need colours to show two values per cell; without colours only kept or not can be shown.
         let shades = paint.look.theme == Theme::Mono && !self.kept;
         let fits = slice.kernels * 2 + 12 <= usize::from(body.width);
         if !fits && !shades && paint.look.charset != Charset::Ascii {

@@ -1,4 +1,4 @@
-//! What the session's events and the workers' answers do to the modules screen.
+//! Handling of session events and worker replies on the modules screen.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::run::{Event, Manifest, ModuleManifest};
 use crate::session::Command;
 use crate::tui::live::Live;
 use crate::tui::message::{Effect, Job, Reply, Shelf as Read};
-use crate::tui::say::Tone;
+use crate::tui::notices::Tone;
 use crate::tui::shared::Shared;
 
 impl Modules {
-    /// Turns to the run that is shown, if it is another.
+    /// Switches to the shown run if it changed.
     pub(super) fn sync(&mut self, shared: &Shared) -> Vec<Effect> {
         let current = shared.current().map(str::to_owned);
         if current == self.run {
@@ -44,7 +44,7 @@ impl Modules {
         }
     }
 
-    /// Takes the usage that the session counted last.
+    /// Adopts the kernel usage that the session counted last.
     fn count_live(&mut self, live: &Live) {
         if let (Some(subject), Some((step, usage))) = (&mut self.subject, &live.usage) {
             let source = Source::new(*step, true, usage.clone(), subject.spec.clone());
@@ -61,7 +61,7 @@ impl Modules {
         match event {
             Event::Epoch(record) => {
                 if let Some(subject) = &mut self.subject {
-                    subject.moments.add(record);
+                    subject.retention.add(record);
                 }
             }
             Event::Usage { .. } => {
@@ -85,14 +85,14 @@ impl Modules {
         effects
     }
 
-    /// What ran has ended: what waits can start.
+    /// The running extraction has ended: starts the waiting one.
     fn next(&mut self, failure: Option<String>, shared: &mut Shared) -> Vec<Effect> {
         let next = self.extraction.ended(failure);
         next.map(|request| self.start(request, shared)).unwrap_or_default()
     }
 
-    /// After the last event of a session its extraction may still end, unheard: the list is read again, and
-    /// usage comes from the last checkpoint.
+    /// An extraction may complete after the session's last event without another event: reloads the list, and reads the
+    /// usage at the last checkpoint.
     fn session_ended(&mut self, shared: &mut Shared) -> Vec<Effect> {
         let Some(run) = self.run.clone() else { return Vec::new() };
         let mut effects = vec![job(Job::Shelf(run))];
@@ -104,7 +104,7 @@ impl Modules {
         effects
     }
 
-    /// Asks for the usage at the run's newest checkpoint.
+    /// Requests the kernel usage at the run's newest checkpoint.
     fn read_usage(&mut self) -> Option<Effect> {
         let subject = self.subject.as_mut().filter(|subject| subject.has_masks())?;
         if subject.source().is_none() {
@@ -113,7 +113,7 @@ impl Modules {
         Some(job(Job::Usage { run: subject.run.clone(), step: None }))
     }
 
-    /// Sends an extraction to the session or, for a run that is not in training, to a worker.
+    /// Sends an extraction to the session or, for a run that is not live, to a worker.
     pub(super) fn start(&mut self, request: Request, shared: &mut Shared) -> Vec<Effect> {
         let live = shared.session().is_some();
         let now = shared.now;
@@ -157,7 +157,7 @@ impl Modules {
                 self.shelf.examined.insert(module.clone(), Some(found.clone()));
             }
             Reply::Predicted { run, module, image, index, found } if Some(run) == self.run.as_ref() => {
-                self.trial.answer((module, image.as_deref(), *index), found);
+                self.image.answer((module, image.as_deref(), *index), found);
             }
             Reply::Removed { run, module, done } if Some(run) == self.run.as_ref() => {
                 let said = |()| format!("deleted module {module} of {run}");
@@ -171,7 +171,7 @@ impl Modules {
         effects
     }
 
-    /// A worker has taken a module out, or failed to.
+    /// Handles the result of a worker's extraction.
     fn extracted(&mut self, found: &Result<Box<ModuleManifest>, String>, shared: &mut Shared) -> Vec<Effect> {
         let mut effects = self.next(found.as_ref().err().cloned(), shared);
         if let Ok(module) = found {
@@ -183,7 +183,7 @@ impl Modules {
         effects
     }
 
-    /// Modules were put together.
+    /// Handles the result of composing modules or replacing a class.
     fn made(&mut self, found: &Result<Box<ModuleManifest>, String>) -> Vec<Effect> {
         self.making = None;
         match found {
@@ -191,7 +191,7 @@ impl Modules {
                 let said = format!("created {}/{}", module.run, module.name);
                 self.notice = Some(Ok(said.clone()));
                 if self.run.as_ref() == Some(&module.run) {
-                    // Its card is what one wants to see now, not the comparison of its parts.
+                    // Show its card instead of the comparison of its parts.
                     self.shelf.marked.clear();
                     self.newest = Some(module.name.clone());
                     self.go_to(View::Card);
@@ -205,7 +205,7 @@ impl Modules {
         }
     }
 
-    /// Takes in a run's epochs and modules; its manifest, where that was not known.
+    /// Adopts a run's epochs and modules, and its manifest if unknown.
     fn read(&mut self, found: &Read, shared: &Shared) -> Vec<Effect> {
         let mut effects = Vec::new();
         if self.subject.is_none() {
@@ -215,10 +215,10 @@ impl Modules {
             }
         }
         let Some(subject) = &mut self.subject else { return effects };
-        found.epochs.iter().for_each(|record| subject.moments.add(record));
+        found.epochs.iter().for_each(|record| subject.retention.add(record));
         subject.modules.clone_from(&found.modules);
         self.shelf.keep_in(subject);
-        // The module that was just extracted is shown, unless the person looks at something else by now.
+        // Show the module just extracted, unless the user has moved on.
         if let Some(name) = self.newest.take_if(|_| self.view == View::Card) {
             self.shelf.select(subject, &name);
         }

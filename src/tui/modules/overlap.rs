@@ -1,4 +1,4 @@
-//! Which classes share kernels: the Jaccard index of every two modules.
+//! The overlap view: the Jaccard index of each pair of class modules.
 
 use ratatui::layout::Rect;
 
@@ -11,45 +11,45 @@ use crate::tui::hits::Target;
 use crate::tui::theme::{Charset, Role};
 use crate::tui::widget::text;
 
-/// How rows and columns follow each other.
+/// The order of rows and columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Order {
-    /// By name, numbers by value.
+pub(super) enum MatrixOrder {
+    /// By name; numeric names by value.
     #[default]
     Name,
     /// The largest module first.
     Size,
-    /// Modules that share much beside each other.
+    /// Similar modules adjacent.
     Likeness,
 }
 
 /// State of the view.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Overlap {
-    pub order: Order,
+    pub order: MatrixOrder,
     /// Classes of the cell under the cursor.
     pub pair: (usize, usize),
-    /// Whether the pair's shared kernels are shown instead of the matrix.
+    /// Whether the shared kernels of a pair are shown instead of the matrix.
     pub detail: bool,
-    /// First line shown of the detail.
+    /// First visible line of the details.
     pub scroll: usize,
 }
 
-impl Order {
-    /// What a person calls it.
+impl MatrixOrder {
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            Order::Name => "by name",
-            Order::Size => "by size",
-            Order::Likeness => "by cluster",
+            MatrixOrder::Name => "by name",
+            MatrixOrder::Size => "by size",
+            MatrixOrder::Likeness => "by cluster",
         }
     }
 
-    fn next(self) -> Order {
+    fn next(self) -> MatrixOrder {
         match self {
-            Order::Name => Order::Size,
-            Order::Size => Order::Likeness,
-            Order::Likeness => Order::Name,
+            MatrixOrder::Name => MatrixOrder::Size,
+            MatrixOrder::Size => MatrixOrder::Likeness,
+            MatrixOrder::Likeness => MatrixOrder::Name,
         }
     }
 
@@ -57,29 +57,29 @@ impl Order {
     pub fn of(self, cuts: &Cuts, names: &[String]) -> Vec<usize> {
         let mut classes: Vec<usize> = (0..names.len()).collect();
         match self {
-            Order::Name => {
+            MatrixOrder::Name => {
                 classes.sort_by_cached_key(|&class| {
                     let name = names[class].to_lowercase();
                     (name.parse::<u64>().unwrap_or(u64::MAX), name)
                 });
             }
-            Order::Size => {
+            MatrixOrder::Size => {
                 classes
                     .sort_by_key(|&class| std::cmp::Reverse(cuts.modules.parts[class].units.count_ones(..)));
             }
-            Order::Likeness => classes = cuts.likeness().to_vec(),
+            MatrixOrder::Likeness => classes = cuts.likeness().to_vec(),
         }
         classes
     }
 }
 
 impl Overlap {
-    /// The next order.
+    /// Switches to the next order.
     pub fn sort(&mut self) {
         self.order = self.order.next();
     }
 
-    /// Moves the cursor over the matrix, or scrolls the detail.
+    /// Moves the cursor in the matrix, or scrolls the details.
     pub fn go(&mut self, subject: &Subject, down: isize, right: isize) {
         if self.detail {
             let (a, b) = self.pair;
@@ -97,7 +97,7 @@ impl Overlap {
         self.pair = (moved(self.pair.0, down), moved(self.pair.1, right));
     }
 
-    /// Puts the cursor on a cell of the matrix as it is ordered.
+    /// Moves the cursor to a cell of the ordered matrix.
     pub fn pick(&mut self, subject: &Subject, row: usize, column: usize) {
         let Some(cuts) = subject.cuts() else { return };
         let order = self.order.of(cuts, subject.classes.names());
@@ -112,13 +112,13 @@ impl Overlap {
         Some(format!("{index:.4}"))
     }
 
-    /// Draws matrix or detail, and the pair's line below.
+    /// Draws the matrix or the details, and the line of the selected pair below.
     pub fn view(&self, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
         let Some(cuts) = subject.cuts() else {
             paint.note(area, &subject.why_not(paint.keys).unwrap_or_default(), Role::Warn);
             return;
         };
-        // The whole matrix in sight is worth more than the hint: headings, rows and the line below the map.
+        // Omit the hint if the matrix (headings, rows and the line below) would not fit otherwise.
         let rows = u16::try_from(subject.classes.names().len()).unwrap_or(u16::MAX).saturating_add(2);
         let foot = match area.height {
             0..4 => 0,
@@ -157,7 +157,7 @@ impl Overlap {
         }
     }
 
-    /// The matrix as it is ordered.
+    /// The heat map of the ordered matrix.
     pub fn map(&self, subject: &Subject, charset: Charset) -> Option<HeatMap<'static>> {
         let cuts = subject.cuts()?;
         let order = self.order.of(cuts, subject.classes.names());
@@ -170,7 +170,7 @@ impl Overlap {
         Some(HeatMap::new("", names, heads, values).selected(Some((at(self.pair.0), at(self.pair.1)))))
     }
 
-    /// Kernels of either class and of both, layer by layer.
+    /// Draws the number of kernels of each class and the shared kernels, per layer.
     fn layers(&self, subject: &Subject, cuts: &Cuts, paint: &mut Paint<'_>, area: Rect) {
         let (a, b) = self.pair;
         let charset = paint.look.charset;
@@ -198,19 +198,19 @@ impl Overlap {
     }
 }
 
-/// A line of the detail.
+/// A line of the details.
 enum Detail<'a> {
-    /// Kernels of one class, of the other, and of both.
+    /// Number of kernels of each class and of both.
     Figures(usize, usize, usize),
-    /// Some of the kernels of both.
+    /// Some of the shared kernels.
     Kernels(&'a [usize]),
 }
 
-/// Kernels in a line of the detail: as many as the narrowest pane has room for, so that how far one can scroll
-/// does not depend on the width.
+/// Kernels per line of the details. It fits the narrowest pane, so that the number of lines does not depend on the
+/// width.
 const ABREAST: usize = 8;
 
-/// The lines of the detail, each with its layer.
+/// The lines of the details, each with its layer.
 fn detail(rows: &[(usize, usize, Vec<usize>)]) -> impl Iterator<Item = (usize, Detail<'_>)> {
     rows.iter().enumerate().flat_map(|(layer, (one, other, shared))| {
         let kernels = shared.chunks(ABREAST).map(Detail::Kernels);

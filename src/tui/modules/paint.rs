@@ -1,4 +1,4 @@
-//! What the screen's views draw with.
+//! Drawing context of the screen's views.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -14,20 +14,20 @@ use crate::tui::shared::Shared;
 use crate::tui::theme::{Charset, Look, Role};
 use crate::tui::widget::{frame, text};
 
-/// A buffer with theme, characters, and the list of what the mouse can do.
+/// The buffer, the look, and the clickable areas.
 pub(super) struct Paint<'a> {
     pub look: Look,
     pub canvas: Canvas,
     pub buffer: &'a mut Buffer,
     pub hits: &'a mut Hits,
-    /// Whether the view that is being drawn has the keys.
+    /// Whether the view being drawn is focused.
     pub focused: bool,
-    /// Which key does what, for texts that name one.
+    /// The key bindings, for hints.
     pub keys: &'a Keymap,
 }
 
 impl<'a> Paint<'a> {
-    /// Draws into this buffer.
+    /// A context for this buffer.
     pub fn new(shared: &'a Shared, buffer: &'a mut Buffer, hits: &'a mut Hits) -> Self {
         let look = shared.look();
         Paint { look, canvas: canvas(look), buffer, hits, focused: false, keys: &shared.keymap }
@@ -38,12 +38,12 @@ impl<'a> Paint<'a> {
         self.keys.key(action)
     }
 
-    /// A pane with a border; gives what is inside.
+    /// Draws a pane with a border; returns the area inside.
     pub fn frame(&mut self, area: Rect, title: &str, focused: bool) -> Rect {
         frame(self.look, area, self.buffer, title, focused)
     }
 
-    /// Writes parts one after the other into a row of the area, cut to it; gives the columns used.
+    /// Writes styled parts into a row of the area, clipped; returns the columns used.
     pub fn line(&mut self, area: Rect, row: u16, parts: &[(&str, Role)]) -> u16 {
         let area = area.intersection(self.buffer.area);
         if row >= area.height {
@@ -63,7 +63,7 @@ impl<'a> Paint<'a> {
         used
     }
 
-    /// Writes a text into the area, broken into lines; gives the rows used.
+    /// Writes a wrapped text into the area; returns the rows used.
     pub fn note(&mut self, area: Rect, note: &str, role: Role) -> u16 {
         let lines = text::wrap(note, usize::from(area.width), self.look.charset);
         let shown = lines.iter().take(usize::from(area.height));
@@ -75,8 +75,8 @@ impl<'a> Paint<'a> {
         rows
     }
 
-    /// Says below a view what keys do: what `view` says while the view has the keys, else how it gets them, and in
-    /// either case what `always` says.
+    /// Writes the key hints below a view: `view` while the view is focused, else the key that focuses it; and `always` in
+    /// both cases.
     pub fn hint(&mut self, area: Rect, row: u16, always: &str, view: &str) {
         let tab = format!("{}: focus the view", self.key(Action::NextPane));
         let view = if self.focused { view } else { &tab };
@@ -84,7 +84,7 @@ impl<'a> Paint<'a> {
         self.line(area, row, &[(&parts.join("; "), Role::Dim)]);
     }
 
-    /// Shows that a row of the area is selected.
+    /// Highlights a row of the area as selected.
     pub fn select(&mut self, area: Rect, row: u16, focused: bool) {
         let style = match focused {
             true => self.look.style(Role::Selected),
@@ -94,7 +94,7 @@ impl<'a> Paint<'a> {
         self.buffer.set_style(line.intersection(area).intersection(self.buffer.area), style);
     }
 
-    /// Makes the cells of a heat map answer to the mouse.
+    /// Makes the cells of a heat map clickable.
     pub fn cells(&mut self, cells: Cells) {
         let width = cells.width.max(1);
         for row in 0..cells.area.height {
@@ -107,7 +107,7 @@ impl<'a> Paint<'a> {
         }
     }
 
-    /// A bar of this share of the columns, to an eighth of one where the characters allow.
+    /// A bar of this fraction of the columns, to an eighth of a column where the character set permits.
     pub fn bar(&self, share: f64, columns: u16) -> String {
         const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
         let eighths = (share.clamp(0.0, 1.0) * 8.0 * f64::from(columns)).round() as usize;
@@ -118,19 +118,19 @@ impl<'a> Paint<'a> {
     }
 }
 
-/// Names short enough to stand above the columns of a matrix.
+/// Names shortened to fit above the columns of a matrix.
 pub(super) fn heads<'n>(names: impl IntoIterator<Item = &'n String>, charset: Charset) -> Vec<String> {
     const LONGEST: usize = 8;
     names.into_iter().map(|name| text::cut(name, LONGEST, charset)).collect()
 }
 
-/// The first row shown of a list so that the one under the cursor is in sight.
+/// The first visible row of a list, so that the row under the cursor is visible.
 pub(super) fn first_row(cursor: usize, rows: usize, shown: u16) -> usize {
     let shown = usize::from(shown);
     cursor.saturating_sub(shown / 2).min(rows.saturating_sub(shown))
 }
 
-/// Seconds in the unit that suits them.
+/// A duration in s, ms or us.
 pub(super) fn seconds(seconds: f64) -> String {
     match seconds {
         s if s < 1e-3 => format!("{:.0} us", s * 1e6),

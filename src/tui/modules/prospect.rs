@@ -1,4 +1,4 @@
-//! What the module of some classes would be, from usage alone: quick enough to answer while a slider moves.
+//! Preview of modules from kernel usage alone: fast enough to update while a slider moves.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -7,22 +7,22 @@ use crate::modular::{Error, Fallback, Split, Usage, jaccard, module_cost, ranges
 use crate::plot::cluster;
 use crate::spec::{Cost, Spec};
 
-/// Which kernels each class of a network uses, at a step.
+/// The kernel usage of a network at a step.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     /// Step of the weights.
     pub step: u64,
-    /// Whether a sample of the training images was counted, as during training, or all of them.
+    /// Whether only a sample of the training images was counted, as during training.
     pub sampled: bool,
     /// The counts.
     pub usage: Arc<Usage>,
     /// The network.
     pub spec: Arc<Spec>,
-    /// What it costs.
+    /// Its cost.
     pub whole: Cost,
 }
 
-/// All modules at a threshold, one a class.
+/// The modules of all classes at a threshold.
 #[derive(Debug)]
 pub(super) struct Cuts {
     pub modules: Split,
@@ -30,26 +30,26 @@ pub(super) struct Cuts {
     likeness: OnceCell<Vec<usize>>,
 }
 
-/// The module of the chosen classes.
+/// The preview of the module of the chosen classes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Prospect {
     /// The classes.
     pub classes: Vec<usize>,
-    /// Kernels kept of each tracked layer.
+    /// Kernels kept per tracked layer.
     pub kept: Vec<usize>,
-    /// Tracked layers in which some of the classes have no kernel at the threshold itself.
+    /// Tracked layers in which the threshold was lowered for some class.
     pub lowered: Vec<bool>,
-    /// Kernels kept of the tracked layers.
+    /// Kernels kept in tracked layers.
     pub kernels: usize,
-    /// Kernels of the tracked layers.
+    /// Kernels in tracked layers.
     pub tracked: usize,
-    /// Kernels kept of all convolutions, of which the untracked ones stay whole.
+    /// Kernels kept in all convolutions; untracked ones keep all.
     pub kernels_all: usize,
-    /// Kernels of all convolutions.
+    /// Kernels in all convolutions.
     pub all: usize,
-    /// What it costs, with the whole network's head.
+    /// Its cost, with the whole network's head.
     pub cost: Cost,
-    /// What the whole network costs.
+    /// Cost of the whole network.
     pub whole: Cost,
 }
 
@@ -95,24 +95,24 @@ impl Cuts {
         })
     }
 
-    /// Jaccard index of every two modules; computed when first asked for.
+    /// Jaccard index of each pair of modules; computed on first use.
     pub fn overlap(&self) -> &[Vec<f64>] {
         self.overlap.get_or_init(|| self.modules.coupling_matrix())
     }
 
-    /// The classes in an order in which those that share much stand together; found when first asked for.
+    /// The classes ordered so that similar ones are adjacent; computed on first use.
     pub fn likeness(&self) -> &[usize] {
         self.likeness.get_or_init(|| cluster(&self.overlap().concat(), self.overlap().len()))
     }
 
-    /// Kernels that two classes share, that either has, and their Jaccard index.
+    /// Size of the intersection and of the union of two classes' kernels, and their Jaccard index.
     pub fn pair(&self, a: usize, b: usize) -> Option<(usize, usize, f64)> {
         let units = |class: usize| self.modules.parts.get(class).map(|part| &part.units);
         let (a, b) = (units(a)?, units(b)?);
         Some((a.intersection_count(b), a.union_count(b), jaccard(a, b)))
     }
 
-    /// Layer by layer: kernels of one class, of the other, and of both.
+    /// Per layer: the number of kernels of each class, and the kernels of both.
     pub fn pair_by_layer(&self, a: usize, b: usize) -> Vec<(usize, usize, Vec<usize>)> {
         let units = |class: usize| self.modules.parts.get(class).map(|part| &part.units);
         let (Some(a), Some(b)) = (units(a), units(b)) else {
@@ -128,22 +128,22 @@ impl Cuts {
 }
 
 impl Prospect {
-    /// Kernel retention rate over the tracked kernels, as the published code has it.
+    /// Kernel retention rate over the tracked kernels, as in the published code.
     pub fn krr(&self) -> f64 {
         self.kernels as f64 / self.tracked.max(1) as f64
     }
 
-    /// Kernel retention rate over all kernels, as the paper's text has it.
+    /// Kernel retention rate over all kernels, as in the paper's text.
     pub fn krr_all(&self) -> f64 {
         self.kernels_all as f64 / self.all.max(1) as f64
     }
 
-    /// Parameters as a share of the whole network's without its mask generators.
+    /// Parameters as a fraction of the whole network's, excluding mask generators.
     pub fn params_ratio(&self) -> f64 {
         self.cost.params() as f64 / self.whole.trunk_params.max(1) as f64
     }
 
-    /// Multiply-accumulates as a share of the whole network's without its mask generators.
+    /// Multiply-accumulates as a fraction of the whole network's, excluding mask generators.
     pub fn macs_ratio(&self) -> f64 {
         self.cost.macs() as f64 / self.whole.macs().max(1) as f64
     }

@@ -1,60 +1,60 @@
-//! Which share of each layer's kernels fires for each class, over the epochs.
+//! The retention view: fraction of each layer's kernels that fire for each class, over the epochs.
 
 use ratatui::layout::Rect;
 
-use super::moments::Moment;
 use super::paint::{Paint, heads};
+use super::retention_history::EpochRetention;
 use super::subject::Subject;
 use crate::plot::{HeatMap, Unit};
 use crate::tui::action::Action;
 use crate::tui::theme::{Charset, Role};
 use crate::tui::widget::{Range, Scale, Slider};
 
-/// State of the view; the layer under the cursor is shared with other views.
+/// State of the view; the selected layer is shared with other views.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Retention {
     /// Class under the cursor.
     pub class: usize,
-    /// Whether training images are shown in place of validation images.
+    /// Whether training images are shown instead of validation images.
     pub train: bool,
 }
 
 impl Retention {
-    /// The rates shown, `[layer][class]`: those of the other images where an epoch lacks the wanted ones.
-    fn rates<'a>(&self, moment: &'a Moment) -> (&'a [Vec<f64>], &'static str) {
-        match self.train && !moment.train.is_empty() || moment.valid.is_empty() {
-            true => (&moment.train, "training images"),
-            false => (&moment.valid, "validation images"),
+    /// The rates shown, `[layer][class]`; those of the other split if an epoch lacks the selected one.
+    fn rates<'a>(&self, epoch: &'a EpochRetention) -> (&'a [Vec<f64>], &'static str) {
+        match self.train && !epoch.train.is_empty() || epoch.valid.is_empty() {
+            true => (&epoch.train, "training images"),
+            false => (&epoch.valid, "validation images"),
         }
     }
 
     /// The rate under the cursor, as text.
     pub fn value(&self, subject: &Subject, layer: usize) -> Option<String> {
-        let (_, moment) = subject.moments.shown()?;
-        Some(format!("{:.4}", self.rates(moment).0.get(layer)?.get(self.class)?))
+        let (_, epoch) = subject.retention.shown()?;
+        Some(format!("{:.4}", self.rates(epoch).0.get(layer)?.get(self.class)?))
     }
 
     /// The range of the slider over the epochs.
     pub fn range(subject: &Subject) -> Range {
-        Range { low: 0.0, high: subject.moments.len().saturating_sub(1) as f64, scale: Scale::Linear }
+        Range { low: 0.0, high: subject.retention.len().saturating_sub(1) as f64, scale: Scale::Linear }
     }
 
-    /// The map of the epoch shown.
+    /// The heat map of the shown epoch.
     pub fn map<'a>(&self, subject: &'a Subject, layer: usize, charset: Charset) -> Option<HeatMap<'a>> {
-        let (_, moment) = subject.moments.shown()?;
+        let (_, epoch) = subject.retention.shown()?;
         let layers: Vec<String> = subject.sites.iter().map(|layer| layer.name.clone()).collect();
         let classes = subject.classes.names();
         let at_class = |row: &[f64], class: usize| row.get(class).copied().unwrap_or(f64::NAN);
-        let rates = self.rates(moment).0.iter();
+        let rates = self.rates(epoch).0.iter();
         let values: Vec<f64> =
             rates.flat_map(|row| (0..classes.len()).map(|class| at_class(row, class))).collect();
         let map = HeatMap::new("", layers, heads(classes, charset), values);
         Some(map.unit(Unit::Percent).selected(Some((layer, self.class))))
     }
 
-    /// Draws the map of the epoch shown, with the slider over the epochs below.
+    /// Draws the heat map of the shown epoch, with the epoch slider below.
     pub fn view(&self, subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
-        let Some((at, moment)) = subject.moments.shown() else {
+        let Some((at, epoch)) = subject.retention.shown() else {
             let why = match subject.has_masks() {
                 true => {
                     "Retention is measured at the end of every epoch; no epoch is complete yet.".to_owned()
@@ -71,11 +71,11 @@ impl Retention {
             paint.cells(cells);
         }
         let below = Rect { y: body.bottom(), height: foot, ..area };
-        // The slider shows the epoch's number and stands at its place in the list.
-        let low = moment.epoch as f64 - at as f64;
+        // The slider shows the epoch's number; its position is the index in the list.
+        let low = epoch.epoch as f64 - at as f64;
         let range = Range { low, high: low + Self::range(subject).high, scale: Scale::Linear };
         let slider =
-            Slider { label: "epoch", value: moment.epoch as f64, pending: None, range, selected: false };
+            Slider { label: "epoch", value: epoch.epoch as f64, pending: None, range, selected: false };
         slider.view_short(
             paint.look,
             Rect { height: below.height.min(1), ..below },
@@ -83,9 +83,9 @@ impl Retention {
             paint.hits,
             1,
         );
-        let images = self.rates(moment).1;
-        let newest = if subject.moments.follows() { " (newest)" } else { "" };
-        let line = format!("step {}{newest}, {images}", moment.step);
+        let images = self.rates(epoch).1;
+        let newest = if subject.retention.follows() { " (newest)" } else { "" };
+        let line = format!("step {}{newest}, {images}", epoch.step);
         paint.line(below, 1, &[(&line, Role::Text)]);
         let [back, forward, other, enter] =
             [Action::ScrubBack, Action::ScrubForward, Action::SortMatrix, Action::Accept]

@@ -1,4 +1,4 @@
-//! Sets of classes kept under names, for all runs that know these classes.
+//! Saved sets of classes, usable for all runs that have these classes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk;
 
-/// Far above any file that a person saves by hand.
+/// Maximum file size, far above what a user would save.
 const LIMIT: u64 = 1 << 20;
 
-/// Names of classes by the name of their set.
+/// Class names by the name of their set.
 pub type Sets = BTreeMap<String, Vec<String>>;
 
 #[derive(Default, Serialize, Deserialize)]
@@ -20,16 +20,16 @@ struct Document {
     set: Sets,
 }
 
-/// The file in a configuration directory.
+/// Path of the file in a configuration directory.
 pub fn path(config: &Path) -> PathBuf {
     config.join("class-sets.toml")
 }
 
-/// Reads the sets; none if there is no such file.
+/// Reads the sets; none if the file does not exist.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or is not what this program writes.
+/// When the file cannot be read or is invalid.
 pub fn read(path: &Path) -> Result<Sets, String> {
     if !path.exists() {
         return Ok(Sets::new());
@@ -41,8 +41,7 @@ pub fn read(path: &Path) -> Result<Sets, String> {
     Ok(document.set)
 }
 
-/// Keeps a set under a name, in place of one that has it, or takes the name away if there are no classes;
-/// gives all sets.
+/// Saves a set under a name, replacing an existing one; without classes it deletes the set. Returns all sets.
 ///
 /// # Errors
 ///

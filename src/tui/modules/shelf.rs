@@ -1,4 +1,4 @@
-//! The extracted modules of the run: their list, and what is known of each.
+//! The list of the run's extracted modules.
 
 use std::collections::BTreeMap;
 
@@ -10,35 +10,35 @@ use crate::run::ModuleManifest;
 use crate::spec::Cost;
 use crate::tui::action::Action;
 use crate::tui::hits::Target;
-use crate::tui::message::{Examination, Named};
+use crate::tui::message::{Examination, ModuleName};
 use crate::tui::theme::Role;
 use crate::tui::widget::{Selection, text};
 
-/// The pane's number for the mouse.
+/// Pane number for mouse targets.
 pub(super) const ROWS: usize = 2;
 
 /// State of the list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shelf {
     pub selection: Selection,
-    /// Modules marked to be compared or put together, also of other runs, in the order of marking.
+    /// Modules marked for comparing or composing, also of other runs, in marking order.
     pub marked: Vec<Marked>,
-    /// What examinations found, by module; `None` while one is on its way.
+    /// Examination results by module; `None` while one is running.
     pub examined: BTreeMap<String, Option<Result<Examination, String>>>,
 }
 
 /// A marked module.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Marked {
-    /// What is known of it.
+    /// Its manifest.
     pub module: ModuleManifest,
-    /// What the network costs that it was cut out of.
+    /// Cost of the network that it was extracted from.
     pub whole: Cost,
 }
 
 impl Marked {
     /// Its run and name.
-    pub fn named(&self) -> Named {
+    pub fn named(&self) -> ModuleName {
         (self.module.run.clone(), self.module.name.clone())
     }
 
@@ -53,19 +53,19 @@ impl Shelf {
         subject.modules.get(self.selection.at)
     }
 
-    /// The module under the cursor, if it could be read.
+    /// The module under the cursor, if readable.
     pub fn manifest<'a>(&self, subject: &'a Subject) -> Option<&'a ModuleManifest> {
         self.current(subject)?.1.as_ref().ok()
     }
 
-    /// Puts the cursor on a module by name.
+    /// Moves the cursor to a module.
     pub fn select(&mut self, subject: &Subject, name: &str) {
         if let Some(at) = subject.modules.iter().position(|(other, _)| other == name) {
             self.selection.at = at;
         }
     }
 
-    /// Marks the module under the cursor, or unmarks it.
+    /// Toggles the mark of the module under the cursor.
     pub fn mark(&mut self, subject: &Subject) {
         let Some((name, module)) = self.current(subject) else { return };
         match self.marked.iter().position(|marked| marked.is(&subject.run, name)) {
@@ -80,7 +80,7 @@ impl Shelf {
         }
     }
 
-    /// Forgets what is no longer there and takes in what has changed, after the list was read again.
+    /// Updates marks, cursor and results after the list was reloaded.
     pub fn keep_in(&mut self, subject: &Subject) {
         let find = |name: &String| subject.modules.iter().find(|(other, _)| other == name);
         self.marked.retain_mut(|marked| {

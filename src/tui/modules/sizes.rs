@@ -1,4 +1,4 @@
-//! How large the module would be: in figures, and layer by layer.
+//! The size of the previewed module: figures and bars per layer.
 
 use ratatui::layout::Rect;
 
@@ -10,16 +10,16 @@ use crate::tui::hits::Target;
 use crate::tui::theme::Role;
 use crate::tui::widget::{Range, Scale, Slider};
 
-/// The pane's number for the mouse.
+/// Pane number for mouse targets.
 pub(super) const ROWS: usize = 1;
 
-/// The slider's range; the lowest value is set apart from 0, which no threshold can be.
+/// The slider's range. A threshold of 0 is not valid: the smallest value set is above 0.
 pub(super) const THRESHOLD: Range = Range { low: 0.0, high: 1.0, scale: Scale::Linear };
 
-/// Rows that [`figures`] needs.
+/// Height of [`figures`] in rows.
 pub(super) const FIGURES: u16 = 5;
 
-/// The threshold's slider and, below it, what the module keeps and costs.
+/// Draws the threshold slider and, below it, what the module keeps and costs.
 pub(super) fn figures(subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
     let value = subject.threshold();
     let slider = Slider { label: "threshold", value, pending: None, range: THRESHOLD, selected: false };
@@ -37,7 +37,7 @@ pub(super) fn figures(subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
     }
 }
 
-/// Label, figure, and what it is a part of.
+/// Label, figure, and the total it is a part of.
 fn rows(prospect: &Prospect) -> [(&'static str, String, String); 4] {
     let (cost, whole) = (&prospect.cost, &prospect.whole);
     let (tracked, kept, all) = (prospect.tracked, prospect.kernels_all, prospect.all);
@@ -50,9 +50,9 @@ fn rows(prospect: &Prospect) -> [(&'static str, String, String); 4] {
     ]
 }
 
-/// Kernels kept of each layer, as bars; `layer` is the one under the cursor.
+/// Draws the kernels kept per layer as bars; `layer` is the selected one.
 pub(super) fn bars(subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
-    // Why there is no module is said above, beside the threshold.
+    // The reason for a missing module is shown above.
     let Some(prospect) = subject.prospect() else { return };
     let legend = u16::from(prospect.lowered.contains(&true) && area.height > 3);
     let body = Rect { height: area.height - legend, ..area };
@@ -69,7 +69,7 @@ pub(super) fn bars(subject: &Subject, layer: usize, paint: &mut Paint<'_>, area:
     }
 }
 
-/// Kernels kept of each layer.
+/// The chart of kernels kept per layer.
 pub(super) fn chart(subject: &Subject) -> Option<Bars> {
     let prospect = subject.prospect()?;
     let rows = subject.sites.iter().zip(&prospect.kept).zip(&prospect.lowered);

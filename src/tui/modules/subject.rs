@@ -1,10 +1,10 @@
-//! The run on the screen, as far as modules go: its classes, the usage of its kernels, and what follows.
+//! The model of the modules screen: the run's classes, kernel usage and previewed module.
 
 use std::sync::Arc;
 
 use super::classes::Classes;
-use super::moments::Moments;
 use super::prospect::{Cuts, Prospect, Source};
+use super::retention_history::RetentionHistory;
 use crate::modular::{TrackedSite, masked_sites};
 use crate::preset;
 use crate::run::{Manifest, ModuleManifest};
@@ -12,7 +12,7 @@ use crate::spec::{Cost, Spec};
 use crate::tui::action::Action;
 use crate::tui::keymap::Keymap;
 
-/// A module of the run by name, or why it cannot be read.
+/// Name and manifest of a module, or why it cannot be read.
 pub(super) type Shelved = (String, Result<ModuleManifest, String>);
 
 /// The shown run.
@@ -22,17 +22,17 @@ pub(super) struct Subject {
     pub run: String,
     /// Its classes and which of them are chosen.
     pub classes: Classes,
-    /// What its preset says of modules.
+    /// The modules section of its preset.
     pub settings: preset::Modules,
     /// Its network.
     pub spec: Arc<Spec>,
-    /// What that costs.
+    /// Cost of the network.
     pub whole: Cost,
-    /// The layers whose kernels belong to classes.
+    /// The sites with masks.
     pub sites: Vec<TrackedSite>,
-    /// Retention at the end of each epoch.
-    pub moments: Moments,
-    /// Modules extracted from it.
+    /// Retention per epoch.
+    pub retention: RetentionHistory,
+    /// Its extracted modules.
     pub modules: Vec<Shelved>,
     threshold: f64,
     counts: Counts,
@@ -40,23 +40,23 @@ pub(super) struct Subject {
     prospect: Option<Result<Prospect, String>>,
 }
 
-/// What is known of the usage of kernels.
+/// The state of the kernel usage.
 #[derive(Debug)]
 pub(super) enum Counts {
     /// The network has no masks.
     NoMasks,
-    /// Training counts it at the end of an epoch, and none is over.
+    /// Training counts it at the end of an epoch, and none is complete yet.
     AfterEpoch,
-    /// A worker reads or counts it.
+    /// A worker is reading or counting it.
     Counting,
-    /// It could not be had.
+    /// It could not be read or counted.
     Failed(String),
-    /// It is known.
+    /// It is available.
     Known(Source),
 }
 
 impl Subject {
-    /// A run of which nothing but its manifest is known.
+    /// A run of which only the manifest is known.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl Subject {
             whole: Cost::of(&manifest.network).map_err(sentence)?,
             counts: if sites.is_empty() { Counts::NoMasks } else { Counts::AfterEpoch },
             sites,
-            moments: Moments::default(),
+            retention: RetentionHistory::default(),
             modules: Vec::new(),
             threshold: manifest.preset.modules.threshold,
             cuts: None,
@@ -80,7 +80,7 @@ impl Subject {
         })
     }
 
-    /// Whether its network has masks, so that kernels belong to classes.
+    /// Whether its network has masks, so that kernels can be assigned to classes.
     pub fn has_masks(&self) -> bool {
         !self.sites.is_empty()
     }
@@ -96,12 +96,12 @@ impl Subject {
         self.refresh();
     }
 
-    /// Usage, or why there is none.
+    /// The state of the kernel usage.
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// Takes in what became known of usage.
+    /// Sets the state of the kernel usage.
     pub fn set_counts(&mut self, counts: Counts) {
         if !self.has_masks() {
             return;
@@ -119,7 +119,7 @@ impl Subject {
         self.refresh();
     }
 
-    /// The usage, where it is known.
+    /// The kernel usage, if available.
     pub fn source(&self) -> Option<&Source> {
         match &self.counts {
             Counts::Known(source) => Some(source),
@@ -132,12 +132,12 @@ impl Subject {
         self.cuts.as_ref().and_then(|(_, cuts)| cuts.as_ref().ok())
     }
 
-    /// The module of the chosen classes at the threshold.
+    /// The previewed module of the chosen classes at the threshold.
     pub fn prospect(&self) -> Option<&Prospect> {
         self.prospect.as_ref().and_then(|prospect| prospect.as_ref().ok())
     }
 
-    /// Why there is no module to show, and what to do.
+    /// Why there is no previewed module, and what to do.
     pub fn why_not(&self, keys: &Keymap) -> Option<String> {
         let failed = match (&self.counts, &self.cuts, &self.prospect) {
             (Counts::NoMasks, ..) => return Some(no_masks(keys)),
@@ -152,8 +152,8 @@ impl Subject {
         Some(failed.clone())
     }
 
-    /// Works out again what has changed: the modules of all classes when usage or threshold did, and the
-    /// chosen classes' module. Call it after any change of the choice.
+    /// Recomputes the modules of all classes if usage or threshold changed, and the module of the chosen classes. Must be
+    /// called after any change of the chosen classes.
     pub fn refresh(&mut self) {
         self.prospect = None;
         let Counts::Known(source) = &self.counts else {
@@ -189,7 +189,7 @@ fn no_class(keys: &Keymap) -> String {
     format!("Choose the classes of the module: {one} chooses the class under the cursor, {all} chooses all.")
 }
 
-/// What to do where there is no module.
+/// What to do when there is no module.
 pub(super) fn no_module(keys: &Keymap) -> String {
     let extract = keys.key(Action::ExtractModule);
     format!("no module has been extracted from this run: choose classes and press {extract}")

@@ -205,7 +205,7 @@ impl Stage {
     /// Does actions that must not be refused.
     pub fn act(&mut self, actions: &[Action]) {
         for &action in actions {
-            assert_eq!(self.screen.refuses(action, &self.shared), None, "{action:?}");
+            assert_eq!(self.screen.refusal(action, &self.shared), None, "{action:?}");
             let effects = self.screen.act(action, &mut self.shared);
             self.effects.extend(effects);
         }

@@ -49,7 +49,7 @@ fn a_finished_run_is_read_then_counted() {
     assert!(stage.text(80, 24).contains("Reading digits-1"));
     stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&manifest, &[])))));
     assert!(stage.wants(Job::Usage { run: "digits-1".into(), step: None }));
-    assert!(stage.text(80, 24).contains("Counting which kernels"));
+    assert!(stage.text(80, 24).contains("Counting the kernel usage"));
     let found = (300, Arc::new(usage(&manifest)), Arc::new(manifest.network.clone()));
     stage.reply(Reply::Usage { run: "digits-1".into(), found: Ok(found) });
     stage.act(&[Action::AllClasses]);
@@ -71,7 +71,7 @@ fn what_another_run_answers_is_passed_over() {
         whole_seconds_per_image: 1e-3,
     };
     stage.reply(examined("other", found.clone()));
-    assert!(stage.text(120, 40).contains("being measured"), "a module of the same name of another run");
+    assert!(stage.text(120, 40).contains("measuring..."), "a module of the same name of another run");
     stage.reply(examined("digits-1", found));
     assert!(stage.text(120, 40).contains("200 us"));
 }
@@ -114,7 +114,7 @@ fn a_run_without_masks_says_so_and_what_to_do() {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     assert!(words.collect::<Vec<_>>().join(" ").contains("no masks so"), "{text}");
     stage.act(&[Action::ToggleClass]);
-    let why = stage.screen.refuses(Action::ExtractModule, &stage.shared).unwrap();
+    let why = stage.screen.refusal(Action::ExtractModule, &stage.shared).unwrap();
     assert!(why.contains("no masks"), "{why}");
 }
 
@@ -140,7 +140,7 @@ fn the_threshold_moves_by_keys_and_by_dragging_its_slider() {
     stage.screen.mouse(away, None, &mut stage.shared);
     assert_eq!(threshold(&stage), 1.0, "the slider stays in the hand");
     assert!(kernels(&stage) < many);
-    assert!(stage.screen.refuses(Action::ThresholdUp, &stage.shared).is_some());
+    assert!(stage.screen.refusal(Action::ThresholdUp, &stage.shared).is_some());
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn classes_are_found_by_typing_and_clicked() {
 #[test]
 fn a_set_is_kept_and_taken_again() {
     let mut stage = Stage::live(Architecture::Tiny, 4);
-    assert!(stage.screen.refuses(Action::LoadSet, &stage.shared).is_some());
+    assert!(stage.screen.refusal(Action::LoadSet, &stage.shared).is_some());
     stage.act(&[Action::ToggleClass, Action::SaveSet]);
     stage.type_text("pets");
     stage.submit();
@@ -170,7 +170,7 @@ fn a_set_is_kept_and_taken_again() {
     stage.act(&[Action::LoadSet]);
     stage.keys(&[KeyCode::Enter]);
     assert_eq!(stage.screen.subject.as_ref().unwrap().classes.chosen(), [1]);
-    assert!(stage.text(120, 40).contains("no class horse"));
+    assert!(stage.text(120, 40).contains("no class named horse"));
 }
 
 /// Opens the form, gives it a name, and submits.
@@ -265,7 +265,7 @@ fn what_waits_when_training_ends_goes_to_a_worker() {
 fn the_form_refuses_what_the_trainer_would() {
     let mut stage = Stage::live(Architecture::Tiny, 4);
     let problem = |stage: &Stage, field: &str| match &stage.screen.popup {
-        Some(Popup::Sheet(sheet)) => sheet.form().field(field).unwrap().problem(),
+        Some(Popup::Form(open)) => open.form().field(field).unwrap().problem(),
         _ => panic!("the form is closed"),
     };
     stage.act(&[Action::ToggleClass, Action::ExtractModule]);
@@ -343,10 +343,10 @@ fn modules_are_compared_exported_and_tried() {
     };
     stage.reply(answer("other", 0));
     stage.reply(answer("digits-1", 7));
-    assert!(!stage.text(80, 24).contains("90.0 %"), "answers to other questions are passed over");
+    assert!(!stage.text(80, 24).contains("90.0 %"), "replies to other requests are ignored");
     stage.reply(answer("digits-1", 0));
     let text = stage.text(80, 24);
-    assert!(text.contains("90.0 %") && text.contains("in truth 車"), "{text}");
+    assert!(text.contains("90.0 %") && text.contains("true class 車"), "{text}");
     stage.act(&[Action::Right]);
     assert!(stage.wants(predict(1)));
     stage.act(&[Action::TryImage]);
@@ -361,7 +361,7 @@ fn a_damaged_module_says_why_and_can_be_deleted() {
     let mut stage = Stage::live(Architecture::Tiny, 4);
     stage.act(&[Action::NextPane, Action::NextPane, Action::Bottom, Action::Accept]);
     assert!(stage.text(120, 40).contains("module.toml is damaged"));
-    assert!(stage.screen.refuses(Action::ExportModule, &stage.shared).is_some());
+    assert!(stage.screen.refusal(Action::ExportModule, &stage.shared).is_some());
     stage.act(&[Action::DeleteModule]);
 }
 
@@ -383,14 +383,14 @@ fn the_matrix_is_ordered_by_name_size_and_likeness() {
     stage.act(&[Action::NextPane, Action::NextView]);
     let subject = stage.screen.subject.as_ref().unwrap();
     let (cuts, names) = (subject.cuts().unwrap(), subject.classes.names());
-    let order = |order: overlap::Order| order.of(cuts, names);
-    assert_eq!(order(overlap::Order::Name)[0], 5, "numbers first");
-    let sizes: Vec<usize> = order(overlap::Order::Size)
+    let order = |order: overlap::MatrixOrder| order.of(cuts, names);
+    assert_eq!(order(overlap::MatrixOrder::Name)[0], 5, "numbers first");
+    let sizes: Vec<usize> = order(overlap::MatrixOrder::Size)
         .iter()
         .map(|&class| cuts.modules.parts[class].units.count_ones(..))
         .collect();
     assert!(sizes.is_sorted_by(|a, b| a >= b));
-    let mut likeness = order(overlap::Order::Likeness);
+    let mut likeness = order(overlap::MatrixOrder::Likeness);
     likeness.sort_unstable();
     assert_eq!(likeness, [0, 1, 2, 3, 4, 5]);
     stage.press(Target::Cell(0, 1));
@@ -539,7 +539,7 @@ proptest! {
             match step {
                 Move::Act(index) if stage.screen.prompt().is_none() => {
                     let action = TABLE[index].action;
-                    if stage.screen.refuses(action, &stage.shared).is_none() {
+                    if stage.screen.refusal(action, &stage.shared).is_none() {
                         stage.act(&[action]);
                     }
                 }
@@ -585,7 +585,7 @@ fn it_draws_at_every_size() {
             (200, 50),
             (500, 200),
         ];
-        for view in View::ALL.into_iter().chain([View::Trial]) {
+        for view in View::ALL.into_iter().chain([View::Image]) {
             stage.screen.view = view;
             for pane in Pane::ALL {
                 stage.screen.pane = pane;

@@ -1,4 +1,4 @@
-//! How the modules screen is drawn.
+//! Drawing of the modules screen.
 //!
 //! ```text
 //! classes 2/10 ┬ module of 3, 8        classes 2/10 ┬ module of 3, 8 ┬ overlap
@@ -8,8 +8,8 @@
 //! modules 1    │                        modules 1   │                │
 //! ```
 //!
-//! The second picture is that of wide terminals. Where there are few rows, the list of classes and that of
-//! modules take turns; where there are few columns, one pane has all of them.
+//! The second layout is for wide terminals. On low terminals the lists of classes and of modules take turns; on
+//! narrow ones a single pane is shown.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -24,9 +24,9 @@ use crate::tui::shared::Shared;
 use crate::tui::theme::Role;
 use crate::tui::widget::{Selection, popup, text};
 
-/// Below this width one pane has all columns.
+/// Width below which a single pane is shown.
 const NARROW: u16 = 48;
-/// Below this height the lists take turns and the figures have no border.
+/// Height below which the lists take turns and the figures have no border.
 const LOW: u16 = 18;
 
 pub(super) fn draw(screen: &Modules, shared: &Shared, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
@@ -40,7 +40,7 @@ pub(super) fn draw(screen: &Modules, shared: &Shared, area: Rect, buffer: &mut B
         None => nothing(screen, &mut paint, area),
     }
     match &screen.popup {
-        Some(Popup::Sheet(sheet)) => sheet.form().view(paint.look, area, paint.buffer, paint.hits),
+        Some(Popup::Form(open)) => open.form().view(paint.look, area, paint.buffer, paint.hits),
         Some(Popup::Delete(dialog, _)) => dialog.view(paint.look, area, paint.buffer, paint.hits),
         Some(Popup::Sets(selection)) => sets(screen, selection, &mut paint, area),
         None => {}
@@ -56,7 +56,7 @@ fn nothing(screen: &Modules, paint: &mut Paint<'_>, area: Rect) {
             let [home, open, new] =
                 [Action::GoHome, Action::Accept, Action::NewRun].map(|action| paint.key(action));
             let text = format!(
-                "No run is open. Press {home} for the list of runs: {open} opens one, {new} starts a new one."
+                "No run is open. Press {home} for the run list: {open} opens one, {new} starts a new one."
             );
             (text, Role::Text)
         }
@@ -119,7 +119,7 @@ fn classes(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rec
     for (row, at) in (0..inner.height).zip(first..classes.shown().len()) {
         let class = classes.shown()[at];
         let tick = paint.look.charset.tick(classes.is_chosen(class));
-        // What its own module keeps.
+        // Retention of the class's own module.
         let krr = match subject.cuts() {
             Some(cuts) if inner.width >= 18 => format!(" {:>7}", percent(cuts.modules.krr(class))),
             _ => String::new(),
@@ -156,7 +156,7 @@ fn shelf(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint
     }
 }
 
-/// What is going on with extractions, and the newest notice.
+/// The state of extractions, and the newest notice.
 fn status(screen: &Modules, shared: &Shared) -> Vec<(String, Role)> {
     let extraction = &screen.extraction;
     let mut lines = Vec::new();
@@ -179,7 +179,7 @@ fn status(screen: &Modules, shared: &Shared) -> Vec<(String, Role)> {
     lines
 }
 
-/// The figures above the view; in wide terminals figures and bars to the left of it.
+/// Figures above the view; on wide terminals figures and bars to its left.
 fn right(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
     if shared.size.0 >= WIDE && area.width >= 80 {
         let half = Rect { width: area.width / 2, ..area };
@@ -190,13 +190,13 @@ fn right(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint
         return;
     }
     let below = match screen.view {
-        View::Card | View::Trial => area,
+        View::Card | View::Image => area,
         _ => head(subject, shared, paint, area),
     };
     view(screen, subject, shared, screen.view, paint, below);
 }
 
-/// The slider and the figures; gives what is left below.
+/// Draws the slider and the figures; returns the remaining area.
 fn head(subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) -> Rect {
     let rows = match area.height < LOW {
         true => {
@@ -214,7 +214,7 @@ fn head(subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) -
     Rect { y: area.y + rows, height: area.height - rows, ..area }
 }
 
-/// Which module, from which weights.
+/// The title: the chosen classes, and the step of the weights.
 fn title(subject: &Subject, shared: &Shared) -> String {
     let chosen = subject.classes.chosen_names();
     let of = match chosen.len() {
@@ -242,7 +242,7 @@ fn view(screen: &Modules, subject: &Subject, shared: &Shared, view: View, paint:
         View::Kernels => format!("firing frequency of kernels in {layer}"),
         View::Card if screen.shelf.marked.len() >= 2 => "comparison".to_owned(),
         View::Card => "extracted module".to_owned(),
-        View::Trial => "classify an image".to_owned(),
+        View::Image => "classify an image".to_owned(),
     };
     let focused = screen.pane == Pane::View && screen.view == view;
     paint.focused = focused;
@@ -257,11 +257,11 @@ fn view(screen: &Modules, subject: &Subject, shared: &Shared, view: View, paint:
         View::Retention => screen.retention.view(subject, screen.layer, paint, inner),
         View::Kernels => screen.kernels.view(subject, screen.layer, paint, inner),
         View::Card => card(screen, subject, shared, paint, inner),
-        View::Trial => screen.trial.view(paint, inner),
+        View::Image => screen.image.view(paint, inner),
     }
 }
 
-/// The card, below what is going on with extractions.
+/// Draws the module card, below the state of extractions.
 fn card(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
     let mut below = area;
     let low = area.height < LOW;
@@ -269,7 +269,7 @@ fn card(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<
         let used = paint.note(Rect { height: below.height.min(2), ..below }, &line, role);
         below = Rect { y: below.y + used, height: below.height - used, ..below };
     }
-    // While the first one comes there is nothing to say of those that are not there.
+    // While the first extraction runs, do not say that there are no modules.
     if !subject.modules.is_empty() || screen.extraction.running().is_none() {
         screen.card.view(subject, &screen.shelf, paint, below);
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::run::now;
-use crate::tui::say::Said;
+use crate::tui::notices::Notice;
 
 /// Size at which a new file is started; the previous one is kept.
 const LONGEST: u64 = 1 << 20;
@@ -36,8 +36,8 @@ impl Log {
     }
 
     /// Writes messages.
-    pub(super) fn said(&self, said: &[Said]) {
-        said.iter().for_each(|said| self.line(&format!("{} {}", said.tone.sign(), said.text)));
+    pub(super) fn notices(&self, notices: &[Notice]) {
+        notices.iter().for_each(|notice| self.line(&format!("{} {}", notice.tone.sign(), notice.text)));
     }
 
     /// Writes an error, if there is one.

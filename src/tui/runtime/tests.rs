@@ -74,6 +74,6 @@ fn a_panic_of_the_loop_gives_the_terminal_back_and_saves_the_run() {
     assert!(written.rfind("\x1b[?1049l") > written.rfind("\x1b[?1049h"));
     assert!(written.rfind("\x1b[?25h") > written.rfind("\x1b[?25l"), "the cursor is back");
     let screen = pty.screen();
-    assert!(screen.contains("a fault of the loop") && screen.contains("more is in"), "{screen}");
+    assert!(screen.contains("a fault of the loop") && screen.contains("for details"), "{screen}");
     assert!(pty.stopped_whole());
 }

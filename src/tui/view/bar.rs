@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::tui::action::{Action, Entry, Place, TABLE};
+use crate::tui::action::{Action, Entry, Screen, TABLE};
 use crate::tui::app::App;
 use crate::tui::hits::{Hits, Target};
 use crate::tui::prompt::Prompt;
@@ -29,12 +29,12 @@ pub(super) fn view(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) 
     let shown = |entry: &&Entry| {
         let never = LAST.contains(&entry.action) || ELSEWHERE.contains(&entry.action);
         // Omit actions that the screen does not support.
-        let useless = entry.place == Place::Everywhere && app.refuses(entry.action).is_some();
+        let useless = entry.screen == Screen::Everywhere && app.refusal(entry.action).is_some();
         entry.bar && !never && !useless
     };
-    let own = TABLE.iter().filter(|entry| entry.place == app.place);
+    let own = TABLE.iter().filter(|entry| entry.screen == app.screen);
     let common =
-        TABLE.iter().filter(|entry| entry.place == Place::Everywhere && !FIRST.contains(&entry.action));
+        TABLE.iter().filter(|entry| entry.screen == Screen::Everywhere && !FIRST.contains(&entry.action));
     let mut x = 0;
     for entry in FIRST.iter().map(|action| action.entry()).chain(own).chain(common).filter(shown) {
         if x + piece_width(app, entry) <= end {
@@ -60,7 +60,7 @@ fn prompt_keys(app: &App, prompt: Prompt, area: Rect, buffer: &mut Buffer) {
 }
 
 fn piece_width(app: &App, entry: &Entry) -> u16 {
-    match app.shared.keymap.shown(app.place, entry.action) {
+    match app.shared.keymap.shown(app.screen, entry.action) {
         Some(key) => {
             let title = app.title_of(entry.action);
             u16::try_from(text::width(&key) + text::width(title) + 3).unwrap_or(u16::MAX)
@@ -70,9 +70,9 @@ fn piece_width(app: &App, entry: &Entry) -> u16 {
 }
 
 fn piece(app: &App, entry: &Entry, area: Rect, x: u16, buffer: &mut Buffer, hits: &mut Hits) -> u16 {
-    let Some(key) = app.shared.keymap.shown(app.place, entry.action) else { return x };
+    let Some(key) = app.shared.keymap.shown(app.screen, entry.action) else { return x };
     let look = app.shared.look();
-    let refused = app.refuses(entry.action).is_some();
+    let refused = app.refusal(entry.action).is_some();
     let (key_role, title_role) = if refused { (Role::Dim, Role::Dim) } else { (Role::Key, Role::Text) };
     let behind = text::put(buffer, area, (x, 0), &format!(" {key}"), look.style(key_role));
     let behind = text::put(

@@ -3,16 +3,16 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::tui::action::{Action, Place};
+use crate::tui::action::{Action, Screen};
 use crate::tui::app::App;
 use crate::tui::hits::{Hits, Target};
 use crate::tui::theme::Role;
 use crate::tui::widget::text;
 
-const TABS: [(Place, Action); 3] = [
-    (Place::Home, Action::GoHome),
-    (Place::Dashboard, Action::GoDashboard),
-    (Place::Modules, Action::GoModules),
+const TABS: [(Screen, Action); 3] = [
+    (Screen::Home, Action::GoHome),
+    (Screen::Dashboard, Action::GoDashboard),
+    (Screen::Modules, Action::GoModules),
 ];
 
 /// A spinner, one step per second.
@@ -21,14 +21,14 @@ const SPINNER: [&str; 4] = ["◐", "◓", "◑", "◒"];
 pub(super) fn view(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
     let look = app.shared.look();
     let mut x = text::put(buffer, area, (1, 0), "cleave", look.style(Role::Title)) + 1;
-    for (place, action) in TABS {
+    for (screen, action) in TABS {
         let start = x;
-        let key = app.shared.keymap.shown(app.place, action).unwrap_or_default();
+        let key = app.shared.keymap.shown(app.screen, action).unwrap_or_default();
         x = text::put(buffer, area, (x, 0), &format!(" {key} "), look.style(Role::Key));
-        let role = if place == app.place { Role::Title } else { Role::Dim };
+        let role = if screen == app.screen { Role::Title } else { Role::Dim };
         x = text::put(buffer, area, (x, 0), &format!("{} ", action.entry().title), look.style(role));
         let tab = Rect { x: area.x + start, width: x - start, ..area };
-        if place == app.place {
+        if screen == app.screen {
             buffer.set_style(tab, look.style(Role::Selected));
         }
         hits.add(tab, Target::Action(action));

@@ -44,7 +44,7 @@ pub(super) fn toasts(app: &App, area: Rect, buffer: &mut Buffer) {
     let look = app.shared.look();
     let room = usize::from(area.width.saturating_sub(4)).min(72);
     let mut bottom = area.bottom();
-    for toast in app.voice.toasts().rev() {
+    for toast in app.notices.toasts().rev() {
         let lines = text::wrap(&format!("{} {}", toast.tone.sign(), toast.text), room, look.charset);
         let height = u16::try_from(lines.len().min(3)).unwrap_or(1);
         if bottom < area.y + height {
@@ -69,12 +69,12 @@ pub(super) fn overlay(app: &App, area: Rect, buffer: &mut Buffer, hits: &mut Hit
     // Areas below the overlay are not clickable.
     *hits = Hits::default();
     match overlay {
-        Overlay::Help(help) => help.view(look, app.place, &app.shared.keymap, area, buffer),
+        Overlay::Help(help) => help.view(look, app.screen, &app.shared.keymap, area, buffer),
         Overlay::Palette(palette) => {
-            let refusal = |action| app.refuses(action);
-            palette.view((look, app.place, &app.shared.keymap), &refusal, area, buffer, hits);
+            let refusal = |action| app.refusal(action);
+            palette.view((look, app.screen, &app.shared.keymap), &refusal, area, buffer, hits);
         }
         Overlay::Quit(dialog) | Overlay::Message(dialog) => dialog.view(look, area, buffer, hits),
-        Overlay::Ask(ask) => ask.view(look, area, buffer, hits),
+        Overlay::Form(form) => form.view(look, area, buffer, hits),
     }
 }

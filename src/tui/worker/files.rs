@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::curves::Logs;
-use super::super::message::{Job, Past, PresetCard, Reply, RunRow, Shelf};
+use super::super::message::{Job, Past, PresetSummary, Reply, RunRow, Shelf};
 use super::super::modules::sets;
 use super::Context;
 use crate::preset::{self, Override, Preset};
@@ -165,7 +165,7 @@ fn presets(context: &Context) -> Vec<(String, String)> {
         .collect()
 }
 
-fn card(context: &Context, name: &str, set: &[String]) -> Result<PresetCard, String> {
+fn card(context: &Context, name: &str, set: &[String]) -> Result<PresetSummary, String> {
     let overrides = set.iter().map(|text| text.parse::<Override>()).collect::<Result<Vec<_>, _>>();
     let preset = Preset::find(name, &context.paths.presets(), &overrides.map_err(text)?).map_err(text)?;
     preset.check().map_err(text)?;
@@ -174,7 +174,7 @@ fn card(context: &Context, name: &str, set: &[String]) -> Result<PresetCard, Str
     let images = survey.map(|survey| preset.data.images_of_an_epoch(&survey));
     let toml = preset.to_toml().map_err(text)?;
     let seconds_per_epoch = spec.as_ref().and_then(|spec| expected_seconds(context, &preset, spec));
-    Ok(PresetCard { preset, toml, spec, images, seconds_per_epoch })
+    Ok(PresetSummary { preset, toml, spec, images, seconds_per_epoch })
 }
 
 /// Seconds per epoch of the newest run with the same network and data, or of the newest run with the same data,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::message::{Export, Job, Named, Prediction, Reply};
+use super::super::message::{Export, Job, ModuleName, Prediction, Reply};
 use super::Context;
 use crate::backend::{Cpu, cpu_device};
 use crate::data::{Images, read_image};
@@ -46,12 +46,12 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
         Job::Replace { run, class, donor, name } => {
             Reply::Made(replace(context, &run, class, &donor, name).map(Box::new))
         }
-        Job::Time(trial) => {
+        Job::Time(network) => {
             let device = context.device();
             let timed = device.and_then(|device| {
-                learn::seconds_per_image(&trial.preset, &trial.spec, device).map_err(text)
+                learn::seconds_per_image(&network.preset, &network.spec, device).map_err(text)
             });
-            Reply::Timed(trial, timed)
+            Reply::Timed(network, timed)
         }
         other => Reply::Done(Err(format!("not a network job: {other:?}"))),
     }
@@ -161,7 +161,7 @@ fn replace(
     context: &Context,
     run: &str,
     class: usize,
-    (donor_run, donor): &Named,
+    (donor_run, donor): &ModuleName,
     name: String,
 ) -> Result<ModuleManifest, String> {
     let (weak, donor) = (open(context, run)?, module(&open(context, donor_run)?, donor)?);

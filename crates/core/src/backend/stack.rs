@@ -38,7 +38,7 @@ use std::sync::{Arc, Mutex};
 
 pub use plan::{Conv, Piece, Plan};
 
-use super::kernels::{ConvKernel, ConvShape, Isa, Scratch};
+use super::kernels::{ConvKernel, ConvShape, Isa, Workspace as Scratch};
 use buffers::{Buffer, Buffers};
 use forward::Tape;
 use head::idle;

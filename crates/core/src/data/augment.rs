@@ -1,7 +1,7 @@
 //! Random crops and flips, and the order of an epoch.
 //!
-//! What is drawn for an image depends on the seed, the step and the image's position in its batch alone, so
-//! that a resumed run repeats the draws of a run that was never stopped.
+//! The draws for an image depend on the seed, the step and the position of the image in its batch alone, so that a
+//! resumed run has the same draws as one that was never stopped.
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Images;
 use crate::random::{Stream, below, generator, shuffle};
 
-/// How training images are varied.
+/// How training images are augmented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Augmentation {
     /// Zero pixels around an image before a random crop back to its size; 0 for no crop.
@@ -23,7 +23,7 @@ impl Augmentation {
     pub const NONE: Augmentation = Augmentation { crop_padding: 0, flip: false };
 }
 
-/// How one image of a batch is varied.
+/// The augmentation of one image of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draw {
     /// Row and column of the window in the padded image, each from 0 to `2 * crop_padding`.
@@ -39,7 +39,7 @@ pub fn epoch_order(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
     order
 }
 
-/// The pixels of the images at `indices`, each varied by a draw: `[batch, channels, height, width]`.
+/// The pixels of the images at `indices`, each augmented by a draw: `[batch, channels, height, width]`.
 pub fn vary(
     images: &Images,
     indices: &[usize],
@@ -58,12 +58,12 @@ pub fn vary(
     pixels
 }
 
-/// How the images of the batch of `step` are varied, in their order, by draws of a stream: as many as are asked for.
+/// The augmentations of the images of the batch of `step`, in their order, drawn from a stream; the iterator has no end.
 pub fn draws(augmentation: Augmentation, seed: u64, stream: Stream, step: u64) -> impl Iterator<Item = Draw> {
     let mut generator = generator(seed, stream, step);
     let places = 2 * augmentation.crop_padding + 1;
     std::iter::repeat_with(move || {
-        // Three draws an image whatever is switched on, so that a setting never moves another's draws.
+        // Always three draws for each image, so that no setting changes the draws of another.
         let top_left = (below(&mut generator, places), below(&mut generator, places));
         Draw { top_left, flip: generator.next_u64() >> 63 == 1 && augmentation.flip }
     })

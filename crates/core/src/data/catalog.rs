@@ -1,5 +1,4 @@
-//! The data sets that the program knows: where they are published, how long their files are, what they must
-//! hash to, and on which terms they may be used.
+//! The data sets that the program knows: addresses, lengths and checksums of their files, and terms of use.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use super::Error;
 /// A published data set, or the embedded one (which has no archives).
 #[derive(Clone, Copy, Debug)]
 pub struct Set<'a> {
-    /// What a person calls it: `cleave data fetch NAME`.
+    /// Its name: `cleave data fetch NAME`.
     pub name: &'a str,
     /// The folder of the cache that it lies in.
     pub directory: &'a str,
@@ -61,7 +60,7 @@ pub struct Entry {
     pub homepage: &'static str,
     /// Bytes to download; 0 for the embedded set.
     pub download_bytes: u64,
-    /// Whether all its files are there, with the right lengths. [`super::check`] also compares checksums.
+    /// Whether all its files exist with the right lengths. [`super::check`] also compares checksums.
     pub present: bool,
     /// Where its files are or will be; none for the embedded set.
     pub directory: Option<PathBuf>,

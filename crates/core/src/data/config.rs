@@ -1,4 +1,4 @@
-//! What a preset says of its data.
+//! The `[data]` of a preset.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// What a preset says of its data.
+/// The `[data]` of a preset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
@@ -131,7 +131,7 @@ impl DataConfig {
         Some(([channels, side, side], classes))
     }
 
-    /// What is known of the data before their images are read; of image folders what lies there. `None` for a
+    /// What is known of the data before their images are read; an image folder is listed for that. `None` for a
     /// folder whose path is not set.
     ///
     /// # Errors
@@ -160,7 +160,7 @@ impl DataConfig {
         self.limit.map_or(kept, |limit| kept.min(limit))
     }
 
-    /// How training images are varied: as set, or as suits the source.
+    /// How training images are augmented: as set, or the default of the source.
     pub fn augmentation(&self) -> Augmentation {
         let (crop_padding, flip) = match self.source {
             Source::Digits => (1, false),
@@ -180,7 +180,7 @@ impl DataConfig {
         self.path.clone().unwrap_or_else(|| cache.join(self.source.name()))
     }
 
-    /// Refuses settings that make no sense, before any file is read.
+    /// Refuses invalid settings, before any file is read.
     ///
     /// # Errors
     ///

@@ -61,8 +61,8 @@ fn decode_any(bytes: Vec<u8>) -> image::ImageResult<DynamicImage> {
     Ok(image)
 }
 
-/// What a decoder may allocate: 16 MiB for any file, so that small plain pictures open, and beyond that 1,032
-/// bytes (deflate's best) for each byte of the file, up to 1 GiB.
+/// What a decoder may allocate: 1,032 bytes (the highest ratio of deflate) for each byte of the file, from 16 MiB
+/// (for small files of a large flat image) up to 1 GiB.
 fn limits(length: u64) -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(1 << 16);

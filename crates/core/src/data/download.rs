@@ -1,4 +1,4 @@
-//! One file from a web server, in as many attempts as it takes.
+//! Downloading a file, resuming where a transfer broke off.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -11,24 +11,24 @@ use ureq::{Agent, Body};
 use super::Error;
 use crate::disk;
 
-/// How often a transfer that broke off after making progress is taken up again.
+/// How often a transfer that broke off after some progress is resumed.
 const RETRIES: usize = 4;
 
-/// How long a server may be silent.
+/// How long a server may send nothing.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// What to download and what it must turn out to be.
+/// A file to download, with its published length and checksum.
 pub(super) struct Download<'a> {
     pub url: &'a str,
     pub bytes: u64,
     pub sha256: &'a str,
-    /// Where the bytes gather; what is there already is not asked for again.
+    /// The partial file; what it holds already is not requested again.
     pub part: &'a Path,
 }
 
 impl Download<'_> {
-    /// Brings all bytes to `part`; `progress` hears how many are there. What arrived before a failure is kept
-    /// for the next attempt.
+    /// Downloads to `part` and reports the bytes so far to `progress`. What arrived before a failure is kept for the
+    /// next attempt.
     pub(super) fn run(&self, progress: &mut dyn FnMut(u64)) -> Result<(), Error> {
         let agent = agent(self.url);
         let mut retries = RETRIES;
@@ -42,7 +42,7 @@ impl Download<'_> {
         Ok(())
     }
 
-    /// Compares the checksum of what arrived; removes it if it is the wrong one.
+    /// Compares the checksum of what arrived; removes the file if it is wrong.
     pub(super) fn verify(&self) -> Result<(), Error> {
         let actual = disk::sha256_of_file(self.part)?;
         if actual == self.sha256 {
@@ -52,7 +52,7 @@ impl Download<'_> {
         Err(Error::WrongChecksum { url: self.url.to_string(), expected: self.sha256.to_string(), actual })
     }
 
-    /// Asks for what is missing and appends it.
+    /// Requests what is missing and appends it.
     fn attempt(&self, agent: &Agent, progress: &mut dyn FnMut(u64)) -> Result<(), Broken> {
         let mut kept = fs::metadata(self.part).map_or(0, |metadata| metadata.len());
         if kept > self.bytes {
@@ -79,7 +79,7 @@ impl Download<'_> {
         self.append(response.body_mut().as_reader(), kept, progress)
     }
 
-    /// The answer to a request for everything from byte `from` on.
+    /// The response to a request for everything from byte `from` on.
     fn request(&self, agent: &Agent, from: u64) -> Result<Response<Body>, Error> {
         let request = agent.get(self.url).header(header::ACCEPT_ENCODING, "identity");
         let request =
@@ -109,7 +109,7 @@ impl Download<'_> {
                 }
             }
         }
-        // A server that names no length may go on.
+        // A server that announces no length may send more.
         if total > self.bytes || matches!(reader.read(&mut buffer), Ok(1..)) {
             fs::remove_file(self.part).map_err(Error::io("remove", self.part))?;
             return Err(self.wrong_length(total.max(self.bytes + 1)).into());
@@ -126,7 +126,7 @@ impl Download<'_> {
     }
 }
 
-/// An attempt that failed, and how many bytes it had won.
+/// A failed attempt, and how many bytes it received.
 struct Broken {
     error: Error,
     progress: u64,
@@ -138,7 +138,7 @@ impl From<Error> for Broken {
     }
 }
 
-/// Whether the answer goes on exactly where the kept bytes end.
+/// Whether the response starts exactly where the kept bytes end.
 fn continues(response: &Response<Body>, kept: u64) -> bool {
     let range = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
     response.status() == 206 && range.is_some_and(|range| range.starts_with(&format!("bytes {kept}-")))
@@ -152,7 +152,7 @@ fn agent(url: &str) -> Agent {
         .timeout_connect(Some(SILENCE))
         .timeout_recv_response(Some(SILENCE))
         .timeout_per_read(Some(SILENCE));
-    // A mirror on this very computer is not behind the proxy that the environment may name.
+    // A proxy from the environment is not for a mirror on this computer.
     let host = url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_string));
     let is_local = host.is_some_and(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host.as_str()));
     if is_local { config.proxy(None).build().into() } else { config.build().into() }

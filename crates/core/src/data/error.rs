@@ -1,4 +1,4 @@
-//! What can go wrong with data, in words that a person can act on.
+//! Errors of reading, fetching and checking data, with what a person can do about them.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
-    /// A key of the preset's `[data]` makes no sense.
+    /// A key of the preset's `[data]` has an invalid value.
     #[error("data.{key}: {what}")]
     Setting {
         /// The key.
@@ -60,7 +60,7 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// A class that a network could never learn.
+    /// A class without training images, which a network cannot learn.
     #[error("class {class:?} has no training image; add some, or remove the class from the other splits")]
     NoTraining {
         /// The class.
@@ -80,7 +80,7 @@ pub enum Error {
         /// The folder, as well as it can be shown.
         path: PathBuf,
     },
-    /// Images of several sizes and no word on which is wanted.
+    /// Images of several sizes, without a size to resize them to.
     #[error(
         "images differ in size: {} is {}x{}, {} is {}x{} (width x height); set data.size to the side that \
          all are resized to",
@@ -96,7 +96,7 @@ pub enum Error {
         /// Its width and height.
         other_size: [usize; 2],
     },
-    /// A name that the catalog does not hold.
+    /// A name that is not in the catalog.
     #[error("no data set {name:?} to fetch or check; there are: {known}")]
     UnknownSet {
         /// The name.
@@ -104,7 +104,7 @@ pub enum Error {
         /// The names that there are.
         known: String,
     },
-    /// The server answered, but not with the file.
+    /// The server answered with an error.
     #[error("{url}: the server answered {status}; try again later, or give another base address")]
     Http {
         /// The address.
@@ -112,7 +112,7 @@ pub enum Error {
         /// The HTTP status code.
         status: u16,
     },
-    /// The connection failed, and failed again.
+    /// The connection failed repeatedly.
     #[error("{url}: {what} after {received} bytes; what arrived is kept, run the command again to go on")]
     Network {
         /// The address.

@@ -1,4 +1,4 @@
-//! Bringing published data sets into the cache, and checking what lies there.
+//! Downloading published data sets to the cache, and checking the files there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,18 +18,18 @@ use crate::disk;
 /// The checksums of unpacked files, in the format of `sha256sum`.
 const SUMS: &str = "SHA256SUMS";
 
-/// The longest that an archive's member of unpublished length may be.
+/// Bytes of an archive member of unpublished length at most.
 const LONGEST_UNKNOWN: u64 = 1 << 20;
 
-/// How old what a crash left must be, to be no other process's work.
+/// Age from which on an unfinished file is not another process's work any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// How far a download has come.
+/// Progress of a download.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress<'a> {
     /// The archive's file name.
     pub file: &'a str,
-    /// What is being done with it.
+    /// The present stage.
     pub stage: Stage,
     /// Bytes of the archive that are on disk.
     pub done: u64,
@@ -37,12 +37,12 @@ pub struct Progress<'a> {
     pub total: u64,
 }
 
-/// What is being done with an archive.
+/// Stages of fetching an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Its files are there already and are as they should be.
+    /// Its files exist already and are right.
     Present,
-    /// Bytes arrive.
+    /// It is downloaded.
     Downloading,
     /// Its checksum is computed.
     Verifying,
@@ -52,7 +52,7 @@ pub enum Stage {
     Done,
 }
 
-/// A file of a set and the state it is in.
+/// A file of a set and its state.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FileCheck {
     /// The file.
@@ -62,13 +62,13 @@ pub struct FileCheck {
     pub state: FileState,
 }
 
-/// What was found in the place of a file.
+/// The state of a file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum FileState {
     /// The file, with the right length and checksum.
     Good,
-    /// A file of the right length, put there by other means: no checksum is known for it.
+    /// The length is right, but no checksum is known: the file was not fetched by Cleave.
     Unverified,
     /// Nothing.
     Missing,
@@ -88,9 +88,9 @@ pub enum FileState {
     },
 }
 
-/// Brings a set into `cache` and gives the folder it lies in: downloads what is missing or damaged (going on
-/// where an earlier attempt broke off), verifies it and unpacks it. Every file appears under its name only
-/// once it is whole, verified and on disk. With `base`, the archives are taken from `<base>/<file name>`.
+/// Downloads a set to `cache` and returns its folder: fetches what is missing or damaged (resuming an earlier
+/// attempt), verifies it and unpacks it. Every file appears under its name only once it is complete, verified and
+/// synced to the disk. With `base`, the archives are taken from `<base>/<file name>`.
 ///
 /// # Errors
 ///
@@ -132,7 +132,7 @@ pub fn fetch(
 }
 
 /// Compares every file of a set in `cache` with its published length and checksum; for unpacked files, with
-/// the checksum written down when they were unpacked. Empty for the embedded set.
+/// the checksum recorded when they were unpacked. Empty for the embedded set.
 ///
 /// # Errors
 ///
@@ -172,12 +172,12 @@ fn check_file(path: &Path, bytes: Option<u64>, sha256: Option<&str>) -> Result<F
     Ok(if actual == expected { FileState::Good } else { FileState::WrongChecksum { expected, actual } })
 }
 
-/// Writes the wanted members of a verified `.tar.gz` below `directory` and notes their checksums. Nothing
-/// else of the archive is written, so no path in it can lead elsewhere.
+/// Writes the wanted members of a verified `.tar.gz` below `directory` and records their checksums. Nothing else of
+/// the archive is written, so no path in it can lead elsewhere.
 fn unpack(archive: &Path, members: &[Member<'_>], directory: &Path) -> Result<(), Error> {
     let (file, _) = disk::open_linked(archive)?;
     let wanted: u64 = members.iter().map(|member| member.bytes.unwrap_or(LONGEST_UNKNOWN)).sum();
-    // Room for headers and for the small files beside the wanted ones.
+    // Allows for headers and for the small files beside the wanted ones.
     let content = GzDecoder::new(BufReader::new(file)).take(wanted + (16 << 20));
     let mut sums = read_sums(directory)?;
     let mut left: Vec<&Member<'_>> = members.iter().collect();

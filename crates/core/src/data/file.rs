@@ -1,4 +1,4 @@
-//! Reading of files whose headers may lie: nothing is allocated that the file's length does not justify.
+//! Reading files without trusting their headers: allocations are bounded by the length of the file.
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::disk;
 /// Deflate cannot make more than 1,032 bytes out of one.
 pub(super) const DEFLATE_RATIO: u64 = 1032;
 
-/// What to do about a file that is not as published.
+/// Advice for a file that is not as published.
 pub(super) const REPLACE: &str = "the file is damaged or of another kind: fetch or copy it again";
 
 /// The lines of a small text file.
@@ -26,7 +26,7 @@ pub(super) fn read_lines(path: &Path) -> Result<Vec<String>, Error> {
     }
 }
 
-/// A file read front to back, which knows where it is and the most that could still come.
+/// A file that is read front to back, with the present position and an upper bound of its length.
 pub(super) struct Stream<'a, R> {
     path: &'a Path,
     reader: R,
@@ -55,24 +55,24 @@ impl<'a> Stream<'a, Box<dyn Read>> {
 }
 
 impl<'a, R: Read> Stream<'a, R> {
-    /// The part of a file from byte `offset` to byte `limit`, which `reader` is about to give.
+    /// The part of a file from byte `offset` to byte `limit`; `reader` is at `offset`.
     pub(super) fn plain(path: &'a Path, reader: R, offset: u64, limit: u64) -> Self {
         Stream { path, reader, offset, limit, unit: "byte" }
     }
 
-    /// What `reader` makes of `compressed` bytes of deflated data.
+    /// What `reader` inflates from `compressed` bytes.
     pub(super) fn decompressed(path: &'a Path, reader: R, compressed: u64) -> Self {
         let limit = compressed.saturating_mul(DEFLATE_RATIO);
         Stream { path, reader, offset: 0, limit, unit: "decompressed byte" }
     }
 
-    /// The next `n` bytes. Refused before reading if the file cannot hold them.
+    /// The next `n` bytes. Fails before reading if the file cannot hold them.
     pub(super) fn read(&mut self, n: u64, what: &str) -> Result<Vec<u8>, Error> {
         if n > self.limit - self.offset {
             return Err(self.wrong(format!("{what} would take {n} bytes, but the file ends before")));
         }
         let mut bytes = Vec::new();
-        // Not allocated ahead: a compressed file may hold less than it could.
+        // Not allocated in advance: a compressed file may hold less than its bound.
         self.reader.by_ref().take(n).read_to_end(&mut bytes).map_err(|error| self.failed(error))?;
         if (bytes.len() as u64) < n {
             let got = bytes.len();
@@ -89,7 +89,7 @@ impl<'a, R: Read> Stream<'a, R> {
         Ok(array)
     }
 
-    /// Refuses a file that goes on. Reading to the end also makes a decompressor compare its checksum.
+    /// Fails if the file is longer. Reading to the end also makes a decompressor compare its checksum.
     pub(super) fn end(&mut self) -> Result<(), Error> {
         match self.reader.read(&mut [0]) {
             Ok(0) => Ok(()),
@@ -98,12 +98,12 @@ impl<'a, R: Read> Stream<'a, R> {
         }
     }
 
-    /// An error at the present place.
+    /// An error at the present position.
     pub(super) fn wrong(&self, what: impl std::fmt::Display) -> Error {
         Error::malformed(self.path, format!("{} {}", self.unit, self.offset), what, REPLACE)
     }
 
-    /// How many bytes could still come.
+    /// Upper bound of the bytes that are left.
     pub(super) fn remaining(&self) -> u64 {
         self.limit - self.offset
     }

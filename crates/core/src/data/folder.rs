@@ -40,7 +40,7 @@ fn files(root: &Path) -> Result<([Option<Listing>; 3], Vec<String>), Error> {
     Ok((listings, classes))
 }
 
-/// What is there, from the names of files and the first image alone.
+/// What the folder holds, from the names of files and the first image alone.
 pub(super) fn survey(root: &Path, size: Option<usize>, channels: usize) -> Result<Survey, Error> {
     let ([train, valid, _], classes) = files(root)?;
     let mut images = train.iter().flat_map(BTreeMap::values).flatten();
@@ -113,11 +113,11 @@ fn is_image(path: &Path) -> bool {
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str())) && path.is_file()
 }
 
-/// Reads images one by one and remembers what was wrong, so that one error tells it all.
+/// Reads images one by one and collects what is wrong, for one error.
 struct Loader {
     side: Option<usize>,
     channels: usize,
-    /// The first image: where it is, its height and width.
+    /// The first image: its path, height and width.
     first: Option<(PathBuf, [usize; 2])>,
     mixed: Option<Error>,
     unreadable: usize,

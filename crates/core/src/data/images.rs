@@ -7,7 +7,7 @@ pub struct Images {
     pub shape: [usize; 3],
     /// The pixels of all images, one after the other.
     pub pixels: Vec<u8>,
-    /// One label an image: an index into the data set's class names.
+    /// A label for each image: an index into the class names of the data set.
     pub labels: Vec<u32>,
 }
 
@@ -38,7 +38,7 @@ impl Images {
         &self.pixels[i * length..(i + 1) * length]
     }
 
-    /// The images at `indices`, in that order; an index may come twice.
+    /// The images at `indices`, in that order; an index may occur more than once.
     pub fn select(&self, indices: &[usize]) -> Images {
         let mut pixels = Vec::with_capacity(indices.len() * self.image_len());
         for &i in indices {

@@ -26,8 +26,8 @@ pub(super) struct Array {
     pub values: Values,
 }
 
-/// The values of an array. MATLAB stores numbers in the smallest type that holds them all, so the type does
-/// not tell the array's class.
+/// The values of an array. MATLAB stores numbers in the smallest type that holds them all, so the type is not the
+/// class of the array.
 #[derive(Debug)]
 pub(super) enum Values {
     Bytes(Vec<u8>),
@@ -72,7 +72,7 @@ fn read_header(path: &Path, file: &mut File, length: u64) -> Result<bool, Error>
     }
 }
 
-/// What stands at an offset of the file, and where the next element begins.
+/// The element at an offset of the file, and where the next one begins.
 struct Element {
     variable: Option<(usize, Array)>,
     end: u64,

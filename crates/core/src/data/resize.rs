@@ -38,7 +38,7 @@ pub(super) fn resize_images(images: &mut Images, side: usize) {
     images.shape = [channels, side, side];
 }
 
-/// The old pixels that make up a new one, along one axis; their weights sum to 1.
+/// The input pixels that an output pixel is a weighted mean of, along one axis; their weights sum to 1.
 struct Tap {
     first: usize,
     weights: Vec<f32>,

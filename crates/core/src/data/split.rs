@@ -1,4 +1,4 @@
-//! The division of a training split into training and validation: seeded and stratified.
+//! Splitting training images into training and validation: seeded and stratified by class.
 
 use super::Error;
 use crate::random::{Stream, generator, shuffle};
@@ -12,8 +12,8 @@ pub(super) struct Division {
 
 /// Gives `fraction` of each class to validation and, of the rest, `limit` images to training.
 ///
-/// With a fraction above 0, a class of two or more images gives at least one and keeps at least one; a class
-/// of one image keeps it. A limit takes from every class in proportion, at least one image each.
+/// With a fraction above 0, validation gets at least one image of every class that has two or more, and training keeps
+/// at least one. A limit takes images in proportion to the classes, at least one of each.
 pub(super) fn divide(
     labels: &[u32],
     classes: usize,
@@ -50,7 +50,7 @@ fn valid_count(images: usize, fraction: f64) -> usize {
     ((images as f64 * fraction).round() as usize).clamp(1, images - 1)
 }
 
-/// The first `limit` images when each class is spread evenly over 0..1: in proportion, no class left out.
+/// `limit` images in proportion to the classes: the first ones when each class is spread evenly over 0..1.
 fn take(by_class: &[Vec<usize>], limit: usize) -> Result<Vec<usize>, Error> {
     let classes = by_class.iter().filter(|indices| !indices.is_empty()).count();
     if limit < classes {

@@ -2,7 +2,7 @@
 
 use super::{Images, Source};
 
-/// The constants that are customary for `source`, or those of the training images where there are none.
+/// The published constants of `source`, or those of the training images where there are none.
 pub(super) fn of(source: Source, train: &Images) -> (Vec<f32>, Vec<f32>) {
     match published(source) {
         Some((mean, std)) => (mean.to_vec(), std.to_vec()),
@@ -22,8 +22,8 @@ fn published(source: Source) -> Option<(&'static [f32], &'static [f32])> {
     })
 }
 
-/// Mean and (population) standard deviation of each channel, for pixels in 0..1. The sums are of integers, so
-/// the order of the images does not matter. A constant channel gets deviation 1 and is thus normalised to 0.
+/// Mean and (population) standard deviation of each channel, for pixels in 0..1. The sums are exact integers, so the
+/// order of the images does not matter. A constant channel has deviation 1 and is thus normalised to 0.
 fn measure(images: &Images) -> (Vec<f32>, Vec<f32>) {
     let [channels, height, width] = images.shape;
     let mut sums = vec![(0u64, 0u64); channels];

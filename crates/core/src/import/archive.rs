@@ -27,10 +27,10 @@ pub(super) fn files(bytes: &[u8]) -> Result<BTreeMap<&str, &[u8]>, Error> {
     let mut left = bytes.len();
     for _ in 0..entries {
         let entry = Entry::read(bytes, at)?;
-        // Files that lie over each other could be summed up again and again.
+        // Overlapping files could take far more time than their bytes justify.
         left = left
             .checked_sub(entry.size)
-            .ok_or_else(|| damaged("its files are longer together than it is"))?;
+            .ok_or_else(|| damaged("its files together are longer than the archive"))?;
         files.insert(entry.name, entry.content(bytes)?);
         at = entry.next;
     }
@@ -154,16 +154,16 @@ fn number(bytes: &[u8], at: usize, length: usize) -> Result<u64, Error> {
     Ok(digits.iter().rev().fold(0, |value, &digit| value << 8 | u64::from(digit)))
 }
 
-/// A number as a place in the file; anything beyond is far out of it, and small enough to be added to.
+/// A number as a position in the file. Larger ones are refused, so that sums of positions cannot overflow.
 fn position(value: u64) -> Result<usize, Error> {
     let small = usize::try_from(value).ok().filter(|&value| value < usize::MAX / 4);
-    small.ok_or_else(|| damaged("a size or place in it is beyond all bounds"))
+    small.ok_or_else(|| damaged("a size or position in it is out of range"))
 }
 
 fn signed(bytes: &[u8], at: usize, signature: &[u8]) -> Result<(), Error> {
     match slice(bytes, at, signature.len())? == signature {
         true => Ok(()),
-        false => Err(damaged("a part of it is not where it should be")),
+        false => Err(damaged("a part of it is not at its place")),
     }
 }
 

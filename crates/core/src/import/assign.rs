@@ -1,4 +1,4 @@
-//! Putting a file's arrays where a network has them.
+//! Assigning the arrays of a file to the arrays of a network.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use super::error::{Error, Mismatch};
 use super::layouts::{self, Candidates, Layout};
 use crate::spec::{Array, Spec, State};
 
-/// Prefixes that wrappers of a whole model put before every name.
+/// Prefixes that wrappers of a model add to every name.
 const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "model."];
 
-/// A user's table of names: ours to the file's. A key is the whole name of an array, or the beginning of several
-/// up to a dot, and the longest that fits counts.
+/// A user's table from our names to those of the file. A key is the name of an array, or the part of several names
+/// before a dot; the longest key that fits is used.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mapping(BTreeMap<String, String>);
 
@@ -19,7 +19,7 @@ impl Mapping {
     ///
     /// # Errors
     ///
-    /// When it is no such table, or a key is no array of the network nor the beginning of one.
+    /// When it is no such table, or a key is neither an array of the network nor the beginning of one.
     pub fn parse(text: &str, spec: &Spec) -> Result<Mapping, Error> {
         let table: toml::Table = text.parse().map_err(|error| Error::Mapping(format!("{error}")))?;
         let slots = spec.slots()?;
@@ -80,7 +80,7 @@ pub fn assign(spec: &Spec, arrays: BTreeMap<String, Array>, mapping: &Mapping) -
     if mismatch.is_empty() { Ok(state) } else { Err(mismatch.into()) }
 }
 
-/// Without the prefixes that all names share.
+/// The arrays without the prefixes that all names share.
 fn unwrapped(mut arrays: BTreeMap<String, Array>) -> BTreeMap<String, Array> {
     let shared = |arrays: &BTreeMap<String, Array>| {
         let shared = |prefix: &&str| !arrays.is_empty() && arrays.keys().all(|name| name.starts_with(prefix));

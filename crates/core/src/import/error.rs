@@ -1,4 +1,4 @@
-//! What can go wrong on the way in.
+//! Errors of importing weights.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use crate::spec::SpecError;
 /// Why a file was not imported.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// Not a ZIP file, or one in which something does not fit.
+    /// Not a ZIP file, or an invalid one.
     #[error("not a readable PyTorch checkpoint: {0}")]
     Archive(String),
-    /// The pickled part of a checkpoint is damaged or of a kind that is not read.
+    /// The pickled part of a checkpoint is damaged or not supported.
     #[error("not a readable PyTorch checkpoint: at byte {at} of its pickled part, {what}")]
     Pickle {
         /// Where.
@@ -22,15 +22,15 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
-    /// The checkpoint asks for code to be run.
+    /// The checkpoint needs code to be run.
     #[error(
-        "the checkpoint holds `{0}`, which is no part of plain weights, and nothing of a file is ever run; save the weights alone in Python: torch.save(model.state_dict(), \"weights.pth\")"
+        "the checkpoint holds `{0}`, which is not part of plain weights, and code in a file is never run; save the weights alone in Python: torch.save(model.state_dict(), \"weights.pth\")"
     )]
     Code(String),
     /// Not a safetensors file, or a damaged one.
     #[error("not a readable safetensors file: {0}")]
     Safetensors(#[from] SafeTensorError),
-    /// An array of something else than floats.
+    /// An array of other numbers than floats.
     #[error("array `{name}` holds {dtype} values; only floats of 16, 32 and 64 bits are read")]
     Dtype {
         /// Its name.
@@ -47,7 +47,7 @@ pub enum Error {
     /// The system refused.
     #[error(transparent)]
     Disk(#[from] disk::Error),
-    /// The network itself does not fit together.
+    /// The network itself is invalid.
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// The arrays are not those of the network.
@@ -58,11 +58,11 @@ pub enum Error {
 /// Every difference between the arrays of a file and those of a network.
 #[derive(Debug, Default, Error, PartialEq)]
 pub struct Mismatch {
-    /// Arrays of the network that the file lacks: name, shape, and the name that the file might have had.
+    /// Arrays of the network that the file lacks: name, shape, and the name that was expected in the file.
     pub missing: Vec<(String, Vec<usize>, String)>,
     /// Arrays of another shape: our name and shape, the file's name and shape.
     pub shapes: Vec<(String, Vec<usize>, String, Vec<usize>)>,
-    /// Arrays of the file that have no place in the network: name and shape.
+    /// Arrays of the file that the network does not have: name and shape.
     pub unknown: Vec<(String, Vec<usize>)>,
 }
 
@@ -93,7 +93,7 @@ impl fmt::Display for Mismatch {
             write!(f, "\n  unknown: `{name}` {shape:?}")?;
         }
         if !missing.is_empty() && missing.iter().all(|(name, ..)| name.contains(".mask_generator.")) {
-            write!(f, "\nonly mask generators are missing: a preset's `-standard` twin has none")?;
+            write!(f, "\nonly mask generators are missing: the `-standard` variant of a preset has none")?;
         }
         Ok(())
     }

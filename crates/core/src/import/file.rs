@@ -15,7 +15,7 @@ const LONGEST: u64 = 4 << 30;
 /// The longest table of names that is read.
 const LONGEST_MAPPING: u64 = 1 << 20;
 
-/// A file's arrays, and what tells the file from others.
+/// The arrays of a file, with its name and checksum.
 #[derive(Clone, Debug)]
 pub struct File {
     /// Its name, without its directory.
@@ -43,11 +43,11 @@ impl File {
         Ok(File { name, sha256: disk::sha256(&bytes), format, arrays: read(&bytes, format)? })
     }
 
-    /// Its arrays as the weights of a network, under the names of a table where one is given.
+    /// Its arrays as the weights of a network; a table, where given, maps their names.
     ///
     /// # Errors
     ///
-    /// When the table of names makes no sense, and as [`assign`].
+    /// When the table of names is invalid, and as [`assign`].
     pub fn weights(&self, spec: &Spec, names: Option<&Names>) -> Result<State, Error> {
         let mapping = names.map(|names| Mapping::parse(&names.text, spec)).transpose()?;
         assign(spec, self.arrays.clone(), &mapping.unwrap_or_default())
@@ -68,7 +68,7 @@ impl Names {
     ///
     /// # Errors
     ///
-    /// When it cannot be read or is no text.
+    /// When it cannot be read or is not text.
     pub fn open(path: &Path) -> Result<Names, Error> {
         let text = String::from_utf8(disk::read(path, LONGEST_MAPPING)?);
         let text = text.map_err(|_| Error::Mapping("it is not UTF-8 text".into()))?;

@@ -42,7 +42,7 @@ pub(super) enum Global {
     Storage(Result<Element, String>),
 }
 
-/// A row of numbers in a file of its own.
+/// An array of numbers in a file of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Storage {
     /// The file's name.
@@ -62,7 +62,7 @@ pub(super) struct Tensor {
     pub strides: Vec<usize>,
 }
 
-/// All values of a pickle, and which one it is.
+/// All values of a pickle, and the outermost one.
 #[derive(Debug)]
 pub(super) struct Pickle {
     pub nodes: Vec<Node>,
@@ -226,7 +226,7 @@ impl Machine<'_> {
 
     fn length(&mut self, digits: usize) -> Outcome<usize> {
         let length = self.number(digits)?;
-        usize::try_from(length).or_else(|_| damage("a length is beyond all bounds"))
+        usize::try_from(length).or_else(|_| damage("a length is out of range"))
     }
 
     fn push(&mut self, node: Node) {

@@ -23,20 +23,20 @@ pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<String, Array>, Error> {
     }
     let pickle = pickle::read(files[format!("{folder}data.pkl").as_str()])?;
     let tensors = tensors(&pickle)?;
-    // Any number of names may share the numbers of one storage, and each becomes an array of its own.
+    // Any number of names may share one storage, and each becomes an array of its own.
     let values =
         tensors.iter().map(|(_, tensor)| tensor.shape.iter().fold(1, |n: usize, m| n.saturating_mul(*m)));
     let values = values.fold(0, usize::saturating_add);
     if values > bytes.len() {
         return Err(Error::Archive(format!(
-            "its arrays hold {values} numbers together, more than a file of {} bytes has a use for",
+            "its arrays hold {values} numbers together, more than a file of {} bytes can need",
             bytes.len()
         )));
     }
     let mut arrays = BTreeMap::new();
     for (name, tensor) in tensors {
         let file = files.get(format!("{folder}data/{}", tensor.storage.key).as_str());
-        let file = file.ok_or_else(|| Error::Archive(format!("it lacks the numbers of `{name}`")))?;
+        let file = file.ok_or_else(|| Error::Archive(format!("the numbers of `{name}` are missing")))?;
         arrays.insert(name.to_owned(), array(name, tensor, file)?);
     }
     Ok(arrays)

@@ -1,4 +1,4 @@
-//! What people type for a class: its name, its number, or `#` and its number.
+//! How users name a class: by its name, its number, or `#` and its number.
 
 /// The label of the class that a word means: `#N` is the class of that number, any other word the class of that name
 /// or, where no class has it, of that number.
@@ -8,11 +8,11 @@ pub fn class_label(word: &str, names: &[String]) -> Option<usize> {
     word.strip_prefix('#').and_then(number).or_else(by_name).or_else(|| number(word))
 }
 
-/// A word that means this class and no other, also in a list with commas: its name where that is plain, else its
-/// number, and `#` and the number where another class has that for a name.
+/// A word that means this class alone, also in a list with commas: its name where that is plain, else its number, or
+/// `#` and the number where another class has that number as its name.
 pub fn class_word(label: usize, names: &[String]) -> String {
     let is_plain = |name: &&String| {
-        // Commas separate, and the others would be a nuisance in shells and pages.
+        // Commas separate classes; other signs need quoting in shells or HTML.
         let is_odd = |c: char| !c.is_alphanumeric() && !" '_.+:&()/#-".contains(c);
         !name.is_empty() && *name != "all" && !name.starts_with(['-', '#']) && !name.contains(is_odd)
     };

@@ -10,12 +10,12 @@ use super::error::Error;
 use super::layout::SCHEMA;
 use crate::disk::{self, sha256};
 
-/// Far above any real document: a network of 1,000 classes takes some hundred kilobytes.
+/// Far above any real document: that of a network of 1,000 classes has some hundred kilobytes.
 const LIMIT: u64 = 16 << 20;
 
 const SEAL: &str = "# sha256 ";
 
-/// A file named in a document, as it was when it was written.
+/// Length and checksum of a file that a document names, as it was written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Checked {
     bytes: u64,
@@ -27,12 +27,12 @@ pub(super) fn encode<T: Serialize>(path: &Path, document: &T) -> Result<String, 
         .map_err(|error| Error::Unwritable { path: path.into(), problem: error.to_string() })
 }
 
-/// As [`encode`], with a first line that tells whether the rest is as it was written.
+/// As [`encode`], behind a line with the SHA-256 of the text.
 pub(super) fn encode_sealed<T: Serialize>(path: &Path, document: &T) -> Result<String, Error> {
     Ok(seal(&encode(path, document)?))
 }
 
-/// A text behind a line that tells whether it is as it was written.
+/// A text behind a line with its SHA-256.
 pub(super) fn seal(text: &str) -> String {
     format!("{SEAL}{}\n{text}", sha256(text.as_bytes()))
 }
@@ -55,7 +55,7 @@ impl Checked {
         Checked { bytes: bytes.len() as u64, sha256: sha256(bytes) }
     }
 
-    /// Reads the file, of at most `limit` bytes, if it is what this says.
+    /// Reads the file, of at most `limit` bytes, if its length and checksum are these.
     pub(super) fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
         let (_, length) = disk::open(path)?;
         if length > limit {
@@ -66,7 +66,7 @@ impl Checked {
         }
         let bytes = disk::read(path, length)?;
         if sha256(&bytes) != self.sha256 {
-            return Err(damaged(path, "its bytes differ from those written (SHA-256)"));
+            return Err(damaged(path, "its checksum (SHA-256) is not that of the bytes that were written"));
         }
         Ok(bytes)
     }

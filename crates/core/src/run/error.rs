@@ -13,7 +13,7 @@ pub enum Error {
     /// The system refused to read or write.
     #[error(transparent)]
     Disk(#[from] disk::Error),
-    /// A name that no run or module may have.
+    /// A name that is not allowed.
     #[error("`{}` cannot be a name: {problem}", name.escape_debug())]
     Name {
         /// As given.
@@ -21,7 +21,7 @@ pub enum Error {
         /// The rule that it breaks.
         problem: &'static str,
     },
-    /// There is a run or module of this name.
+    /// A run or module of this name exists already.
     #[error("there is already a {kind} `{name}` ({}); choose another name, or remove that one first", path.display())]
     Taken {
         /// `run` or `module`.
@@ -31,7 +31,7 @@ pub enum Error {
         /// Where it is.
         path: PathBuf,
     },
-    /// Nothing is called this.
+    /// No run or module has this name.
     #[error("there is no {kind} `{query}` in {}; {}", place.display(), hint(kind, nearest.as_deref()))]
     Unknown {
         /// `run` or `module`.
@@ -43,7 +43,7 @@ pub enum Error {
         /// The most similar name that exists.
         nearest: Option<String>,
     },
-    /// More than one name begins like this.
+    /// Several names begin like this.
     #[error("`{query}` could be any of these {kind}s: {}; give more of the name", candidates.join(", "))]
     Ambiguous {
         /// `run` or `module`.
@@ -53,8 +53,8 @@ pub enum Error {
         /// The names that it could mean.
         candidates: Vec<String>,
     },
-    /// A path that is not inside the directory of runs, given for removal.
-    #[error("{} is not in {}: only what lies there is removed", path.display(), store.display())]
+    /// A path outside the directory of runs, given for removal.
+    #[error("{} is not in {}: only runs in there are removed", path.display(), store.display())]
     Outside {
         /// As given.
         path: PathBuf,
@@ -69,7 +69,7 @@ pub enum Error {
         /// Who holds it.
         holder: Holder,
     },
-    /// A file whose content is not what was written.
+    /// A file that is invalid, or not as it was written.
     #[error("{} is damaged: {problem}", path.display())]
     Damaged {
         /// The file.
@@ -77,7 +77,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// A line of a log, not its last, that is no record.
+    /// A line of a log, other than a torn last one, that is not a record.
     #[error("{} line {line} is damaged: {problem}; remove that line to go on without it", path.display())]
     BrokenLine {
         /// The log.
@@ -118,7 +118,7 @@ pub enum Error {
         /// Why each one was passed over, newest first.
         skipped: Vec<Error>,
     },
-    /// Values that do not belong together or cannot be written.
+    /// Values that do not fit together or that the format cannot hold.
     #[error("cannot write {}: {problem}", path.display())]
     Unwritable {
         /// The file.
@@ -132,7 +132,7 @@ fn hint(kind: &str, nearest: Option<&str>) -> String {
     match (nearest, kind) {
         (Some(nearest), _) => format!("did you mean `{nearest}`?"),
         (None, "module") => "`cleave extract` makes modules".into(),
-        (None, _) => "`cleave runs list` shows what there is".into(),
+        (None, _) => "`cleave runs list` lists all runs".into(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who writes to a run, as its lock says.
+//! The process that writes to a run, as the lock file names it.
 
 use std::fmt;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::time;
 use crate::disk;
 
-/// Who writes to a run.
+/// The process that writes to a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Holder {
@@ -22,7 +22,7 @@ pub struct Holder {
 
 impl Holder {
     pub(super) fn this() -> Self {
-        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Holder { pid: std::process::id(), host, started: time::now() }
     }
 

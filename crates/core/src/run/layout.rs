@@ -1,4 +1,4 @@
-//! Where everything in a run directory lies, and which version of its files this program writes.
+//! Names and paths of the files in a run directory, and the version of them that this program writes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,19 @@ pub const SCHEMA: u32 = 1;
 /// The version of this program.
 pub const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 
-/// What a run is.
+/// The manifest of a run.
 pub(super) const MANIFEST: &str = "manifest.toml";
-/// A line an epoch.
+/// A line for each epoch.
 pub(super) const METRICS: &str = "metrics.jsonl";
 /// A line for a few steps each.
 pub(super) const STEPS: &str = "steps.jsonl";
-/// A line an event.
+/// A line for each event.
 pub(super) const EVENTS: &str = "events.jsonl";
-/// Held by the process that trains.
+/// Locked by the process that trains.
 pub(super) const LOCK: &str = "lock";
-/// Words that a person gave the run.
+/// The tags of a run.
 pub(super) const TAGS: &str = "tags.toml";
-/// What a module is, in the directory of the module.
+/// The description of a module, in its directory.
 pub(super) const MODULE: &str = "module.toml";
 
 const CHECKPOINTS: &str = "checkpoints";
@@ -46,7 +46,20 @@ pub(super) fn run_of(module: &Path) -> Option<&Path> {
     modules.and_then(Path::parent).filter(|run| run.join(MANIFEST).is_file())
 }
 
-/// Names of the directories in `directory` that can be typed, sorted; none if it is absent.
+/// Creates a directory inside a run where it is absent.
+///
+/// # Errors
+///
+/// When the system refuses, or it is a link: what is written to a run, and removed from it, stays in its directory.
+pub(super) fn make_own(directory: &Path) -> Result<(), Error> {
+    if directory.is_symlink() {
+        let problem = "it is a link, and nothing outside the run's directory is written".into();
+        return Err(Error::Damaged { path: directory.into(), problem });
+    }
+    Ok(disk::make_dir(directory)?)
+}
+
+/// Names of the directories in `directory` that are UTF-8, sorted; none if it is absent.
 pub(super) fn directories(directory: &Path) -> Result<Vec<String>, Error> {
     let entries = match fs::read_dir(directory).map_err(disk::Error::at("read", directory)) {
         Err(error) if error.is_missing() => return Ok(Vec::new()),
@@ -58,7 +71,7 @@ pub(super) fn directories(directory: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Whether this is a directory, and none that a crash left.
+/// Whether this is a directory other than what a crash left.
 pub(super) fn is_shown(entry: &fs::DirEntry) -> bool {
     !disk::is_leftover(&entry.file_name()) && entry.path().is_dir()
 }

@@ -1,4 +1,4 @@
-//! All runs at a glance: one line each, whatever state its directory is in.
+//! The list of all runs, whatever state their directories are in.
 
 use std::fmt;
 use std::fs;
@@ -16,10 +16,10 @@ use super::store::Store;
 use super::{lock, log, time};
 use crate::disk;
 
-/// What became of a run.
+/// The state of a run.
 ///
-/// The last event tells: its `kind` is `finished`, `stopped` or `failed`, with a `message` where there is one.
-/// Any other event, so also one that says that the run was resumed, means that the end is yet to come.
+/// The last event says how it ended: its `kind` is `finished`, `stopped` or `failed`, with a `message` where there is
+/// one. Any other event, such as that of a resumed run, means that it has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -27,13 +27,13 @@ pub enum Status {
     Running,
     /// It reached its last epoch.
     Finished,
-    /// It was told to stop.
+    /// It was stopped on request.
     Stopped,
-    /// It ended without a word: killed, or the power went.
+    /// It ended without an event: the process was killed, or the power failed.
     Interrupted,
     /// Training failed.
     Failed,
-    /// Its directory is not as it was written.
+    /// Its directory is incomplete or invalid.
     Damaged,
 }
 
@@ -44,17 +44,17 @@ pub struct Entry {
     pub id: String,
     /// Its directory.
     pub path: PathBuf,
-    /// What became of it.
+    /// Its state.
     pub status: Status,
-    /// Why it is in that state, or who holds it, where there is more to say.
+    /// Why it is in that state, or who holds the lock, where that is known.
     pub reason: Option<String>,
-    /// What was asked for; `None` if that cannot be read.
+    /// Its manifest; `None` if that cannot be read.
     pub manifest: Option<Manifest>,
     /// The record of its last epoch, if there is one.
     pub last: Option<EpochRecord>,
 }
 
-/// The part of an event that tells how a run ended.
+/// The part of an event that says how a run ended.
 #[derive(Deserialize)]
 struct Ending {
     kind: String,
@@ -80,7 +80,7 @@ impl Store {
 }
 
 impl Entry {
-    /// What can be said of the run in `directory`.
+    /// The entry of the run in `directory`.
     pub fn read(directory: &Path) -> Self {
         let id = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut entry = Entry {
@@ -98,7 +98,7 @@ impl Entry {
         entry
     }
 
-    /// How long ago it was made.
+    /// How long ago it was created.
     pub fn age(&self) -> Option<Duration> {
         time::age(&self.manifest.as_ref()?.created)
     }
@@ -175,6 +175,28 @@ mod tests {
         let entry = &store.list().unwrap()[0];
         assert_eq!(entry.status, Status::Damaged);
         assert!(entry.reason.as_ref().unwrap().contains("update cleave"), "{:?}", entry.reason);
+    }
+
+    /// A run may come from anyone: its shapes and constants reach cost and predictions.
+    #[test]
+    fn a_manifest_that_describes_no_network_is_damage() {
+        let (_home, store) = fixture::store();
+        drop(store.create(Some("a"), fixture::manifest()).unwrap());
+        let path = store.directory().join("a/manifest.toml");
+        let whole = fs::read_to_string(&path).unwrap();
+        for (from, to, says) in [
+            ("mean = [0.1", "mean = [nan, 0.1", "do not normalise 1 channels"),
+            ("\ninput = [1, 4, 4]", "\ninput = [1, 4, 5]", "images and its network"),
+            ("\"one\"]", "\"one\", \"two\"]", "3 classes and its network 2 logits"),
+        ] {
+            assert!(whole.contains(from), "{whole}");
+            fs::write(&path, whole.replacen(from, to, 1)).unwrap();
+            let entry = &store.list().unwrap()[0];
+            let reason = entry.reason.as_deref().unwrap();
+            assert!(entry.status == Status::Damaged && reason.contains(says), "{reason}");
+        }
+        let invalid = Manifest { mean: Vec::new(), ..fixture::manifest() };
+        assert!(matches!(store.create(Some("b"), invalid), Err(Error::Unwritable { .. })));
     }
 
     #[test]

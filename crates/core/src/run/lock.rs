@@ -1,4 +1,4 @@
-//! One writer a run: a lock that goes with the process that holds it.
+//! One writer for each run: a lock that the system releases when the process that holds it ends.
 
 use std::fs::{File, TryLockError};
 use std::io::Write;
@@ -11,7 +11,7 @@ use super::holder::Holder;
 use super::layout::LOCK;
 use crate::disk;
 
-/// A held lock; dropping it lets go.
+/// A lock that is held until this is dropped.
 #[derive(Debug)]
 pub(super) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 
@@ -24,7 +24,7 @@ impl Lock {
             return Err(Error::Locked { path: directory.into(), holder: Holder::read(&path) });
         }
         let text = toml::to_string(&Holder::this()).unwrap_or_default();
-        // Who holds it is for people; the lock holds without it, on a full disk too.
+        // This text is for people; the lock works without it, also on a full disk.
         let _ = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
         Ok(Lock(file))
     }
@@ -34,11 +34,11 @@ impl Lock {
 pub(super) fn holder(directory: &Path) -> Option<Holder> {
     let path = directory.join(LOCK);
     let (file, _) = disk::open(&path).ok()?;
-    // A shared lock, so that two processes that look do not see each other.
+    // A shared lock, so that two processes that ask do not take each other for a holder.
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| Holder::read(&path))
 }
 
-/// Tries for a moment, since a process that lists runs touches each lock briefly.
+/// Tries for a moment, since a process that lists runs holds each lock briefly.
 fn try_lock(file: &File, path: &Path) -> Result<bool, Error> {
     for _ in 0..10 {
         match file.try_lock() {

@@ -1,6 +1,7 @@
-//! Append-only logs: a JSON object a line.
+//! Append-only logs: a JSON object for each line.
 //!
-//! A crash can leave the last line torn. Readers drop it, and only it; whoever appends next cuts it off.
+//! A crash can leave the last line incomplete (torn). Readers ignore that line, and only it; the next writer cuts it
+//! off.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use crate::disk;
 
-/// What is read at first from the end of a log; a record is a few hundred bytes.
+/// Bytes that are read first from the end of a log; a record has a few hundred.
 const TAIL: u64 = 4096;
 
 /// A log that is being written.
@@ -23,7 +24,7 @@ pub struct Log {
     length: u64,
 }
 
-/// A last line that was not written to its end, and is not part of what was read.
+/// An incomplete last line, which is not part of what was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Torn {
     /// Its number, from 1.
@@ -36,7 +37,7 @@ pub struct Torn {
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or a line other than a torn last one is no record: names the line.
+/// When the file cannot be read, or a line other than a torn last one is not a record: names the line.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<T>, Option<Torn>), Error> {
     let bytes = disk::read(path, u64::MAX)?;
     let (lines, torn) = split(&bytes);
@@ -48,7 +49,7 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<T>, Option<Torn>), 
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or the line is no record.
+/// When the file cannot be read, or the line is not a record.
 pub fn last<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     let (mut file, length) = disk::open(path)?;
     let mut window = TAIL;
@@ -56,7 +57,7 @@ pub fn last<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
         let tail = tail(&mut file, length, window).map_err(disk::Error::at("read", path))?;
         let (lines, _) = split(&tail);
         let whole = window >= length;
-        // The first line of a part of the file may lack its beginning.
+        // The first line of a part of the file may be incomplete.
         match lines.last() {
             Some(&(_, line)) if whole || lines.len() > 1 => return decode_last(path, line),
             None if whole => return Ok(None),
@@ -88,7 +89,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// When it is no JSON, or the disk is full; the log is then as it was before.
+    /// When it cannot be JSON, or the disk is full; the log is then as it was before.
     pub fn append<T: Serialize>(&mut self, record: &T) -> Result<(), Error> {
         let mut line = serde_json::to_vec(record)
             .map_err(|error| Error::Unwritable { path: self.path.clone(), problem: error.to_string() })?;
@@ -100,7 +101,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// When a line is no record, or the file cannot be written; the log is then as it was before.
+    /// When a line is not a record, or the file cannot be written; the log is then as it was before.
     pub fn truncate_after(&mut self, step: u64) -> Result<(), Error> {
         let bytes = disk::read(&self.path, u64::MAX)?;
         let mut kept = Vec::with_capacity(bytes.len());
@@ -118,11 +119,11 @@ impl Log {
         Ok(())
     }
 
-    /// Brings what was appended to the disk.
+    /// Syncs what was appended to the disk.
     ///
     /// # Errors
     ///
-    /// When the disk refuses.
+    /// When the system refuses.
     pub fn sync(&self) -> Result<(), Error> {
         Ok(self.file.sync_data().map_err(disk::Error::at("write", &self.path))?)
     }
@@ -134,7 +135,7 @@ impl Log {
                 Ok(())
             }
             Err(source) => {
-                // Half a line must not end up before the next one.
+                // The next line must not follow half of this one.
                 let _ = self.cut();
                 Err(disk::Error::at("write", &self.path)(source).into())
             }

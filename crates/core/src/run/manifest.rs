@@ -1,11 +1,12 @@
-//! What a run is: everything that is needed to train it again.
+//! The manifest of a run: everything that is needed to train it again.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::document;
+use super::document::{self, damaged};
 use super::error::Error;
+use super::fault;
 use super::layout::MANIFEST;
 use crate::preset::Preset;
 use crate::spec::Spec;
@@ -15,17 +16,17 @@ use crate::spec::Spec;
 pub struct Manifest {
     /// Version of the files in the run directory: [`SCHEMA`](super::SCHEMA).
     pub schema: u32,
-    /// The run's name, which is also its directory's and is set from it: leave it empty for a new run.
+    /// The name of the run, taken from its directory: leave it empty for a new run.
     pub id: String,
-    /// When the run was made: [`now`](super::now).
+    /// When the run was created: [`now`](super::now).
     pub created: String,
-    /// Version of the program that made it: [`PROGRAM`](super::PROGRAM).
+    /// Version of the program that created it: [`PROGRAM`](super::PROGRAM).
     pub program: String,
     /// Seed of every random draw.
     pub seed: u64,
     /// Where it was trained, such as `cpu` or `cuda:0`.
     pub device: String,
-    /// The run and step from which this one branched off.
+    /// The run and step that this one is a branch of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
     /// Class names; a label is an index into them.
@@ -45,14 +46,33 @@ pub struct Manifest {
 impl Manifest {
     /// Reads the manifest of the run in `directory`.
     pub(super) fn read(directory: &Path) -> Result<Self, Error> {
-        let manifest: Manifest = document::read(&directory.join(MANIFEST))?;
-        // A user may rename or copy the directory of a run; that is then its name.
+        let path = directory.join(MANIFEST);
+        let manifest: Manifest = document::read(&path)?;
+        if let Some(fault) = manifest.fault() {
+            return Err(damaged(&path, &fault));
+        }
+        // A user may rename or copy the directory of a run, which changes its name.
         let id = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Manifest { id, ..manifest })
     }
+
+    /// The text of `manifest.toml` in `directory`.
+    pub(super) fn encode(&self, directory: &Path) -> Result<String, Error> {
+        let path = directory.join(MANIFEST);
+        match self.fault() {
+            // What is written must be readable.
+            Some(problem) => Err(Error::Unwritable { path, problem }),
+            None => document::encode(&path, self),
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        let Manifest { network, input, mean, std, classes, .. } = self;
+        fault::of_network(network, *input, [mean, std], classes.len())
+    }
 }
 
-/// Where a branch left its parent.
+/// The run and step that a branch began with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {
     /// Name of the parent run.

@@ -1,8 +1,8 @@
-//! Names of runs and modules: readable, safe as a directory name on every system and in every shell.
+//! Names of runs and modules: readable, and safe as the name of a directory and in shells on Unix.
 
 use super::error::Error;
 
-/// The word that stands for the newest run or module.
+/// The word for the newest run or module.
 pub(super) const LATEST: &str = "latest";
 
 const LONGEST: usize = 64;
@@ -20,14 +20,14 @@ pub fn check(name: &str) -> Result<(), Error> {
     } else if name.starts_with(['.', '-']) {
         "it must not begin with . or -"
     } else if name == LATEST {
-        "the word stands for the newest one"
+        "the word means the newest one"
     } else {
         return Ok(());
     };
     Err(Error::Name { name: name.into(), problem })
 }
 
-/// The nearest valid name to any text, short enough to have a date appended.
+/// A valid name that is as close as possible to a text, and short enough to append a date.
 pub fn slug(text: &str) -> String {
     let name: String = text.chars().map(|c| if is_allowed(c) { c } else { '-' }).take(LONGEST - 24).collect();
     let name = name.trim_start_matches(['.', '-']).trim_end_matches('-');

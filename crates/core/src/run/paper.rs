@@ -1,4 +1,4 @@
-//! A run's results beside the published ones that its preset is to reproduce.
+//! The results of a run beside the published ones that its preset reproduces.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::preset::{Preset, Training};
 pub struct Comparison {
     /// Which table of the paper.
     pub source: String,
-    /// A row a measure.
+    /// A row for each measure.
     pub rows: Vec<ComparisonRow>,
     /// How the two protocols differ.
     pub note: String,

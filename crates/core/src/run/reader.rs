@@ -1,4 +1,4 @@
-//! A run as anyone may read it, also while it is being trained.
+//! Reading a run, also while it is being trained, and keeping its modules.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use super::record::{EpochRecord, StepRecord};
 use super::{layout, name};
 use crate::disk;
 
-/// A run: its directory and what was asked for.
+/// A run: its directory and its manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// Its directory.
     pub path: PathBuf,
-    /// What it is.
+    /// Its manifest.
     pub manifest: Manifest,
 }
 
@@ -36,7 +36,7 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// When the log cannot be read, or a line other than a torn last one is no record: names the line.
+    /// When the log cannot be read, or a line other than a torn last one is not a record: names the line.
     pub fn metrics(&self) -> Result<(Vec<EpochRecord>, Option<Torn>), Error> {
         log::read(&self.path.join(layout::METRICS))
     }
@@ -68,7 +68,7 @@ impl Run {
         checkpoint::list(&layout::checkpoints(&self.path))
     }
 
-    /// The newest checkpoint that is whole, and why newer ones are not.
+    /// The newest undamaged checkpoint, and why newer ones were skipped.
     ///
     /// # Errors
     ///
@@ -100,7 +100,7 @@ impl Run {
         checkpoint::load_usage(&self.checkpoint(step))
     }
 
-    /// Keeps the bytes of the usage that was counted at a checkpoint. Needs no lock.
+    /// Saves the bytes of the usage that was counted at a checkpoint. Needs no lock.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Run {
         checkpoint::save_usage(&self.checkpoint(step), usage)
     }
 
-    /// The modules taken out of this run, by name.
+    /// The modules of this run, by name.
     ///
     /// # Errors
     ///
@@ -123,16 +123,15 @@ impl Run {
         Ok(layout::directories(&directory)?.into_iter().map(entry).collect())
     }
 
-    /// Keeps a new module under the name in its manifest, and tells its directory. Needs no lock.
+    /// Saves a new module under the name in its manifest, and returns its directory. Needs no lock.
     ///
     /// # Errors
     ///
-    /// When the name is taken or cannot be one, the weights are not those of its network, or it cannot be
-    /// written.
+    /// When the name is taken or not allowed, the weights are not those of its network, or it cannot be written.
     pub fn save_module(&self, module: &Module) -> Result<PathBuf, Error> {
         name::check(&module.manifest.name)?;
         let path = layout::modules(&self.path).join(&module.manifest.name);
-        disk::make_dir(&layout::modules(&self.path))?;
+        layout::make_own(&layout::modules(&self.path))?;
         module.create(&path)?;
         Ok(path)
     }

@@ -1,4 +1,4 @@
-//! What people type for a run or a module: a name, the beginning of one, `latest`, or a path.
+//! Finding a run or a module by what a user types: a name, the beginning of one, `latest`, or a path.
 
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,8 @@ use super::name::LATEST;
 use super::reader::Run;
 use super::store::Store;
 
-/// How alike two names must be for one to be a typing error of the other.
-const ALIKE: f64 = 0.5;
+/// Similarity above which one name is taken for a typing error of another.
+const SIMILAR: f64 = 0.5;
 
 impl Store {
     /// The directory of the run that `query` means: a name, `latest`, a path, or the beginning of one name.
@@ -134,9 +134,9 @@ fn pick<'a>(kind: &'static str, query: &str, place: &Path, names: &'a [String]) 
 }
 
 fn unknown(kind: &'static str, query: &str, place: &Path, names: &[String]) -> Error {
-    let likeness = |name: &String| strsim::normalized_damerau_levenshtein(query, name);
-    let nearest = names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let nearest = nearest.filter(|name| likeness(name) > ALIKE).cloned();
+    let similarity = |name: &String| strsim::normalized_damerau_levenshtein(query, name);
+    let nearest = names.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    let nearest = nearest.filter(|name| similarity(name) > SIMILAR).cloned();
     Error::Unknown { kind, query: query.into(), place: place.into(), nearest }
 }
 
@@ -154,12 +154,12 @@ fn newest(paths: impl Iterator<Item = PathBuf>, document: &str) -> Option<PathBu
     paths.filter_map(|path| Some((created(&path)?, path))).max().map(|(_, path)| path)
 }
 
-/// Whether a path that a user typed is a directory with this document; nothing typed is no path.
+/// Whether a path that a user typed is a directory with this document; an empty path is not.
 fn holds(path: &Path, document: &str) -> bool {
     !path.as_os_str().is_empty() && path.join(document).is_file()
 }
 
-/// The working directory may change, what the user meant may not.
+/// The working directory may change, and what a relative path means with it.
 fn absolute(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.into())
 }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::document;
 use super::error::Error;
 use super::layout::{self, EVENTS, MANIFEST, METRICS, STEPS};
 use super::lock::Lock;
@@ -14,7 +13,7 @@ use super::{name, time};
 use crate::disk;
 use crate::paths::Paths;
 
-/// How old leftovers must be to be no other process's work.
+/// Age from which on an unfinished file is not another process's work any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// All runs of a user.
@@ -45,14 +44,14 @@ impl Store {
         &self.directory
     }
 
-    /// Makes a run and locks it: `name`, or else the preset's name with the date and time.
+    /// Creates a run and locks it: `name`, or else the preset's name with the date and time.
     ///
     /// # Errors
     ///
-    /// When the name is taken or cannot be one, or the directory cannot be written.
+    /// When the name is taken or not allowed, or the directory cannot be written.
     pub fn create(&self, name: Option<&str>, manifest: Manifest) -> Result<Writer, Error> {
         disk::make_dir(&self.directory)?;
-        // Others may share the directory; what cannot be cleared there is not in the way.
+        // Others may share the directory; what cannot be removed there does no harm.
         let _ = disk::sweep(&self.directory, ABANDONED);
         if let Some(name) = name {
             name::check(name)?;
@@ -82,7 +81,7 @@ impl Store {
         Writer::open(self.open(query)?)
     }
 
-    /// Removes the run that `query` means (see [`Store::resolve`]), and tells where it was.
+    /// Removes the run that `query` means (see [`Store::resolve`]), and returns its former directory.
     ///
     /// # Errors
     ///
@@ -101,7 +100,7 @@ impl Store {
     fn build(&self, id: &str, mut manifest: Manifest) -> Result<Writer, Error> {
         let path = self.directory.join(id);
         manifest.id = id.into();
-        let text = document::encode(&path.join(MANIFEST), &manifest)?;
+        let text = manifest.encode(&path)?;
         let files: [(&str, &[u8]); 4] =
             [(MANIFEST, text.as_bytes()), (METRICS, b""), (STEPS, b""), (EVENTS, b"")];
         match disk::create_dir(&path, &files) {

@@ -1,4 +1,4 @@
-//! Words that a person gives to runs, in `tags.toml` of the run's directory.
+//! Tags: words that a person attaches to a run, in its `tags.toml`.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::layout::TAGS;
 use super::reader::Run;
 use crate::disk;
 
-/// More than anyone types.
+/// Bytes of the file at most: more than anyone types.
 const LIMIT: u64 = 1 << 16;
 
 #[derive(Default, Serialize, Deserialize)]
@@ -18,13 +18,13 @@ struct Tags {
 }
 
 impl Run {
-    /// The tags of the run in a directory. Nothing depends on them: a file that cannot be read means none.
+    /// The tags of the run in a directory. Nothing depends on them: an unreadable file counts as none.
     pub fn tags(directory: &Path) -> Vec<String> {
         let bytes = disk::read(&directory.join(TAGS), LIMIT).unwrap_or_default();
         toml::from_slice::<Tags>(&bytes).unwrap_or_default().tags
     }
 
-    /// Gives the run these tags instead of those it has. Needs no lock.
+    /// Replaces the tags of the run. Needs no lock.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ pub fn now() -> String {
     humantime::format_rfc3339_micros(SystemTime::now()).to_string()
 }
 
-/// How long ago a moment was, as [`now`] writes it; zero if it is yet to come, `None` if it is no moment.
+/// How long ago a moment in the form of [`now`] was; zero for the future, `None` for any other text.
 pub fn age(moment: &str) -> Option<Duration> {
     let moment = humantime::parse_rfc3339(moment).ok()?;
     Some(moment.elapsed().unwrap_or_default())

@@ -1,4 +1,4 @@
-//! A run as the one process that trains it holds it.
+//! Writing a run: the process that trains it holds the lock, appends to the logs and saves checkpoints.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::log::Log;
 use super::reader::Run;
 use crate::disk;
 
-/// How long modules that other processes write may take; they need no lock.
+/// Age from which on an unfinished module is abandoned; other processes write modules without the lock.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// A run that is locked for writing until this is dropped.
@@ -18,9 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub struct Writer {
     /// The run.
     pub run: Run,
-    /// Its metric log: a record an epoch.
+    /// Its metric log: a record for each epoch.
     pub metrics: Log,
-    /// Its step log: means over a few steps each.
+    /// Its step log: means over a few steps.
     pub steps: Log,
     /// Its event log.
     pub events: Log,
@@ -28,7 +28,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Locks a run, and clears what a crash left: unfinished files and torn last lines.
+    /// Locks a run, and removes what a crash left: unfinished files and torn last lines.
     ///
     /// # Errors
     ///
@@ -36,12 +36,11 @@ impl Writer {
     /// written.
     pub fn open(run: Run) -> Result<Self, Error> {
         let lock = Lock::take(&run.path)?;
-        for (directory, age) in [
-            (run.path.clone(), Duration::ZERO),
-            (layout::checkpoints(&run.path), Duration::ZERO),
-            (layout::modules(&run.path), PATIENCE),
-        ] {
-            disk::make_dir(&directory)?;
+        disk::sweep(&run.path, Duration::ZERO)?;
+        for (directory, age) in
+            [(layout::checkpoints(&run.path), Duration::ZERO), (layout::modules(&run.path), PATIENCE)]
+        {
+            layout::make_own(&directory)?;
             disk::sweep(&directory, age)?;
         }
         let metrics = Log::open(&run.path.join(METRICS))?;
@@ -50,11 +49,11 @@ impl Writer {
         Ok(Writer { run, metrics, steps, events, _lock: lock })
     }
 
-    /// Saves a checkpoint, in place of one of the same step; the records up to it are on the disk first.
+    /// Saves a checkpoint, in place of one of the same step; the logs are synced to the disk before.
     ///
     /// # Errors
     ///
-    /// When the weights are not those of its network, or the disk refuses; older checkpoints are unharmed.
+    /// When the weights are not those of its network, or the system refuses; older checkpoints are unharmed.
     pub fn save_checkpoint(&mut self, checkpoint: &Checkpoint, usage: Option<&[u8]>) -> Result<(), Error> {
         for log in [&self.metrics, &self.steps, &self.events] {
             log.sync()?;
@@ -76,7 +75,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Goes back to a step to go on from there: drops all later records and checkpoints.
+    /// Goes back to a step: removes all later records and checkpoints.
     ///
     /// # Errors
     ///

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::SpecError;
 use super::stages::Spec;
-use super::walk::{LayerKind, SpecError};
+use super::walk::LayerKind;
 
 /// Counts for one network and one image. Biases count as parameters, not as multiply-accumulates; running
 /// statistics count as neither. A count that a u64 cannot hold is `u64::MAX`.

@@ -1,7 +1,7 @@
 //! Places in a network whose units (channels or features) can be observed, kept or cut.
 
+use super::error::SpecError;
 use super::stages::Spec;
-use super::walk::SpecError;
 
 /// A place whose units (channels or features) can be observed, kept or cut.
 ///

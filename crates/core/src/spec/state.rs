@@ -7,8 +7,9 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use thiserror::Error;
 
+use super::error::SpecError;
 use super::stages::{Conv, Init, Spec};
-use super::walk::{LayerKind, SpecError};
+use super::walk::LayerKind;
 use crate::random::{self, Stream, generator};
 
 /// An array of 32-bit floats in row-major order.

@@ -1,7 +1,6 @@
 //! The way through a [`Spec`]: shapes, names of layers, and whether the stages fit together.
 
-use thiserror::Error;
-
+use super::error::SpecError;
 use super::sites::{Site, SiteKind};
 use super::stages::{Conv, Join, Residual, Spec, Stage};
 
@@ -44,18 +43,6 @@ pub enum LayerKind {
         /// Features written.
         outputs: usize,
     },
-}
-
-/// A spec that no network can be built from.
-#[derive(Debug, Error, PartialEq)]
-#[error("stage {stage} ({kind}): {problem}")]
-pub struct SpecError {
-    /// Index of the stage, from 0.
-    pub stage: usize,
-    /// Its kind, as written in a preset.
-    pub kind: &'static str,
-    /// What is wrong and what would be right.
-    pub problem: String,
 }
 
 impl Spec {

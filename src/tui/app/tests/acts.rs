@@ -71,7 +71,7 @@ fn before(action: Action) -> Option<Action> {
 /// Does an action that must not be refused; gives the frame, and whether something outside was asked for.
 fn does(scene: &mut Scene, action: Action) -> (Buffer, bool) {
     let effects = scene.app.act(action);
-    let effects = scene.app.settle(effects);
+    let effects = scene.app.apply_effects(effects);
     (scene.draw(SIZE.0, SIZE.1), !effects.is_empty())
 }
 
@@ -82,22 +82,22 @@ fn every_action_that_is_not_refused_is_seen_or_does_something() {
         let mut open: Vec<Action> = TABLE.iter().map(|entry| entry.action).collect();
         let scene = make();
         // The number of the screen that one is on leads where one is.
-        let here = match scene.app.place {
-            Place::Dashboard => Action::GoDashboard,
-            Place::Modules => Action::GoModules,
-            Place::Home | Place::Everywhere => Action::GoHome,
+        let here = match scene.app.screen {
+            Screen::Dashboard => Action::GoDashboard,
+            Screen::Modules => Action::GoModules,
+            Screen::Home | Screen::Everywhere => Action::GoHome,
         };
-        let own = |action: &Action| [scene.app.place, Place::Everywhere].contains(&action.entry().place);
-        open.retain(|action| own(action) && *action != here && scene.app.refuses(*action).is_none());
+        let own = |action: &Action| [scene.app.screen, Screen::Everywhere].contains(&action.entry().screen);
+        open.retain(|action| own(action) && *action != here && scene.app.refusal(*action).is_none());
         for action in open {
             let mut scene = make();
             let mut old = scene.draw(SIZE.0, SIZE.1);
-            if let Some(back) = before(action).filter(|back| scene.app.refuses(*back).is_none()) {
+            if let Some(back) = before(action).filter(|back| scene.app.refusal(*back).is_none()) {
                 // The first move may only bring the cursor in, at the end that it comes from.
                 does(&mut scene, back);
                 (old, _) = does(&mut scene, back);
             }
-            if scene.app.refuses(action).is_none() {
+            if scene.app.refusal(action).is_none() {
                 let (new, asked) = does(&mut scene, action);
                 if new == old && !asked {
                     idle.push(format!("{name}: {action:?}"));

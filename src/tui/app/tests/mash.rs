@@ -136,7 +136,7 @@ impl Scene {
             Deed::Key(key) => self.send(Msg::Key(key)),
             Deed::Act(at) => {
                 let effects = self.app.chosen(Choice::Do(TABLE[at].action));
-                let effects = self.app.settle(effects);
+                let effects = self.app.apply_effects(effects);
                 self.carry_out(effects);
             }
             Deed::Mouse(mouse) => self.send(Msg::Mouse(mouse)),

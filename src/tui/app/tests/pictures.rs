@@ -126,5 +126,5 @@ fn a_module_tried_on_a_picture() {
     scene.press(KeyCode::Tab);
     scene.press(KeyCode::Tab);
     scene.type_text("t");
-    picture("trial", scene);
+    picture("image", scene);
 }

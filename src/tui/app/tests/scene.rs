@@ -18,7 +18,7 @@ use crate::tui::curves::Logs;
 use crate::tui::curves::tests::{self as curves, manifest as run_of};
 use crate::tui::keymap::Keymap;
 use crate::tui::message::{
-    Effect, Job, Launch, Load, Msg, Past, Prediction, PresetCard, Reply, RunRow, Shelf,
+    Effect, Job, Launch, Load, Msg, Past, Prediction, PresetSummary, Reply, RunRow, Shelf,
 };
 use crate::tui::modules::testing as modules;
 use crate::tui::settings::Settings;
@@ -293,7 +293,7 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
     }
 }
 
-fn card(name: &str, set: &[String]) -> Result<Box<PresetCard>, String> {
+fn card(name: &str, set: &[String]) -> Result<Box<PresetSummary>, String> {
     let changes: Result<Vec<_>, _> = set.iter().map(|text| text.parse()).collect();
     let preset =
         Preset::find(name, Path::new(""), &changes.map_err(|e: crate::preset::Error| e.to_string())?);
@@ -301,7 +301,7 @@ fn card(name: &str, set: &[String]) -> Result<Box<PresetCard>, String> {
     preset.check().map_err(|error| error.to_string())?;
     let toml = preset.to_toml().map_err(|error| error.to_string())?;
     let spec = preset.spec([1, 16, 16], 10).ok();
-    Ok(Box::new(PresetCard { preset, toml, spec, images: Some(1_293), seconds_per_epoch: Some(0.6) }))
+    Ok(Box::new(PresetSummary { preset, toml, spec, images: Some(1_293), seconds_per_epoch: Some(0.6) }))
 }
 
 fn epoch(manifest: &Manifest, step: u64) -> EpochRecord {

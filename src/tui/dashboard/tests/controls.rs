@@ -10,7 +10,7 @@ fn the_load_of_a_gpu_is_shown_where_it_trains_and_said_to_be_unknown_where_it_ca
     assert!(bench.text(120, 40).contains("cpu load") && !bench.text(120, 40).contains("gpu"));
     bench.hear(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cuda:0".into() });
     bench.train(100, 120);
-    assert!(bench.text(120, 40).contains("gpu        load not known"), "{}", bench.text(120, 40));
+    assert!(bench.text(120, 40).contains("gpu        load unknown"), "{}", bench.text(120, 40));
     bench.shared.load.gpu = Some(GpuLoad { busy: 0.63, memory: 12_300_000_000, total: 80_000_000_000 });
     assert!(bench.text(120, 40).contains("gpu        63% busy, 12.3 GB of 80.0 GB"));
     assert!(bench.text(80, 24).contains("busy 63%"), "{}", bench.text(80, 24));
@@ -37,8 +37,8 @@ fn the_keys_of_a_session_send_its_commands() {
 #[test]
 fn a_single_step_is_for_a_paused_run() {
     let bench = Bench::training("digits", 40);
-    let why = bench.dashboard.refuses(Action::StepOnce, &bench.shared).unwrap();
-    assert!(why.contains("pause it first with p"), "{why}");
+    let why = bench.dashboard.refusal(Action::StepOnce, &bench.shared).unwrap();
+    assert!(why.contains("pause it with p"), "{why}");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn without_a_session_controls_say_why_and_resume_is_offered() {
     assert!(bench.text(80, 24).contains("Reading old"));
     bench.read(history("old", "digits", None, 400));
     for action in [Action::SliderUp, Action::Checkpoint, Action::StopTraining, Action::EditSlider] {
-        let why = bench.dashboard.refuses(action, &bench.shared).unwrap();
+        let why = bench.dashboard.refusal(action, &bench.shared).unwrap();
         assert!(why.contains("p resumes it"), "{why}");
     }
     bench.act(Action::PauseResume);
@@ -167,7 +167,7 @@ fn the_chart_that_has_the_keys_is_exported() {
 #[test]
 fn the_value_under_the_cursor_is_copied() {
     let mut bench = Bench::training("digits", 100);
-    assert!(bench.dashboard.refuses(Action::CopyValue, &bench.shared).is_some());
+    assert!(bench.dashboard.refusal(Action::CopyValue, &bench.shared).is_some());
     bench.act(Action::Bottom);
     bench.act(Action::CopyValue);
     let Some(Effect::Copy(text)) = bench.effects.last() else { panic!("{:?}", bench.effects) };

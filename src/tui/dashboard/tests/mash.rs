@@ -4,7 +4,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 
 use super::*;
-use crate::tui::action::{Place, TABLE};
+use crate::tui::action::{Screen, TABLE};
 
 #[derive(Clone, Debug)]
 enum Deed {
@@ -22,8 +22,8 @@ enum Deed {
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
-    let known = |place: Place| matches!(place, Place::Everywhere | Place::Dashboard);
-    let actions: Vec<Action> = TABLE.iter().filter(|e| known(e.place)).map(|e| e.action).collect();
+    let known = |screen: Screen| matches!(screen, Screen::Everywhere | Screen::Dashboard);
+    let actions: Vec<Action> = TABLE.iter().filter(|e| known(e.screen)).map(|e| e.action).collect();
     let keys = vec![
         KeyCode::Enter,
         KeyCode::Esc,

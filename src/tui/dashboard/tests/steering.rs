@@ -78,7 +78,7 @@ fn a_refused_change_goes_back_and_says_why() {
     assert_eq!((control.value, control.pending), (3.0, None));
     assert!(bench.toasts().contains(&"beta was not changed: no such weight"), "{:?}", bench.toasts());
     assert!(bench.curves().changes.is_empty());
-    assert!(bench.dashboard.refuses(Action::UndoChange, &bench.shared).is_some());
+    assert!(bench.dashboard.refusal(Action::UndoChange, &bench.shared).is_some());
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn undo_takes_back_one_change_after_the_other() {
         assert_eq!(bench.sent(), [Command::Set(weight("beta", value))]);
         bench.apply(step);
     }
-    assert!(bench.dashboard.refuses(Action::UndoChange, &bench.shared).unwrap().contains("nothing"));
+    assert!(bench.dashboard.refusal(Action::UndoChange, &bench.shared).unwrap().contains("nothing"));
     assert_eq!(bench.curves().changes.len(), 6, "going back is a change too");
 }
 

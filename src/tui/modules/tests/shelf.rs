@@ -7,7 +7,7 @@ use crate::run::Manifest;
 fn marked_modules_are_composed_and_marks_stay_when_another_run_is_opened() {
     let mut stage = Stage::live(Architecture::Tiny, 4);
     assert!(
-        stage.screen.refuses(Action::ComposeModules, &stage.shared).is_some_and(|why| why.contains("mark"))
+        stage.screen.refusal(Action::ComposeModules, &stage.shared).is_some_and(|why| why.contains("mark"))
     );
     stage.act(&[Action::NextPane, Action::NextPane, Action::CompareModules]);
     let other = Manifest { id: "digits-2".into(), ..stage.manifest.clone() };
@@ -34,10 +34,10 @@ fn marked_modules_are_composed_and_marks_stay_when_another_run_is_opened() {
     };
     let jobs = stage.jobs();
     assert!(jobs.contains(&wanted), "{jobs:?}");
-    assert!(stage.text(80, 24).contains("making 4-classes"));
-    assert!(stage.screen.refuses(Action::ComposeModules, &stage.shared).is_some());
+    assert!(stage.text(80, 24).contains("creating 4-classes"));
+    assert!(stage.screen.refusal(Action::ComposeModules, &stage.shared).is_some());
     stage.reply(Reply::Made(Err("two of the modules have the class `cat`".into())));
-    assert!(stage.text(120, 40).contains("not made: two of the modules"));
+    assert!(stage.text(120, 40).contains("failed: two of the modules"));
 }
 
 #[test]

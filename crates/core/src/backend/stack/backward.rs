@@ -8,7 +8,7 @@ use super::passes::{self, Incoming, Slope};
 use super::plan::{Block, Kind, Plan, Step};
 use super::share::each as share;
 use super::{Buffer, Engine};
-use crate::backend::kernels::{Active, bring};
+use crate::backend::kernels::{Active, warm_cache as bring};
 
 /// A way back under way.
 pub(super) struct Back<'a> {

@@ -5,7 +5,7 @@ use super::passes::{self, Affine, Window};
 use super::plan::{Block, Step, Value};
 use super::share::{Items, each};
 use super::{Buffer, Buffers, Engine, Statistics};
-use crate::backend::kernels::{Active, Epilogue, Isa, bring};
+use crate::backend::kernels::{Active, Epilogue, Isa, warm_cache as bring};
 
 /// Added to variances before their root is taken.
 const EPSILON: f64 = 1e-5;

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::backend::kernels::Lines;
+use crate::backend::kernels::AlignedBuffer as Lines;
 
 /// Buffers that nobody uses at the moment.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use super::Engine;
 use super::forward::{Mode, Under};
 use super::share::Items;
-use crate::backend::kernels::{Scratch, parallel};
+use crate::backend::kernels::{Workspace as Scratch, parallel};
 
 /// Samples for each thread from which on they are enough to keep all threads busy.
 const SAMPLES: usize = 4;

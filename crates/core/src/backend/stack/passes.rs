@@ -7,7 +7,7 @@
     reason = "loops over the same lanes of several arrays become vectors as they stand"
 )]
 
-use super::super::kernels::Isa;
+use super::super::kernels::{InstructionSet, Isa};
 
 /// Compiles a function for each instruction set, and again as the one that picks.
 macro_rules! versions {
@@ -26,13 +26,13 @@ macro_rules! versions {
             #[target_feature(enable = "avx2")]
             #[allow(clippy::too_many_arguments, reason = "as above")]
             fn avx2($($arg: $type),*) { plain($($arg),*) }
-            match isa {
+            match isa.set() {
                 #[cfg(target_arch = "x86_64")]
-                #[expect(unsafe_code, reason = "`Isa::available` found AVX-512 on this processor")]
-                Isa::Avx512 => unsafe { avx512($($arg),*) },
+                #[expect(unsafe_code, reason = "`isa` proves that the processor has AVX-512")]
+                InstructionSet::Avx512 => unsafe { avx512($($arg),*) },
                 #[cfg(target_arch = "x86_64")]
-                #[expect(unsafe_code, reason = "`Isa::available` found AVX2 on this processor")]
-                Isa::Avx2 => unsafe { avx2($($arg),*) },
+                #[expect(unsafe_code, reason = "`isa` proves that the processor has AVX2")]
+                InstructionSet::Avx2 => unsafe { avx2($($arg),*) },
                 _ => plain($($arg),*),
             }
         }

@@ -72,7 +72,7 @@ impl Engine {
                 let values = &values[sample * from.len()..][..from.len()];
                 Addend { values, width: from.channels, places }
             });
-            kernels::sum(isa, addends, passes::floor(relu), out, total);
+            kernels::residual_sum(isa, addends, passes::floor(relu), out, total);
         });
         pass.tape.values[step.output] = Some(out);
         if value.averaged {

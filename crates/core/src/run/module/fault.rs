@@ -1,10 +1,11 @@
-//! What cannot be in the description of a module: a file says what it likes, and its sum only that it was written so.
+//! What a description of a module cannot say. A file says what it likes; its checksum shows only that it is as it was
+//! written.
 
-use super::super::name;
+use super::super::{fault, name};
 use super::manifest::ModuleManifest;
 
 impl ModuleManifest {
-    /// What cannot be, if anything.
+    /// What is invalid in it, if anything.
     pub(super) fn fault(&self) -> Option<String> {
         self.names().or_else(|| self.network_and_input()).or_else(|| self.labels()).or_else(|| self.figures())
     }
@@ -20,24 +21,7 @@ impl ModuleManifest {
 
     fn network_and_input(&self) -> Option<String> {
         let ModuleManifest { network, input, mean, std, classes, .. } = self;
-        if let Some(fault) = network.out_of_bounds() {
-            return Some(format!("its network cannot be: {fault}"));
-        }
-        let outputs = match network.outputs() {
-            Ok(outputs) => outputs,
-            Err(error) => return Some(format!("its network cannot be: {error}")),
-        };
-        let constants = [mean, std].map(|values| values.len());
-        let finite = mean.iter().chain(std).all(|value| value.is_finite()) && !std.contains(&0.0);
-        if network.input != *input {
-            return Some(format!("it takes {input:?} images and its network {:?}", network.input));
-        }
-        if constants != [input[0]; 2] || !finite {
-            let channels = input[0];
-            return Some(format!("mean {mean:?} and std {std:?} do not normalise {channels} channels"));
-        }
-        let count = classes.len();
-        (count != outputs).then(|| format!("it has {count} classes and its network {outputs} logits"))
+        fault::of_network(network, *input, [mean, std], classes.len())
     }
 
     /// Samples are labelled by the position of their class, and counted at that of a logit.

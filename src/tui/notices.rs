@@ -28,7 +28,7 @@ pub enum Tone {
 
 /// A message that was shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct Notice {
     /// Time since the start of the program.
     pub at: Duration,
     /// Its tone.
@@ -39,10 +39,10 @@ pub struct Said {
 
 /// The message history, bounded.
 #[derive(Debug, Default)]
-pub struct Voice {
-    log: VecDeque<Said>,
-    toasts: VecDeque<Said>,
-    fresh: Vec<Said>,
+pub struct Notices {
+    log: VecDeque<Notice>,
+    toasts: VecDeque<Notice>,
+    new: Vec<Notice>,
 }
 
 impl Tone {
@@ -78,44 +78,44 @@ impl Tone {
     }
 }
 
-impl Voice {
+impl Notices {
     /// Shows a message. A repeated message does not create a second toast.
     pub fn say(&mut self, at: Duration, tone: Tone, text: &str) {
-        let said = Said { at, tone, text: text.to_owned() };
+        let notice = Notice { at, tone, text: text.to_owned() };
         if tone != Tone::Quiet {
-            self.toasts.retain(|toast| toast.text != said.text);
-            self.toasts.push_back(said.clone());
+            self.toasts.retain(|toast| toast.text != notice.text);
+            self.toasts.push_back(notice.clone());
             self.toasts.drain(..self.toasts.len().saturating_sub(SHOWN));
         }
-        self.fresh.push(said.clone());
-        self.log.push_back(said);
+        self.new.push(notice.clone());
+        self.log.push_back(notice);
         self.log.drain(..self.log.len().saturating_sub(KEPT));
     }
 
     /// Removes toasts that begin with a prefix, because a newer message replaces them.
-    pub fn forget(&mut self, beginning: &str) {
+    pub fn dismiss(&mut self, beginning: &str) {
         self.toasts.retain(|toast| !toast.text.starts_with(beginning));
     }
 
     /// Removes expired toasts; returns whether there were any.
-    pub fn fade(&mut self, now: Duration) -> bool {
+    pub fn expire(&mut self, now: Duration) -> bool {
         let before = self.toasts.len();
         self.toasts.retain(|toast| now < toast.at + toast.tone.stays());
         self.toasts.len() != before
     }
 
     /// The messages since the last call, for the log file.
-    pub fn take_fresh(&mut self) -> Vec<Said> {
-        std::mem::take(&mut self.fresh)
+    pub fn take_new(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.new)
     }
 
     /// Toasts on the screen, oldest first.
-    pub fn toasts(&self) -> impl DoubleEndedIterator<Item = &Said> {
+    pub fn toasts(&self) -> impl DoubleEndedIterator<Item = &Notice> {
         self.toasts.iter()
     }
 
     /// The log, oldest first.
-    pub fn log(&self) -> impl DoubleEndedIterator<Item = &Said> + ExactSizeIterator {
+    pub fn log(&self) -> impl DoubleEndedIterator<Item = &Notice> + ExactSizeIterator {
         self.log.iter()
     }
 }
@@ -126,21 +126,21 @@ mod tests {
 
     #[test]
     fn toasts_fade_and_the_log_keeps_them() {
-        let mut voice = Voice::default();
-        voice.say(Duration::ZERO, Tone::Good, "saved");
-        voice.say(Duration::ZERO, Tone::Bad, "failed");
-        assert!(!voice.fade(Duration::from_secs(3)));
-        assert!(voice.fade(Duration::from_secs(5)));
-        assert_eq!(voice.toasts().map(|toast| toast.text.as_str()).collect::<Vec<_>>(), ["failed"]);
-        assert_eq!(voice.log().len(), 2);
+        let mut notices = Notices::default();
+        notices.say(Duration::ZERO, Tone::Good, "saved");
+        notices.say(Duration::ZERO, Tone::Bad, "failed");
+        assert!(!notices.expire(Duration::from_secs(3)));
+        assert!(notices.expire(Duration::from_secs(5)));
+        assert_eq!(notices.toasts().map(|toast| toast.text.as_str()).collect::<Vec<_>>(), ["failed"]);
+        assert_eq!(notices.log().len(), 2);
     }
 
     #[test]
     fn neither_toasts_nor_the_log_grow_without_end() {
-        let mut voice = Voice::default();
+        let mut notices = Notices::default();
         for n in 0..2 * KEPT {
-            voice.say(Duration::ZERO, Tone::Plain, &n.to_string());
+            notices.say(Duration::ZERO, Tone::Plain, &n.to_string());
         }
-        assert_eq!((voice.toasts().count(), voice.log().len()), (SHOWN, KEPT));
+        assert_eq!((notices.toasts().count(), notices.log().len()), (SHOWN, KEPT));
     }
 }

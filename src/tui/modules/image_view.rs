@@ -1,4 +1,4 @@
-//! A module's prediction for a picture.
+//! The image view: a module's prediction for an image.
 
 use std::path::{Path, PathBuf};
 
@@ -13,21 +13,21 @@ use crate::tui::widget::text;
 
 /// State of the view.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trial {
-    /// The module that is tried.
+pub(super) struct ImageView {
+    /// The module.
     pub module: Option<String>,
-    /// A picture's file; the run's test pictures without.
+    /// The image file; `None` for the run's test images.
     pub path: Option<PathBuf>,
-    /// Which test picture.
+    /// Index of the test image.
     pub index: usize,
-    /// The newest answer; `None` before the first.
+    /// The newest prediction; `None` before the first.
     pub found: Option<Result<Box<Prediction>, String>>,
-    /// Whether an answer is on its way.
+    /// Whether a prediction is running.
     pub waiting: bool,
 }
 
-impl Trial {
-    /// The job that predicts what is wanted now.
+impl ImageView {
+    /// The job for the current module and image.
     #[must_use]
     pub fn ask(&mut self, run: &str) -> Option<Job> {
         let module = self.module.clone()?;
@@ -35,7 +35,7 @@ impl Trial {
         Some(Job::Predict { run: run.into(), module, image: self.path.clone(), index: self.index })
     }
 
-    /// Takes in what was found out about a module's view of a picture, if that is still what is wanted.
+    /// Adopts a prediction if it belongs to the current module and image.
     pub fn answer(&mut self, asked: (&str, Option<&Path>, usize), found: &Result<Box<Prediction>, String>) {
         if Some(asked) == self.module.as_deref().map(|module| (module, self.path.as_deref(), self.index)) {
             self.found = Some(found.clone());
@@ -43,7 +43,7 @@ impl Trial {
         }
     }
 
-    /// The test picture so many places further; false if a file is tried or there is none before.
+    /// Moves by a number of test images; returns false for an image file or if there is no earlier image.
     pub fn turn(&mut self, by: isize) -> bool {
         let next = self.index.checked_add_signed(by).filter(|_| self.path.is_none() && self.module.is_some());
         let Some(next) = next else { return false };
@@ -51,14 +51,14 @@ impl Trial {
         true
     }
 
-    /// The prediction under the cursor, as text: the most probable class.
+    /// The most probable class, as text.
     pub fn value(&self) -> Option<String> {
         let Some(Ok(found)) = &self.found else { return None };
         let best = found.probabilities.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
         Some(format!("{} {:.4}", best.0, best.1))
     }
 
-    /// Draws the picture and, beside or below it, the probabilities.
+    /// Draws the image and, beside or below it, the probabilities.
     pub fn view(&self, paint: &mut Paint<'_>, area: Rect) {
         let module = self.module.as_deref().unwrap_or_default();
         let another = paint.key(Action::TryImage);
@@ -103,7 +103,7 @@ impl Trial {
     }
 }
 
-/// The most probable classes, the true one marked, as many as there are rows.
+/// Draws the most probable classes that fit, with the true one marked.
 fn probabilities(found: &Prediction, paint: &mut Paint<'_>, area: Rect) {
     let mut order: Vec<&(String, f64)> = found.probabilities.iter().collect();
     order.sort_by(|a, b| b.1.total_cmp(&a.1));

@@ -16,13 +16,13 @@ use crate::run::check_name;
 
 /// A form and its purpose.
 #[derive(Debug)]
-pub struct Ask {
+pub struct GlobalForm {
     form: Form,
-    what: What,
+    purpose: Purpose,
 }
 
 #[derive(Debug)]
-enum What {
+enum Purpose {
     /// A report on these runs.
     Report(Vec<String>),
     /// An export of a run.
@@ -44,9 +44,9 @@ fn needed(text: &str) -> Result<(), String> {
     if text.trim().is_empty() { Err("required".into()) } else { Ok(()) }
 }
 
-impl Ask {
+impl GlobalForm {
     /// The form for a report.
-    pub fn report(runs: Vec<String>) -> Ask {
+    pub fn report(runs: Vec<String>) -> GlobalForm {
         let to = match runs.as_slice() {
             [run] => format!("{run}-report"),
             _ => "report".to_owned(),
@@ -57,18 +57,18 @@ impl Ask {
         let mut form = Form::new("Write a report", "write", vec![path]);
         form.notes = vec![format!("about {}", runs.join(", "))];
         form.notes.push("report.html is self-contained; report.md has the same text.".into());
-        Ask { form, what: What::Report(runs) }
+        GlobalForm { form, purpose: Purpose::Report(runs) }
     }
 
     /// The form for exporting a run.
-    pub fn export(run: &str) -> Ask {
+    pub fn export(run: &str) -> GlobalForm {
         let mut form = output::form(&format!("Export {run}"), run, true);
         form.notes = vec!["The whole network at its newest checkpoint, or the run's records.".into()];
-        Ask { form, what: What::Export(run.to_owned()) }
+        GlobalForm { form, purpose: Purpose::Export(run.to_owned()) }
     }
 
     /// The form for importing weights.
-    pub fn import(presets: Vec<String>) -> Ask {
+    pub fn import(presets: Vec<String>) -> GlobalForm {
         let fields = vec![
             Field::text("file", "File", "")
                 .check(needed)
@@ -81,7 +81,7 @@ impl Ask {
         ];
         let mut form = Form::new("Import weights", "import", fields);
         form.notes = vec!["Creates a finished run and measures its accuracy.".into()];
-        Ask { form, what: What::Import }
+        GlobalForm { form, purpose: Purpose::Import }
     }
 
     /// Sets the choice of presets once they are listed.
@@ -120,13 +120,13 @@ impl Ask {
     /// The equivalent command line.
     pub fn command_line(&self) -> String {
         let value = |name: &str| self.form.value(name);
-        match &self.what {
-            What::Report(runs) => {
+        match &self.purpose {
+            Purpose::Report(runs) => {
                 let runs: Vec<String> = runs.iter().map(|run| quoted(run)).collect();
                 format!("cleave report {}{}", runs.join(" "), option("to", &value("path")))
             }
-            What::Export(run) => output::command_line(&self.form, run),
-            What::Import => {
+            Purpose::Export(run) => output::command_line(&self.form, run),
+            Purpose::Import => {
                 let set: String = self.changes().iter().map(|set| option("set", set)).collect();
                 let options = [("preset", "preset"), ("map", "map"), ("name", "name")];
                 let options: String = options.map(|(flag, field)| option(flag, &value(field))).concat();
@@ -145,7 +145,7 @@ impl Ask {
             FormEvent::Cancelled => Answer::Done(Vec::new()),
             FormEvent::Submitted => Answer::Done(vec![self.submit()]),
             FormEvent::Changed(field) => {
-                if let What::Export(run) = &self.what {
+                if let Purpose::Export(run) = &self.purpose {
                     output::changed(&mut self.form, field, run);
                 }
                 Answer::Open
@@ -156,15 +156,15 @@ impl Ask {
     fn submit(&self) -> Effect {
         let value = |name: &str| self.form.value(name);
         let some = |name: &str| Some(value(name)).filter(|text| !text.is_empty());
-        let job = match &self.what {
-            What::Report(runs) => Job::Report { runs: runs.clone(), to: PathBuf::from(value("path")) },
-            What::Export(run) => Job::Export {
+        let job = match &self.purpose {
+            Purpose::Report(runs) => Job::Report { runs: runs.clone(), to: PathBuf::from(value("path")) },
+            Purpose::Export(run) => Job::Export {
                 run: run.clone(),
                 module: None,
                 export: output::export(&self.form),
                 to: PathBuf::from(value("path")),
             },
-            What::Import => {
+            Purpose::Import => {
                 return Effect::Launch(Box::new(Launch::Import {
                     file: PathBuf::from(value("file")),
                     preset: value("preset"),

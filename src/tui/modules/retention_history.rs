@@ -1,13 +1,13 @@
-//! Kernel retention by layer and class at the end of each epoch.
+//! History of kernel retention by layer and class, per epoch.
 
 use crate::run::{EpochRecord, SplitRecord};
 
-/// How many epochs are kept; of more, every second one is let go.
+/// Maximum number of epochs; beyond it every second one is dropped.
 const MOST: usize = 1024;
 
-/// Retention at the end of an epoch, `[layer][class]`; empty where it was not measured.
+/// Retention at the end of an epoch, `[layer][class]`; empty if not measured.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Moment {
+pub(super) struct EpochRetention {
     /// Epochs completed.
     pub epoch: u64,
     /// Steps taken.
@@ -18,16 +18,16 @@ pub(super) struct Moment {
     pub valid: Vec<Vec<f64>>,
 }
 
-/// The epochs of a run that measured retention, ascending, and the one that is shown.
+/// The epochs with retention, ascending, and the shown one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Moments {
-    all: Vec<Moment>,
-    /// The epoch shown; the newest without.
+pub(super) struct RetentionHistory {
+    all: Vec<EpochRetention>,
+    /// Index of the shown epoch; `None` for the newest.
     epoch: Option<u64>,
 }
 
-impl Moments {
-    /// Puts an epoch in; one that is there already is replaced.
+impl RetentionHistory {
+    /// Adds an epoch, replacing an existing record of it.
     pub fn add(&mut self, record: &EpochRecord) {
         let of = |split: &SplitRecord| {
             split.masks.as_ref().map(|masks| masks.layer_class_krr.clone()).unwrap_or_default()
@@ -36,10 +36,10 @@ impl Moments {
         if train.is_empty() && valid.is_empty() {
             return;
         }
-        let moment = Moment { epoch: record.epoch, step: record.step, train, valid };
-        match self.all.binary_search_by_key(&record.epoch, |moment| moment.epoch) {
-            Ok(at) => self.all[at] = moment,
-            Err(at) => self.all.insert(at, moment),
+        let retention = EpochRetention { epoch: record.epoch, step: record.step, train, valid };
+        match self.all.binary_search_by_key(&record.epoch, |retention| retention.epoch) {
+            Ok(at) => self.all[at] = retention,
+            Err(at) => self.all.insert(at, retention),
         }
         if self.all.len() > MOST {
             let (mut index, last) = (0, self.all.len() - 1);
@@ -50,37 +50,37 @@ impl Moments {
         }
     }
 
-    /// How many there are.
+    /// Number of epochs.
     pub fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// The one shown, and its place.
-    pub fn shown(&self) -> Option<(usize, &Moment)> {
+    /// Index and record of the shown epoch.
+    pub fn shown(&self) -> Option<(usize, &EpochRetention)> {
         let last = self.all.len().checked_sub(1)?;
         let at = match self.epoch {
-            Some(epoch) => self.all.partition_point(|moment| moment.epoch < epoch).min(last),
+            Some(epoch) => self.all.partition_point(|retention| retention.epoch < epoch).min(last),
             None => last,
         };
         Some((at, &self.all[at]))
     }
 
-    /// Whether the newest is shown, and the next one will be.
+    /// Whether the newest epoch is followed.
     pub fn follows(&self) -> bool {
         self.epoch.is_none()
     }
 
-    /// Shows the one so many places later; at the end the newest is followed again.
+    /// Moves by a number of epochs; at the end the newest is followed again.
     pub fn scrub(&mut self, by: isize) {
         if let Some((at, _)) = self.shown() {
             self.show(at.saturating_add_signed(by));
         }
     }
 
-    /// Shows the one at a place; at the end the newest is followed.
+    /// Shows the epoch at an index; at the end the newest is followed.
     pub fn show(&mut self, at: usize) {
         let last = self.all.len().saturating_sub(1);
-        self.epoch = self.all.get(at).filter(|_| at < last).map(|moment| moment.epoch);
+        self.epoch = self.all.get(at).filter(|_| at < last).map(|retention| retention.epoch);
     }
 }
 
@@ -107,37 +107,37 @@ mod tests {
         }
     }
 
-    fn moments(epochs: u64) -> Moments {
-        let mut moments = Moments::default();
-        (1..=epochs).for_each(|epoch| moments.add(&record(epoch)));
-        moments
+    fn history(epochs: u64) -> RetentionHistory {
+        let mut history = RetentionHistory::default();
+        (1..=epochs).for_each(|epoch| history.add(&record(epoch)));
+        history
     }
 
     #[test]
     fn the_newest_is_followed_until_one_goes_back_and_again_at_the_end() {
-        let mut moments = moments(3);
-        assert_eq!(moments.shown().unwrap().1.epoch, 3);
-        moments.scrub(-1);
-        moments.add(&record(4));
-        assert_eq!((moments.shown().unwrap().1.epoch, moments.follows()), (2, false));
-        moments.scrub(9);
-        moments.add(&record(5));
-        assert_eq!((moments.shown().unwrap().1.epoch, moments.follows()), (5, true));
-        moments.scrub(-99);
-        assert_eq!(moments.shown().unwrap().1.epoch, 1);
+        let mut history = history(3);
+        assert_eq!(history.shown().unwrap().1.epoch, 3);
+        history.scrub(-1);
+        history.add(&record(4));
+        assert_eq!((history.shown().unwrap().1.epoch, history.follows()), (2, false));
+        history.scrub(9);
+        history.add(&record(5));
+        assert_eq!((history.shown().unwrap().1.epoch, history.follows()), (5, true));
+        history.scrub(-99);
+        assert_eq!(history.shown().unwrap().1.epoch, 1);
     }
 
     #[test]
     fn a_long_run_is_thinned_but_keeps_its_newest() {
-        let moments = moments(5000);
-        assert!(moments.len() <= MOST, "{}", moments.len());
-        assert_eq!(moments.shown().unwrap().1.epoch, 5000);
+        let history = history(5000);
+        assert!(history.len() <= MOST, "{}", history.len());
+        assert_eq!(history.shown().unwrap().1.epoch, 5000);
     }
 
     #[test]
     fn an_epoch_that_is_told_again_is_there_once() {
-        let mut moments = moments(3);
-        moments.add(&record(2));
-        assert_eq!(moments.len(), 3);
+        let mut history = history(3);
+        history.add(&record(2));
+        assert_eq!(history.len(), 3);
     }
 }
