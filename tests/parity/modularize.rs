@@ -101,9 +101,9 @@ fn usage<B: Compute>(
 fn counted(fixture: &Fixture, reference: &Reference) -> Usage {
     let numbers = |name: &str| fixture.integers(name).iter().map(|&n| n as u32).collect::<Vec<_>>();
     let sites = reference.masked_sites();
-    let kernels: usize = layers.iter().map(|layer| layer.kernels).sum();
+    let kernels: usize = sites.iter().map(|site| site.units).sum();
     let counts = numbers("active_counts").chunks_exact(kernels).map(<[u32]>::to_vec).collect();
-    Usage::from_counts(layers, numbers("class_sizes"), counts).unwrap()
+    Usage::from_counts(sites, numbers("class_sizes"), counts).unwrap()
 }
 
 fn counts(fixture: &Fixture, usage: &Usage, report: &mut Report) {
