@@ -39,7 +39,6 @@ use crossterm::event::{KeyCode, KeyEvent, MouseEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::action::Action;
 use super::hits::{Hits, Target};
 use super::message::{Effect, Job, Reply};
 use super::output;
@@ -72,7 +71,7 @@ pub struct Modules {
     trouble: Option<String>,
     pane: Pane,
     view: View,
-    /// Earlier views that [`Action::Back`] returns to; newest last.
+    /// Earlier views that Back returns to; newest last.
     from: Vec<View>,
     /// The selected layer, in all views.
     layer: usize,
@@ -215,16 +214,6 @@ impl Modules {
         Vec::new()
     }
 
-    /// Why an action is unavailable; `None` if it is available.
-    pub fn refusal(&self, action: Action, shared: &Shared) -> Option<String> {
-        self.objection(action, shared)
-    }
-
-    /// Performs an available action.
-    pub fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
-        self.perform(action, shared)
-    }
-
     /// Handles a mouse event at a target of this screen, or outside all targets.
     pub fn mouse(
         &mut self,
@@ -249,7 +238,7 @@ impl Modules {
     /// Handles an event of the session; `shared.live` is already updated.
     pub fn event(&mut self, event: &Event, shared: &mut Shared) -> Vec<Effect> {
         match self.entered {
-            true => self.hear(event, shared),
+            true => self.handle_event(event, shared),
             false => Vec::new(),
         }
     }
@@ -257,7 +246,7 @@ impl Modules {
     /// Handles a worker's reply.
     pub fn reply(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
         match self.entered {
-            true => self.learn(reply, shared),
+            true => self.handle_reply(reply, shared),
             false => Vec::new(),
         }
     }
@@ -350,6 +339,19 @@ impl Modules {
             }
         }
         Vec::new()
+    }
+
+    /// Asks whether to delete the module under the cursor.
+    fn ask_delete(&mut self) {
+        let Some((name, module)) = self.subject.as_ref().and_then(|subject| self.shelf.current(subject))
+        else {
+            return;
+        };
+        let what = match module {
+            Ok(module) => format!("Permanently delete module {name} ({})?", module.classes.join(", ")),
+            Err(_) => format!("Permanently delete the damaged module {name}?"),
+        };
+        self.popup = Some(Popup::Delete(Dialog::confirm("Delete module", &what, "delete"), name.clone()));
     }
 
     fn delete_answer(&mut self, answer: Answer) -> Vec<Effect> {

@@ -6,6 +6,7 @@ use cleave::backend::Training;
 use cleave::method::Average;
 use cleave::method::mwt::modular_losses;
 use cleave::network::Network;
+use cleave::network::PassMasks;
 use cleave::random::{Draws, Stream};
 use cleave::spec::{Spec, Stage};
 
@@ -23,24 +24,26 @@ pub fn check<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Re
     let x = network_input::<B>(fixture, 0..labels.len(), device);
     let network = Network::<B>::new(spec, &state, device).unwrap();
     let mut network = network.with_arithmetic(arithmetic::<B>(device));
-    let output = network.forward_train(x, &Draws::new(0, Stream::Dropout, 0));
+    let draws = Draws::new(0, Stream::Dropout, 0);
+    let pass = network.forward_train(x, &PassMasks::default(), &draws);
+    let output = pass.output();
 
-    let widths: Vec<usize> = output.masks.iter().map(|mask| mask.dims()[1]).collect();
+    let widths: Vec<usize> = output.observed.iter().map(|mask| mask.dims()[1]).collect();
     report.exact("layer_sizes", &widths, &sizes);
-    let masks = values(Tensor::cat(output.masks.clone(), 1));
+    let masks = values(Tensor::cat(output.observed.clone(), 1));
     report.masks("masks", &masks, fixture.values("masks"));
     for (name, array) in network.state().0.iter().filter(|(name, _)| name.contains("running_")) {
         let key = format!("bn1/{}", reference.name(name));
         report.close(&key, &array.values, fixture.values(&key), 1e-4);
     }
-    let rates = output.masks.iter().map(|mask| rate(&values(mask.clone())));
+    let rates = output.observed.iter().map(|mask| rate(&values(mask.clone())));
     report.close(
         "kernel_rate_per_layer",
         &rates.collect::<Vec<_>>(),
         fixture.values("kernel_rate_per_layer"),
         1e-5,
     );
-    let losses = modular_losses(&output.masks, &labels, Average::Pairs, arithmetic::<B>(device), device);
+    let losses = modular_losses(&output.observed, &labels, Average::Pairs, arithmetic::<B>(device), device);
     for (name, ours) in [("cohesion_per_layer", losses.cohesion), ("coupling_per_layer", losses.coupling)] {
         report.close(name, &values(ours), fixture.values(name), 1e-5);
     }

@@ -3,7 +3,7 @@
 use burn::module::Param;
 use burn::tensor::Tensor;
 use cleave::backend::{Choice, Training};
-use cleave::network::{Gradients, Network, weights::MaskGenerator};
+use cleave::network::{Gradients, Network, PassMasks, weights::MaskGenerator};
 use cleave::random::{Draws, Stream};
 use cleave::spec::{Array, Conv, Init, Spec, Stage, State};
 
@@ -84,11 +84,12 @@ impl Layer<'_> {
     fn by_engine<B: Training>(&self, mut network: Network<B>, device: &B::Device, report: &mut Report) {
         let how = "by the engine";
         let x = self.fixture.array(&self.key("x"));
-        let output = network.host_train(&x.values, x.shape[0], &Draws::new(0, Stream::Dropout, 0)).unwrap();
-        self.close(how, "out", &output.logits, report);
-        self.close(how, "mask", &output.masks[0], report);
+        let draws = Draws::new(0, Stream::Dropout, 0);
+        let pass = network.host_train(&x.values, x.shape[0], &PassMasks::default(), &draws).unwrap();
+        self.close(how, "out", &pass.logits, report);
+        self.close(how, "mask", &pass.observed[0], report);
         let masks = [Some(self.reference("upstream_mask"))];
-        let gradients = network.host_gradients(self.reference("upstream"), &masks).unwrap();
+        let gradients = network.host_gradients(pass, self.reference("upstream"), &masks);
         report.gradients(self.parameters(&network, &gradients));
         self.after(how, &network, device, report);
     }
@@ -96,17 +97,19 @@ impl Layer<'_> {
     fn by_operations<B: Training>(&self, mut network: Network<B>, device: &B::Device, report: &mut Report) {
         let how = "by operations";
         let x = self.fixture.tensor::<B, 4>(&self.key("x"), device).require_grad();
-        let output = network.forward_train(x.clone(), &Draws::new(0, Stream::Dropout, 0));
+        let draws = Draws::new(0, Stream::Dropout, 0);
+        let pass = network.forward_train(x.clone(), &PassMasks::default(), &draws);
+        let output = pass.output().clone();
         let flat = |tensor: &Tensor<B, 2>| Array::from_tensor(tensor.clone()).values;
         self.close(how, "out", &flat(&output.logits), report);
-        self.close(how, "mask", &flat(&output.masks[0]), report);
+        self.close(how, "mask", &flat(&output.observed[0]), report);
 
         let upstream = self.fixture.tensor::<B, 4>(&self.key("upstream"), device).flatten(1, 3);
         let upstream_mask = self.fixture.tensor(&self.key("upstream_mask"), device);
-        let loss = (output.logits * upstream).sum() + (output.masks[0].clone() * upstream_mask).sum();
+        let loss = (output.logits * upstream).sum() + (output.observed[0].clone() * upstream_mask).sum();
         let gradients = loss.backward();
         let grad_x = Array::from_tensor(x.grad(&gradients).unwrap()).values;
-        let gradients = network.gradients(gradients);
+        let gradients = network.gradients(vec![pass], gradients);
         let mut pairs = vec![(self.key("grad_x"), grad_x, self.reference("grad_x"))];
         pairs.extend(self.parameters(&network, &gradients));
         report.gradients(pairs);
@@ -134,7 +137,7 @@ impl Layer<'_> {
         }
         let output = network.forward(self.fixture.tensor(&self.key("x"), device));
         self.close(how, "eval_out", &Array::from_tensor(output.logits).values, report);
-        self.close(how, "eval_mask", &Array::from_tensor(output.masks[0].clone()).values, report);
+        self.close(how, "eval_mask", &Array::from_tensor(output.observed[0].clone()).values, report);
     }
 }
 

@@ -82,7 +82,7 @@ fn usage<B: Compute>(
         let end = labels.len().min(start + BATCH);
         let output = network.forward(network_input(fixture, start..end, device));
         logits.extend(values(output.logits));
-        masks.extend(values(Tensor::cat(output.masks, 1)));
+        masks.extend(values(Tensor::cat(output.observed, 1)));
     }
     report.close_to_largest("model_logits", &logits, fixture.values("model_logits"), 1e-5);
     let theirs = fixture.values("sample_masks");

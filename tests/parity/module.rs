@@ -4,7 +4,7 @@
 use cleave::backend::Training;
 use cleave::learn::{Sgd, cross_entropy};
 use cleave::modular::{Cut, Selection, Split, module_cost, slice, with_head};
-use cleave::network::Network;
+use cleave::network::{Network, PassMasks};
 use cleave::random::{Draws, Stream};
 use cleave::spec::{Spec, Stage, State};
 
@@ -161,10 +161,12 @@ impl<'a> Target<'a> {
         let mut optimiser = Sgd::new(0.9);
         let mut losses = Vec::new();
         for step in 0..3 {
-            let output = network.forward_train(x.clone(), &Draws::new(0, Stream::Dropout, 0));
+            let draws = Draws::new(0, Stream::Dropout, 0);
+            let pass = network.forward_train(x.clone(), &PassMasks::default(), &draws);
+            let output = pass.output().clone();
             let loss = cross_entropy(output.logits.clone(), &targets);
             losses.extend(values(loss.clone()));
-            let gradients = network.gradients(loss.backward());
+            let gradients = network.gradients(vec![pass], loss.backward());
             optimiser.step(rate, &mut network, gradients);
             if step == 0 {
                 let key = self.key("ft/logits");

@@ -6,7 +6,7 @@ use cleave::import::{Mapping, assign};
 use cleave::learn::{Sgd, cross_entropy};
 use cleave::method::mwt::modular_losses;
 use cleave::method::{Average, MethodConfig};
-use cleave::network::{Network, Output};
+use cleave::network::{Network, Output, PassMasks};
 use cleave::random::{Draws, Stream};
 use cleave::spec::Array;
 
@@ -31,11 +31,13 @@ pub fn check<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Re
     let mut optimiser = Sgd::new(f64::from(fixture.scalar("momentum")));
     let step_losses = fixture.values("step_losses");
     for step in 0..3 {
-        let output = network.forward_train(x.clone(), &Draws::new(0, Stream::Dropout, 0));
+        let draws = Draws::new(0, Stream::Dropout, 0);
+        let pass = network.forward_train(x.clone(), &PassMasks::default(), &draws);
+        let output = pass.output().clone();
         let losses = Losses::of(&method, &output, &labels);
         let theirs = &step_losses[5 * step..5 * step + 5];
         losses.compare(&format!("step_losses[{step}]"), theirs, report);
-        let gradients = network.gradients(losses.total.backward());
+        let gradients = network.gradients(vec![pass], losses.total.backward());
         if step == 0 {
             let names = ["ce", "cohesion", "coupling", "total", "kernel_rate"];
             losses.compare("losses", &names.map(|name| fixture.scalar(name)), report);
@@ -79,7 +81,7 @@ fn after_three_steps<B: Training>(
     }
     let output = network.valid().forward(fixture.tensor("x", device));
     report.close("eval_logits", &values(output.logits), fixture.values("eval_logits"), 1e-4);
-    let masks = values(Tensor::cat(output.masks, 1));
+    let masks = values(Tensor::cat(output.observed, 1));
     report.close("eval_masks", &masks, fixture.values("eval_masks"), 1e-4);
 }
 
@@ -99,7 +101,7 @@ impl<B: Training> Losses<B> {
             let values = values(mask.clone());
             values.iter().filter(|v| **v > 0.0).count() as f32 / values.len() as f32
         };
-        let kernel_rate = output.masks.iter().map(rate).sum::<f32>() / output.masks.len() as f32;
+        let kernel_rate = output.observed.iter().map(rate).sum::<f32>() / output.observed.len() as f32;
         Losses { parts: [ce, terms[0].value.clone(), terms[1].value.clone()], total, kernel_rate }
     }
 
@@ -119,7 +121,7 @@ impl<B: Training> Losses<B> {
 /// Losses and measures of each masked layer.
 fn per_layer<B: Training>(fixture: &Fixture, output: &Output<B>, device: &B::Device, report: &mut Report) {
     let losses = modular_losses(
-        &output.masks,
+        &output.observed,
         &fixture.labels("labels"),
         Average::Pairs,
         arithmetic::<B>(device),
@@ -130,7 +132,7 @@ fn per_layer<B: Training>(fixture: &Fixture, output: &Output<B>, device: &B::Dev
     }
     let all = match report.rounds() {
         true => fixture.array("masks").clone(),
-        false => Array::from_tensor(Tensor::cat(output.masks.clone(), 1)),
+        false => Array::from_tensor(Tensor::cat(output.observed.clone(), 1)),
     };
     let mut begin = 0;
     let layer = |mask: &Tensor<B, 2>| {
@@ -138,7 +140,7 @@ fn per_layer<B: Training>(fixture: &Fixture, output: &Output<B>, device: &B::Dev
         begin += columns.len();
         all.select(1, &columns)
     };
-    let masks: Vec<Array> = output.masks.iter().map(layer).collect();
+    let masks: Vec<Array> = output.observed.iter().map(layer).collect();
     sample_metrics(fixture, &masks, report);
 }
 
@@ -152,7 +154,7 @@ fn first_step<B: Training>(
 ) {
     let logits = values(output.logits.clone());
     report.close("logits", &logits, fixture.values("logits"), 1e-4);
-    let masks = values(Tensor::cat(output.masks.clone(), 1));
+    let masks = values(Tensor::cat(output.observed.clone(), 1));
     report.masks("masks", &masks, fixture.values("masks"));
     for (name, array) in network.state().0.iter().filter(|(name, _)| name.contains("running_")) {
         let key = format!("bn1/{}", reference.name(name));

@@ -51,7 +51,8 @@ impl MethodConfig {
             MethodConfig::Plain {} => Vec::new(),
             MethodConfig::Mwt { alpha, beta, average } => {
                 let device = output.logits.device();
-                let losses = mwt::modular_losses(&output.masks, labels, average, output.arithmetic, &device);
+                let losses =
+                    mwt::modular_losses(&output.observed, labels, average, output.arithmetic, &device);
                 vec![
                     Term { name: "cohesion", weight: alpha, value: losses.cohesion.mean() },
                     Term { name: "coupling", weight: beta, value: losses.coupling.mean() },
@@ -77,7 +78,7 @@ impl MethodConfig {
     pub fn sample_masks<B: Backend>(&self, output: &Output<B>) -> Vec<Tensor<B, 2>> {
         match self {
             MethodConfig::Plain {} => Vec::new(),
-            MethodConfig::Mwt { .. } => output.masks.clone(),
+            MethodConfig::Mwt { .. } => output.observed.clone(),
         }
     }
 }

@@ -69,7 +69,7 @@ fn main() {
         let forward = median(rounds, || conv.forward(&x, None, None, &mut y, &mut workspace));
         let wants = cin > 3;
         let backward = median(rounds, || {
-            conv.backward(&x, &dy, None, wants.then_some(&mut dx[..]), &mut dw, &mut workspace)
+            conv.backward(&x, &dy, None, wants.then_some(&mut dx[..]), Some(&mut dw), &mut workspace)
         });
         print!("{name:<20} {prepare:>8.2} {forward:>8.2} {backward:>8.2}  ");
         for density in DENSITIES.into_iter().filter(|_| wants) {
@@ -82,7 +82,7 @@ fn main() {
             }
             let forward = median(rounds, || conv.forward(&x, Some(&active), None, &mut y, &mut workspace));
             let backward = median(rounds, || {
-                conv.backward(&x, &dy, Some(&active), Some(&mut dx), &mut dw, &mut workspace);
+                conv.backward(&x, &dy, Some(&active), Some(&mut dx), Some(&mut dw), &mut workspace);
             });
             print!(" {forward:>7.2} {backward:>7.2}");
         }

@@ -221,13 +221,13 @@ impl<'a> Batching<'a> {
         }
     }
 
-    /// The gradients. `dw` `[cout, cin, kernel, kernel]` and `dx`, if wanted, are overwritten.
+    /// The gradients. `dw` `[cout, cin, kernel, kernel]` and `dx`, as far as they are wanted, are overwritten.
     ///
     /// # Safety
     ///
     /// `x` and `dx` have the size of the batch's input, `dy` of its output; `weights` are packed as the plan says, and
-    /// there are as many as in `dw`. Nobody else writes to them meanwhile.
-    pub(crate) unsafe fn backward(&self, inputs: Inputs, dx: Option<SendPtr>, dw: &mut [f32]) {
+    /// there are as many as in `dw`, if it is wanted. Nobody else writes to them meanwhile.
+    pub(crate) unsafe fn backward(&self, inputs: Inputs, dx: Option<SendPtr>, dw: Option<&mut [f32]>) {
         let chunks = self.batch.div_ceil(self.chunk);
         // Each team adds its chunks, always the same and in the same order, to a sum of its own.
         let sums = self.teams.min(chunks).max(1);
@@ -236,6 +236,7 @@ impl<'a> Batching<'a> {
             // SAFETY: the buffer holds a sum for every team.
             unsafe { self.dw.at(0).write_bytes(0, sums * len) }
         }
+        let weighs = dw.is_some();
         parallel(self.teams, sums, |team, index| {
             let own_chunks = Part { index, of: sums }.range(chunks);
             for chunk in own_chunks.clone() {
@@ -245,10 +246,11 @@ impl<'a> Batching<'a> {
                         at: SendPtr(self.dw.at(index * len)),
                         fresh: chunk == own_chunks.start,
                     };
-                    self.backward_chunk(team, self.nth(chunk), inputs, dx, dw);
+                    self.backward_chunk(team, self.nth(chunk), inputs, dx, weighs.then_some(dw));
                 }
             }
         });
+        let Some(dw) = dw else { return };
         let packed = Packed { at: self.dw, copies: sums };
         let threads = self.teams * self.threads;
         // SAFETY: the buffer holds the sums, each of which was written by the first chunk of its team; the workspace has
@@ -265,7 +267,7 @@ impl<'a> Batching<'a> {
         chunk: Chunk,
         inputs: Inputs,
         dx: Option<SendPtr>,
-        dw: WeightGradient,
+        dw: Option<WeightGradient>,
     ) {
         let (images, outs) = (self.images(inputs.x, Side::Input), self.images(inputs.dy, Side::Output));
         let pass = self.pass(team, chunk, images, outs);
@@ -276,15 +278,19 @@ impl<'a> Batching<'a> {
             let dy = Transfer { images: outs, side: Side::Output, planes: pass.output, chunk };
             parallel(self.threads, chunk.samples, |worker, index| {
                 let position = chunk.first + index;
-                if !self.direct.input {
+                if !self.direct.input && dw.is_some() {
                     pass.input_transform(worker, &x, position, all.clone());
                 }
                 if !self.direct.output {
                     pass.input_transform(worker, &dy, position, all.clone());
                 }
             });
-            let jobs = pass.weight_gradient_jobs();
-            parallel(self.threads, jobs.len(), |_, index| pass.weight_gradient(dw, chunk, jobs.nth(index)));
+            if let Some(dw) = dw {
+                let jobs = pass.weight_gradient_jobs();
+                parallel(self.threads, jobs.len(), |_, index| {
+                    pass.weight_gradient(dw, chunk, jobs.nth(index))
+                });
+            }
             let Some(dx) = dx else { return };
             let images = self.images(dx, Side::Input);
             let planes = match self.direct.gradient {

@@ -165,8 +165,8 @@ impl ConvKernel {
         unsafe { pass.forward(inputs, to) }
     }
 
-    /// The gradients of x and w from that of y. `dw` `[cout, cin, kernel, kernel]` and `dx`, if wanted, are
-    /// overwritten; `dx` is zero at inactive channels.
+    /// The gradients of x and w from that of y. `dw` `[cout, cin, kernel, kernel]` and `dx`, as far as they are wanted,
+    /// are overwritten; `dx` is zero at inactive channels.
     ///
     /// # Panics
     ///
@@ -177,13 +177,14 @@ impl ConvKernel {
         dy: &[f32],
         active: Option<&Active>,
         dx: Option<&mut [f32]>,
-        dw: &mut [f32],
+        dw: Option<&mut [f32]>,
         workspace: &mut Workspace,
     ) {
         let (s, batch) = (&self.plan.shape, self.batch(x));
         assert_eq!(batch * s.output_len(), dy.len(), "the size of the output's gradient");
         assert!(dx.as_ref().is_none_or(|dx| dx.len() == x.len()), "the size of the input's gradient");
-        assert_eq!(dw.len(), s.cout * s.cin * s.kernel * s.kernel, "the size of the weights' gradient");
+        let weights = s.cout * s.cin * s.kernel * s.kernel;
+        assert!(dw.as_ref().is_none_or(|dw| dw.len() == weights), "the size of the weights' gradient");
         let (inputs, dx) = (self.inputs(x, dy, active), dx.map(|dx| SendPtr(dx.as_mut_ptr())));
         let sets = ChannelSets { input: active, output: None };
         let pass = Batching::new(&self.plan, batch, sets, Mode::Backward, workspace);

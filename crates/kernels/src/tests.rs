@@ -67,7 +67,7 @@ impl Case {
         let [y, dx, dw] = &mut results;
         kernel.prepare(&self.weight);
         kernel.forward(&self.x, active.as_ref(), None, y, workspace);
-        kernel.backward(&self.x, &self.dy, active.as_ref(), Some(dx), dw, workspace);
+        kernel.backward(&self.x, &self.dy, active.as_ref(), Some(dx), Some(dw), workspace);
         results
     }
 

@@ -69,21 +69,21 @@ impl Bench {
         self.shared.live = Some(Live::new(manifest));
         let effects = self.dashboard.enter(&mut self.shared);
         self.effects.extend(effects);
-        self.hear(Event::Started { step, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
+        self.event(Event::Started { step, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
     }
 
     /// The records of a span of steps.
     fn train(&mut self, from: u64, to: u64) {
         for step in (from + 5..=to).step_by(5) {
             let weights = self.shared.live.as_ref().map(|live| live.weights.clone()).unwrap_or_default();
-            self.hear(Event::Steps(steps(step, STEPS, &weights)));
+            self.event(Event::Steps(steps(step, STEPS, &weights)));
             if step % PER == 0 {
-                self.hear(Event::Epoch(Box::new(epoch(step, PER, STEPS, &weights))));
+                self.event(Event::Epoch(Box::new(epoch(step, PER, STEPS, &weights))));
             }
         }
     }
 
-    fn hear(&mut self, event: Event) {
+    fn event(&mut self, event: Event) {
         if let Some(live) = &mut self.shared.live {
             live.event(&event);
         }
@@ -98,12 +98,12 @@ impl Bench {
         let change = match &command {
             Command::Set(set) => set.to_string(),
             Command::Checkpoint => {
-                self.hear(Event::Checkpointed { step });
+                self.event(Event::Checkpointed { step });
                 "checkpoint".into()
             }
             other => format!("{other:?}"),
         };
-        self.hear(Event::Applied { step, revision: Some(revision), change });
+        self.event(Event::Applied { step, revision: Some(revision), change });
         Some(command)
     }
 

@@ -15,7 +15,7 @@ use crate::tui::action::{Action, Screen};
 use crate::tui::hits::Target;
 use crate::tui::message::{Effect, Job, ModuleName};
 use crate::tui::shared::Shared;
-use crate::tui::widget::{Dialog, Input, Selection};
+use crate::tui::widget::{Input, Selection};
 
 /// Threshold step of the raise and lower keys.
 const NOTCH: f64 = 0.05;
@@ -25,7 +25,8 @@ const FINE: f64 = 0.01;
 pub(super) const SETS: usize = 9;
 
 impl Modules {
-    pub(super) fn objection(&self, action: Action, shared: &Shared) -> Option<String> {
+    /// Why an action is unavailable; `None` if it is available.
+    pub fn refusal(&self, action: Action, shared: &Shared) -> Option<String> {
         use Action::{
             AllClasses, CompareModules, ComposeModules, DeleteModule, ExportModule, ExtractModule,
             InvertClasses, ReplaceClass, SaveSet, ScrubBack, ScrubForward, ThresholdDown, ThresholdUp,
@@ -107,8 +108,9 @@ impl Modules {
         }
     }
 
-    pub(super) fn perform(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
-        if self.objection(action, shared).is_some() {
+    /// Performs an available action.
+    pub fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
+        if self.refusal(action, shared).is_some() {
             return Vec::new();
         }
         let wide = shared.size.0 >= WIDE;
@@ -358,18 +360,6 @@ impl Modules {
         self.image.ask(&run).map(job).into_iter().collect()
     }
 
-    fn ask_delete(&mut self) {
-        let Some((name, module)) = self.subject.as_ref().and_then(|subject| self.shelf.current(subject))
-        else {
-            return;
-        };
-        let what = match module {
-            Ok(module) => format!("Permanently delete module {name} ({})?", module.classes.join(", ")),
-            Err(_) => format!("Permanently delete the damaged module {name}?"),
-        };
-        self.popup = Some(Popup::Delete(Dialog::confirm("Delete module", &what, "delete"), name.clone()));
-    }
-
     fn open(&mut self, action: Action) {
         let Some(subject) = &self.subject else { return };
         self.popup = match action {
@@ -489,7 +479,7 @@ impl Modules {
         subject.refresh();
         self.notice = Some(match unknown.is_empty() {
             true => Ok(format!("{name}: {} classes", classes.len())),
-            false => Err(format!("this run has no class named {}", unknown.join(", "))),
+            false => Err(format!("this run has no class {}", unknown.join(", "))),
         });
     }
 
@@ -592,7 +582,7 @@ impl Modules {
                 self.go_to(View::Card);
                 return self.examine();
             }
-            Target::Action(action) if pressed => return self.perform(action, shared),
+            Target::Action(action) if pressed => return self.act(action, shared),
             _ => {}
         }
         Vec::new()

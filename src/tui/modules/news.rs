@@ -52,7 +52,7 @@ impl Modules {
         }
     }
 
-    pub(super) fn hear(&mut self, event: &Event, shared: &mut Shared) -> Vec<Effect> {
+    pub(super) fn handle_event(&mut self, event: &Event, shared: &mut Shared) -> Vec<Effect> {
         let mut effects = self.sync(shared);
         let shown = shared.live.as_ref().is_some_and(|live| self.run.as_deref() == Some(live.run()));
         if !shown {
@@ -132,7 +132,7 @@ impl Modules {
         }
     }
 
-    pub(super) fn learn(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
+    pub(super) fn handle_reply(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
         let mut effects = self.sync(shared);
         match reply {
             Reply::Shelf(run, found) if Some(run) == self.run.as_ref() => match found {

@@ -170,7 +170,7 @@ fn a_set_is_kept_and_taken_again() {
     stage.act(&[Action::LoadSet]);
     stage.keys(&[KeyCode::Enter]);
     assert_eq!(stage.screen.subject.as_ref().unwrap().classes.chosen(), [1]);
-    assert!(stage.text(120, 40).contains("no class named horse"));
+    assert!(stage.text(120, 40).contains("no class horse"));
 }
 
 /// Opens the form, gives it a name, and submits.

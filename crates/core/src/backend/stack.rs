@@ -1,46 +1,53 @@
 //! A whole network on the CPU: forward pass, backward pass and evaluation, without Burn.
 //!
-//! A [`Plan`] says what to run. Activations lie as `[batch, height, width, channels]`, so that a vector holds
-//! channels; images and weights come as everywhere else. A convolution, its batch norm, mask, ReLU and the pool
-//! or sum behind them are one step. Training makes two passes over its output forward (statistics; normalise,
-//! mask, ReLU, pool) and two backward (sums; gradient), and keeps the convolution's output and the activations
-//! behind it; all else is computed again. Evaluation makes one, or none. What a mask generator reads of a value,
-//! its mean, falls off when the value is made.
+//! A [`Plan`], compiled from a [`Spec`](crate::spec::Spec), says what to run. Activations are `[batch, height, width,
+//! channels]`, so that a vector holds channels; images and weights come as everywhere else. A convolution, its batch
+//! norm, mask, ReLU and the pool or sum behind them are one step. Training makes two passes over its output forward
+//! (statistics; normalise, mask, ReLU, pool) and two backward (sums; gradient), and keeps the convolution's output and
+//! the activations behind it; all else is computed again. Evaluation makes one, or none. The per-channel means that
+//! mask generators read are a by-product of the activation pass.
 //!
-//! Where a sample's mask is zero its channel is zero, and the convolutions that read it skip it: exactly the
-//! same result, as the derivation in `docs/decisions/cpu-engine.md` has it.
+//! Where a sample's mask is zero its channel is zero, and the convolutions that read it skip it, with exactly the
+//! same result (derived in `docs/decisions/cpu-engine.md`).
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `plan` | the steps of a network |
-//! | `forward`, `block` | the way forward, while training and evaluating |
+//! | `tape` | what a pass has computed, which its backward pass consumes |
+//! | `masks` | masks that are given to a pass |
+//! | `forward`, `block` | the forward pass, while training and evaluating |
 //! | `head` | the first steps of an evaluation, sample by sample |
-//! | `backward` | the way back |
+//! | `backward` | the backward pass |
 //! | `dense` | linear layers and mask generators |
 //! | `plain` | pools, sums and the like that are no part of a block |
-//! | `passes` | loops over pixels and channels |
+//! | `elementwise` | loops over pixels and channels |
 //! | `buffers`, `share` | memory that is used again; work shared among threads |
 
 mod backward;
 mod block;
 mod buffers;
 mod dense;
+mod elementwise;
 mod forward;
 mod head;
-mod passes;
+mod masks;
 mod plain;
 mod plan;
 mod share;
+mod tape;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-pub use plan::{Conv, Piece, Plan};
+pub use backward::Backward;
+pub use masks::{GivenMask, PassMasks};
+pub use plan::Plan;
+pub use tape::Tape;
 
-use super::kernels::{ConvKernel, ConvShape, Isa, Workspace as Scratch};
+use super::kernels::{ConvKernel, ConvShape, Isa, Workspace};
 use buffers::{Buffer, Buffers};
-use forward::Tape;
 use head::idle;
 use plan::Kind;
 
@@ -50,41 +57,45 @@ pub struct Engine {
     plan: Arc<Plan>,
     isa: Isa,
     threads: usize,
-    /// Shared with the engines of the head, while they are at work.
+    /// Shared with the engines of the head while they are at work, and with tapes.
     kernels: Arc<Kernels>,
-    /// Whether the kernels hold the weights of the pass before.
+    /// Whether the kernels hold the weights as they are now.
     ready: bool,
-    scratch: Scratch,
+    workspace: Workspace,
     buffers: Buffers,
     /// What runs the first steps sample by sample, one for each thread.
     heads: Vec<Mutex<Engine>>,
     /// The largest batch so far.
     largest: usize,
-    /// What the last training pass left for the way back.
-    tape: Option<Tape>,
-    /// One array a parameter; empty for running statistics.
-    gradients: Vec<Vec<f32>>,
-    /// Masks to use in place of the generators' own.
-    imposed: Vec<Vec<f32>>,
+    /// Arrays of gradients that are free, by parameter.
+    spare: Vec<Vec<Vec<f32>>>,
+    /// Parameters that do not train. Empty: all train.
+    frozen: Vec<bool>,
+    /// Masks to use in place of the generators' own, by block.
+    imposed: HashMap<usize, Vec<f32>>,
 }
 
-/// Whether tiles save too little time to be worth their coarser rounding, which moves a decision of ReLU or pooling
-/// now and then and so a gradient: for convolutions of few multiply-accumulates an image, and of more where few
-/// images share the gradient. Without gradients tiles are always worth it.
-fn is_light(shape: &ConvShape, (batch, trains): (usize, bool)) -> bool {
-    let limit = if batch < MANY { 1 << 22 } else { 1 << 20 };
-    let pixels = shape.out_height() * shape.out_width();
-    trains && pixels * shape.cin * shape.cout * shape.kernel * shape.kernel <= limit
+/// A batch and the masks that its samples take.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// `[samples, channels, height, width]`.
+    pub images: &'a [f32],
+    /// How many images they are.
+    pub samples: usize,
+    /// Masks that are given to samples.
+    pub masks: &'a PassMasks,
 }
 
-/// What a training pass gives.
+/// What a pass gives.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// `[batch, outputs]`.
     pub outputs: Vec<f32>,
-    /// `[batch, kernels]` for each convolution with a generator.
-    pub masks: Vec<Vec<f32>>,
-    /// What each convolution's batch norm saw, in the plan's order; `None` without batch norm and in evaluation.
+    /// `[batch, units]` for each observed site, in the order asked for: its mask if it has a generator, otherwise the
+    /// mean of |activation| over height and width.
+    pub observed: Vec<Vec<f32>>,
+    /// What each convolution's batch norm saw, in the order of the convolutions; `None` without batch norm, where it
+    /// used its running statistics, and in evaluation.
     pub statistics: Vec<Option<Statistics>>,
 }
 
@@ -102,16 +113,33 @@ pub struct Statistics {
 /// that never stopped.
 const MANY: usize = 13;
 
-/// The batch that kernels for a batch are planned for.
-fn planned(batch: usize) -> usize {
-    if batch < MANY { 1 } else { MANY }
+/// What kernels are planned for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Planned {
+    batch: usize,
+    /// Whether gradients follow.
+    trains: bool,
+}
+
+impl Planned {
+    fn for_batch(batch: usize, trains: bool) -> Self {
+        Planned { batch: if batch < MANY { 1 } else { MANY }, trains }
+    }
+
+    /// Whether Winograd saves too little time to be worth its coarser rounding, which moves a decision of ReLU or
+    /// pooling now and then and so a gradient: for convolutions of few multiply-accumulates an image, and of more where
+    /// few images share the gradient. Without gradients it is always worth it.
+    fn is_light(self, shape: &ConvShape) -> bool {
+        let limit = if self.batch < MANY { 1 << 22 } else { 1 << 20 };
+        let pixels = shape.out_height() * shape.out_width();
+        self.trains && pixels * shape.cin * shape.cout * shape.kernel * shape.kernel <= limit
+    }
 }
 
 /// A kernel for each weight that is multiplied: convolutions, generators and linear layers.
 #[derive(Debug, Default)]
 struct Kernels {
-    /// The batch they are planned for, and whether gradients follow.
-    planned: (usize, bool),
+    planned: Planned,
     /// By the weight's number.
     convs: Vec<Option<ConvKernel>>,
 }
@@ -120,18 +148,18 @@ impl Engine {
     /// An engine for this plan that uses these instructions and at most so many threads.
     pub fn new(plan: Arc<Plan>, isa: Isa, threads: usize) -> Self {
         Engine {
+            spare: vec![Vec::new(); plan.parameters.len()],
             plan,
             isa,
             threads,
             kernels: Arc::default(),
             ready: false,
-            scratch: Scratch::new(),
+            workspace: Workspace::new(),
             buffers: Buffers::default(),
             heads: Vec::new(),
             largest: 0,
-            tape: None,
-            gradients: Vec::new(),
-            imposed: Vec::new(),
+            frozen: Vec::new(),
+            imposed: HashMap::new(),
         }
     }
 
@@ -140,10 +168,34 @@ impl Engine {
         &self.plan
     }
 
-    /// From now on uses these masks, `[batch, kernels]` for each generator, in place of the generators' own;
-    /// gradients flow as if the generators had given them. None: the generators' own again.
+    /// From now on uses these masks, `[batch, kernels]` for each generator in order, in place of the generators' own;
+    /// gradients flow as if the generators had given them. None: the generators' own again. For measuring: a pass
+    /// takes masks as constants by [`PassMasks`].
     pub fn impose(&mut self, masks: Vec<Vec<f32>>) {
-        self.imposed = masks;
+        let mut blocks: Vec<_> = self.plan.blocks().map(|(_, block)| block).collect();
+        blocks.sort_by_key(|block| block.index);
+        let generators = blocks.into_iter().filter(|block| block.generator.is_some());
+        self.imposed = generators.map(|block| block.index).zip(masks).collect();
+    }
+
+    /// From now on exactly the parameters marked here, one mark a parameter, keep their values: they get no gradient,
+    /// and batch norm whose running statistics are marked uses these while training.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many marks as parameters.
+    pub fn freeze(&mut self, frozen: Vec<bool>) {
+        assert_eq!(frozen.len(), self.plan.parameters.len(), "one mark a parameter");
+        self.frozen = frozen;
+    }
+
+    fn is_frozen(&self, parameter: usize) -> bool {
+        self.frozen.get(parameter).is_some_and(|frozen| *frozen)
+    }
+
+    /// Whether a parameter gets a gradient.
+    fn trains(&self, parameter: usize) -> bool {
+        self.plan.trained[parameter] && !self.is_frozen(parameter)
     }
 
     /// Says that the weights are others than in the pass before.
@@ -151,19 +203,19 @@ impl Engine {
         self.ready = false;
     }
 
-    /// The gradients that [`Engine::backward`] left: one array a parameter, empty for running statistics.
-    pub fn gradients(&self) -> &[Vec<f32>] {
-        &self.gradients
+    /// Room for a parameter's gradient, if it trains. Holds whatever its last user left.
+    fn array(&mut self, parameter: usize) -> Option<Vec<f32>> {
+        let length = self.plan.parameters[parameter];
+        self.trains(parameter).then(|| self.spare[parameter].pop().unwrap_or_else(|| vec![0.0; length]))
     }
 
-    /// As [`Engine::gradients`], to keep; [`Engine::give_gradients`] takes the memory back.
-    pub fn take_gradients(&mut self) -> Vec<Vec<f32>> {
-        std::mem::take(&mut self.gradients)
-    }
-
-    /// Takes back the memory of gradients that are no longer needed.
-    pub fn give_gradients(&mut self, gradients: Vec<Vec<f32>>) {
-        self.gradients = gradients;
+    /// Takes back the memory of gradients, one array a parameter, that are no longer needed.
+    pub fn recycle(&mut self, gradients: Vec<Vec<f32>>) {
+        for (number, (gradient, spare)) in gradients.into_iter().zip(&mut self.spare).enumerate() {
+            if !gradient.is_empty() && gradient.len() == self.plan.parameters[number] {
+                spare.push(gradient);
+            }
+        }
     }
 
     /// Kernels for batches of this size, with these weights, for a pass that gradients follow or not.
@@ -172,29 +224,33 @@ impl Engine {
             self.buffers.clear();
             self.largest = batch;
         }
+        let planned = Planned::for_batch(batch, trains);
+        if self.ready && planned == self.kernels.planned {
+            return;
+        }
         self.heads.iter_mut().for_each(|head| idle(head).kernels = Arc::default());
+        if Arc::get_mut(&mut self.kernels).is_none() {
+            // A backward pass is still to come that needs them as they are.
+            self.kernels = Arc::default();
+        }
         let Some(kernels) = Arc::get_mut(&mut self.kernels) else {
-            unreachable!("the heads have just given theirs back")
+            unreachable!("new kernels have one owner")
         };
-        let planned = (planned(batch), trains);
         if planned != kernels.planned {
             kernels.planned = planned;
-            self.ready = false;
             kernels.convs.clear();
-            kernels.convs.resize_with(self.plan.lengths().len(), || None);
-            for (weight, shape) in shapes(&self.plan, planned.0) {
-                let plan = if is_light(&shape, planned) { ConvKernel::plain } else { ConvKernel::new };
+            kernels.convs.resize_with(self.plan.parameters.len(), || None);
+            for (weight, shape) in shapes(&self.plan, planned.batch) {
+                let plan = if planned.is_light(&shape) { ConvKernel::plain } else { ConvKernel::new };
                 kernels.convs[weight] = Some(plan(shape, self.isa, self.threads));
             }
         }
-        if !self.ready {
-            for (kernel, weight) in kernels.convs.iter_mut().zip(parameters) {
-                if let Some(kernel) = kernel {
-                    kernel.prepare(weight);
-                }
+        for (kernel, weight) in kernels.convs.iter_mut().zip(parameters) {
+            if let Some(kernel) = kernel {
+                kernel.prepare(weight);
             }
-            self.ready = true;
         }
+        self.ready = true;
     }
 }
 
@@ -216,7 +272,7 @@ fn shapes(plan: &Plan, batch: usize) -> Vec<(usize, ConvShape)> {
     for step in &plan.steps {
         let (input, output) = (plan.values[step.input], plan.values[step.output]);
         match &step.kind {
-            Kind::Linear { weight } => shapes.push((*weight, dense(input.channels, output.channels))),
+            Kind::Linear(linear) => shapes.push((linear.weight, dense(input.channels, output.channels))),
             Kind::Block(block) => {
                 let (cin, cout) = (input.channels, output.channels);
                 let (height, width) = (input.height, input.width);
@@ -224,8 +280,8 @@ fn shapes(plan: &Plan, batch: usize) -> Vec<(usize, ConvShape)> {
                 let shape = ConvShape { batch, height, width, cin, cout, kernel, stride, padding };
                 shapes.push((block.weight, shape));
                 if let Some(generator) = block.generator {
-                    shapes.push((generator.first, dense(cin, generator.hidden)));
-                    shapes.push((generator.first + 1, dense(generator.hidden, cout)));
+                    shapes.push((generator.hidden_weight, dense(cin, generator.hidden)));
+                    shapes.push((generator.output_weight, dense(generator.hidden, cout)));
                 }
             }
             _ => {}

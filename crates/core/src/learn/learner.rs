@@ -7,7 +7,7 @@ use super::loss::{cross_entropy, host_cross_entropy, label_tensor};
 use super::optimiser::Sgd;
 use crate::backend::Training;
 use crate::method::{HostTerms, MethodConfig};
-use crate::network::{Gradients, Network};
+use crate::network::{Gradients, Network, PassMasks};
 use crate::random::Draws;
 use crate::spec::Array;
 
@@ -165,21 +165,22 @@ impl<B: Training> Replica<B> {
             return None;
         }
         let (labels, images) = (&share.labels, Array::from_tensor(share.images.clone()).values);
-        let output = self.network.host_train(&images, labels.len(), draws)?;
-        let (cross_entropy, logits) = host_cross_entropy(&output.logits, labels);
-        let HostTerms { terms, gradients } = method.host_terms(&output.masks, labels);
-        let masks: Vec<Option<&[f32]>> =
-            (0..output.masks.len()).map(|layer| gradients.get(layer).map(Vec::as_slice)).collect();
-        let gradients = self.network.host_gradients(&logits, &masks)?;
+        let mut pass = self.network.host_train(&images, labels.len(), &PassMasks::default(), draws)?;
+        let (logits, masks) = (std::mem::take(&mut pass.logits), std::mem::take(&mut pass.observed));
+        let (cross_entropy, at_logits) = host_cross_entropy(&logits, labels);
+        let HostTerms { terms, gradients } = method.host_terms(&masks, labels);
+        let at_masks: Vec<Option<&[f32]>> =
+            (0..masks.len()).map(|layer| gradients.get(layer).map(Vec::as_slice)).collect();
+        let gradients = self.network.host_gradients(pass, &at_logits, &at_masks);
 
         let total = terms.iter().fold(cross_entropy, |total, (weight, value)| total + weight * value);
-        let shape = vec![labels.len(), output.logits.len() / labels.len().max(1)];
-        let predicted = argmax_rows(&Array { shape, values: output.logits });
+        let shape = vec![labels.len(), logits.len() / labels.len().max(1)];
+        let predicted = argmax_rows(&Array { shape, values: logits });
         let correct = predicted.iter().zip(labels).filter(|(p, label)| **p == **label as usize).count();
         let samples = labels.len();
         let values = terms.iter().map(|(_, value)| *value);
         let means = std::iter::once(cross_entropy).chain(values).chain([total]);
-        let of_samples = [host_kernel_rate(&output.masks)].map(|mean| mean * samples as f64);
+        let of_samples = [host_kernel_rate(&masks)].map(|mean| mean * samples as f64);
         let sums = means.map(|mean| mean * samples as f64).chain([correct as f64]).chain(of_samples);
         let sums: Vec<f32> = sums.map(|sum| sum as f32).collect();
         Some(Passed { gradients, sums: Tensor::from_data(sums.as_slice(), &self.device), samples })
@@ -188,14 +189,14 @@ impl<B: Training> Replica<B> {
     /// With Burn's operations.
     fn pass_on_tensors(&mut self, share: Share<B>, method: &MethodConfig, draws: &Draws) -> Passed<B> {
         let Share { images, labels } = share;
-        let output = self.network.forward_train(images, draws);
-        let cross_entropy = cross_entropy(output.logits.clone(), &labels);
-        let terms = method.terms(&output, &labels);
+        let pass = self.network.forward_train(images, &PassMasks::default(), draws);
+        let cross_entropy = cross_entropy(pass.output().logits.clone(), &labels);
+        let terms = method.terms(pass.output(), &labels);
+        let output = pass.output().valid();
         let weighted = terms.iter().map(|term| term.value.clone().mul_scalar(term.weight));
         let total = weighted.fold(cross_entropy.clone(), |total, term| total + term);
-        let gradients = self.network.gradients(total.backward());
+        let gradients = self.network.gradients(vec![pass], total.backward());
 
-        let output = output.valid();
         let predicted = output.logits.clone().argmax(1).flatten(0, 1);
         let targets = label_tensor::<B::InnerBackend>(&labels, &self.device);
         let correct = predicted.equal(targets).float().mean();

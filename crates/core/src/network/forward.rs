@@ -1,38 +1,21 @@
-//! The way of a batch of images through a network.
+//! The forward pass of a batch in Burn's operations.
 
 use std::slice::Iter;
 
 use burn::tensor::activation::{relu, tanh};
-use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::backend::Backend;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
 use rand::RngExt;
 
+use super::pass::Output;
 use super::product::{conv2d, linear, matmul};
 use super::weights::{BatchNorm, ConvWeights, LinearWeights, MaskGenerator};
+use crate::backend::stack::{GivenMask, PassMasks};
 use crate::backend::{Arithmetic, Compute, Precision};
 use crate::random::Draws;
 use crate::spec::{Conv, Join, NORM_EPSILON, Residual, Stage};
-
-/// What a batch gives.
-#[derive(Clone, Debug)]
-pub struct Output<B: Backend> {
-    /// `[batch, classes]`.
-    pub logits: Tensor<B, 2>,
-    /// One `[batch, kernels]` tensor for each masked convolution, in mask order; values in `[0, 1)`.
-    pub masks: Vec<Tensor<B, 2>>,
-    /// How products were computed, and those of the losses are to be.
-    pub arithmetic: Arithmetic,
-}
-
-impl<B: AutodiffBackend> Output<B> {
-    /// The same numbers without gradient tracking.
-    pub fn valid(&self) -> Output<B::InnerBackend> {
-        let masks = self.masks.iter().map(|mask| mask.clone().inner());
-        Output { logits: self.logits.clone().inner(), masks: masks.collect(), arithmetic: self.arithmetic }
-    }
-}
 
 /// Mean and unbiased variance of a batch, each `[channels]`, for one batch norm.
 pub(super) struct BatchStatistics<B: Backend> {
@@ -43,24 +26,71 @@ pub(super) struct BatchStatistics<B: Backend> {
 /// What a forward pass is for.
 #[derive(Clone, Copy)]
 pub(super) enum Mode<'a> {
-    /// Batch norm uses the batch's own statistics; dropout draws from these generators.
+    /// Batch norm uses the batch's own statistics, except where they are frozen; dropout draws from these generators.
     Train(&'a Draws),
     /// Batch norm uses its running statistics; no dropout.
     Evaluate,
 }
 
-/// A forward pass under way.
+/// What a forward pass follows besides its images.
+pub(super) struct Settings<'a, B: Backend> {
+    pub mode: Mode<'a>,
+    pub arithmetic: Arithmetic,
+    /// Sites to observe, in this order.
+    pub observing: &'a [usize],
+    /// By parameter id; empty: nothing is frozen.
+    pub frozen: &'a [bool],
+    pub given: &'a Given<B>,
+    /// Masks to use in place of the generators' own, if any.
+    pub imposed: &'a [Tensor<B, 2>],
+}
+
+/// The masks that are given to a pass, on the device.
+pub(super) struct Given<B: Backend> {
+    sites: Vec<usize>,
+    /// `[batch, units]` each.
+    pub leaves: Vec<Tensor<B, 2>>,
+    /// Samples that take them, `[batch, 1]`; `None`: all.
+    takers: Option<Tensor<B, 2, Bool>>,
+}
+
+impl<B: Backend> Given<B> {
+    pub(super) fn new(masks: &PassMasks, samples: usize, device: &B::Device) -> Self {
+        let leaf = |given: &GivenMask| -> Tensor<B, 2> {
+            let shape = [samples, given.values.len() / samples.max(1)];
+            let leaf = Tensor::from_data(TensorData::new(given.values.clone(), shape), device);
+            if masks.gradient { leaf.require_grad() } else { leaf }
+        };
+        let some = !masks.given.is_empty() && !masks.all_take();
+        let takers =
+            some.then(|| Tensor::from_data(TensorData::new(masks.samples.clone(), [samples, 1]), device));
+        Given {
+            sites: masks.given.iter().map(|given| given.site).collect(),
+            leaves: masks.given.iter().map(leaf).collect(),
+            takers,
+        }
+    }
+
+    fn at(&self, site: usize) -> Option<&Tensor<B, 2>> {
+        self.sites.iter().position(|given| *given == site).map(|at| &self.leaves[at])
+    }
+}
+
+/// A forward pass between two stages.
 pub(super) struct Pass<'a, B: Backend> {
     convs: Iter<'a, ConvWeights<B>>,
     linears: Iter<'a, LinearWeights<B>>,
-    /// Masks to use in place of the generators' own, if any.
+    settings: Settings<'a, B>,
     imposed: Iter<'a, Tensor<B, 2>>,
-    mode: Mode<'a>,
-    arithmetic: Arithmetic,
-    masks: Vec<Tensor<B, 2>>,
+    /// By place in the order of the observed sites.
+    observed: Vec<Option<Tensor<B, 2>>>,
     statistics: Vec<Option<BatchStatistics<B>>>,
+    /// Sites so far.
+    sites: usize,
     /// Dropout stages so far.
     dropouts: usize,
+    /// Whether the stage before was a linear layer: a ReLU makes it a site.
+    behind_linear: bool,
 }
 
 /// Activations between stages.
@@ -76,19 +106,18 @@ impl<'a, B: Compute> Pass<'a, B> {
     pub(super) fn new(
         convs: &'a [ConvWeights<B>],
         linears: &'a [LinearWeights<B>],
-        imposed: &'a [Tensor<B, 2>],
-        mode: Mode<'a>,
-        arithmetic: Arithmetic,
+        settings: Settings<'a, B>,
     ) -> Self {
         Pass {
             convs: convs.iter(),
             linears: linears.iter(),
-            imposed: imposed.iter(),
-            mode,
-            arithmetic,
-            masks: Vec::new(),
+            imposed: settings.imposed.iter(),
+            observed: vec![None; settings.observing.len()],
+            settings,
             statistics: Vec::with_capacity(convs.len()),
+            sites: 0,
             dropouts: 0,
+            behind_linear: false,
         }
     }
 
@@ -99,11 +128,24 @@ impl<'a, B: Compute> Pass<'a, B> {
         images: Tensor<B, 4>,
     ) -> (Output<B>, Vec<Option<BatchStatistics<B>>>) {
         let last = stages.iter().fold(Signal::Map(images), |signal, stage| self.stage(stage, signal));
-        let output = Output { logits: last.flat(), masks: self.masks, arithmetic: self.arithmetic };
-        (output, self.statistics)
+        let observed = self.observed.into_iter().map(|observed| match observed {
+            Some(observed) => observed,
+            None => unreachable!("a network observes sites that its spec has"),
+        });
+        let (observed, arithmetic) = (observed.collect(), self.settings.arithmetic);
+        (Output { logits: last.flat(), observed, arithmetic }, self.statistics)
+    }
+
+    /// Notes what is observed at the next site, if it is to be, and goes on to the one behind it.
+    fn observe(&mut self, value: impl Fn() -> Tensor<B, 2>) {
+        for (at, _) in self.settings.observing.iter().enumerate().filter(|(_, site)| **site == self.sites) {
+            self.observed[at] = Some(value());
+        }
+        self.sites += 1;
     }
 
     fn stage(&mut self, stage: &Stage, signal: Signal<B>) -> Signal<B> {
+        let behind_linear = std::mem::take(&mut self.behind_linear);
         match (stage, signal) {
             (Stage::Conv(conv), Signal::Map(x)) => Signal::Map(self.conv(conv, x)),
             (Stage::Residual(residual), Signal::Map(x)) => Signal::Map(self.residual(residual, x)),
@@ -113,19 +155,31 @@ impl<'a, B: Compute> Pass<'a, B> {
             (Stage::GlobalAvgPool, Signal::Map(x)) => Signal::Flat(global_average(x)),
             (Stage::Flatten, Signal::Map(x)) => Signal::Flat(x.flatten(1, 3)),
             (Stage::Relu, Signal::Map(x)) => Signal::Map(relu(x)),
-            (Stage::Relu, Signal::Flat(x)) => Signal::Flat(relu(x)),
+            (Stage::Relu, Signal::Flat(x)) => {
+                let x = relu(x);
+                if behind_linear {
+                    self.observe(|| x.clone().abs());
+                }
+                Signal::Flat(x)
+            }
             (Stage::Dropout { probability }, Signal::Map(x)) => {
                 let dims = x.dims();
                 let flat = self.dropout(*probability, x.flatten(1, 3));
                 Signal::Map(flat.reshape(dims))
             }
             (Stage::Dropout { probability }, Signal::Flat(x)) => Signal::Flat(self.dropout(*probability, x)),
-            (Stage::Linear { .. }, Signal::Flat(x)) => Signal::Flat(self.linear(x)),
+            (Stage::Linear { .. }, Signal::Flat(x)) => {
+                self.behind_linear = true;
+                Signal::Flat(self.linear(x))
+            }
             (Stage::Parallel { branches }, signal) => {
                 let run = |branch: &Vec<Stage>| {
+                    self.behind_linear = false;
                     branch.iter().fold(signal.clone(), |signal, stage| self.stage(stage, signal)).flat()
                 };
-                Signal::Flat(Tensor::cat(branches.iter().map(run).collect(), 1))
+                let outputs = branches.iter().map(run).collect();
+                self.behind_linear = false;
+                Signal::Flat(Tensor::cat(outputs, 1))
             }
             (stage, signal) => unreachable!("a checked spec gave {} to {}", signal.kind(), stage.kind()),
         }
@@ -134,32 +188,49 @@ impl<'a, B: Compute> Pass<'a, B> {
     /// BN(conv(x)) * mask, then ReLU (paper section 3.2.1): the mask sits behind batch norm and before ReLU.
     fn conv(&mut self, conv: &Conv, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let weights = next(&mut self.convs);
-        let mask = weights.generator.as_ref().map(|generator| self.mask(generator, x.clone()));
+        let mask = self.mask(weights.generator.as_ref(), &x);
         let bias = weights.bias.as_ref().map(|bias| bias.val());
         let options = ConvOptions::new([conv.stride; 2], [conv.padding(); 2], [1; 2], 1);
-        let y = conv2d(x, weights.weight.val(), bias, options, self.arithmetic);
-        let (y, statistics) = match (&weights.norm, &self.mode) {
-            (Some(norm), Mode::Train(_)) => {
+        let y = conv2d(x, weights.weight.val(), bias, options, self.settings.arithmetic);
+        let (y, statistics) = match (&weights.norm, self.settings.mode) {
+            (Some(norm), Mode::Train(_)) if !norm.is_frozen(self.settings.frozen) => {
                 let (y, statistics) = norm.normalise_batch(y, mask.clone());
                 (y, Some(statistics))
             }
-            (Some(norm), Mode::Evaluate) => (norm.normalise(y, mask.clone()), None),
+            (Some(norm), _) => (norm.normalise(y, mask.clone()), None),
             (None, _) => match mask.clone() {
                 Some(mask) => (y * mask.unsqueeze_dims(&[2, 3]), None),
                 None => (y, None),
             },
         };
         self.statistics.push(statistics);
-        self.masks.extend(mask);
-        if conv.relu { relu(y) } else { y }
+        let y = if conv.relu { relu(y) } else { y };
+        match mask.filter(|_| weights.generator.is_some()) {
+            Some(mask) => self.observe(|| mask.clone()),
+            None => self.observe(|| global_average(y.clone().abs())),
+        }
+        y
     }
 
-    /// The generator's mask, or the imposed one with the generator's gradient.
-    fn mask(&mut self, generator: &MaskGenerator<B>, x: Tensor<B, 4>) -> Tensor<B, 2> {
-        let mask = generator.mask_by(x, self.arithmetic);
-        match self.imposed.next() {
-            Some(imposed) => mask.clone() - mask.detach() + imposed.clone(),
-            None => mask,
+    /// The mask of the convolution at the next site: the generator's or a given one, sample by sample.
+    fn mask(&mut self, generator: Option<&MaskGenerator<B>>, x: &Tensor<B, 4>) -> Option<Tensor<B, 2>> {
+        let imposed = generator.and_then(|_| self.imposed.next());
+        let Settings { given, arithmetic, .. } = self.settings;
+        let own = |generator: &MaskGenerator<B>| {
+            let mask = generator.mask_by(x.clone(), arithmetic);
+            match imposed {
+                // The imposed mask with the generator's gradient.
+                Some(imposed) => mask.clone() - mask.detach() + imposed.clone(),
+                None => mask,
+            }
+        };
+        match (given.at(self.sites), &given.takers) {
+            (None, _) => generator.map(own),
+            (Some(mask), None) => Some(mask.clone()),
+            (Some(mask), Some(takers)) => {
+                let own = generator.map_or_else(|| mask.ones_like(), own);
+                Some(own.mask_where(takers.clone().expand(mask.dims()), mask.clone()))
+            }
         }
     }
 
@@ -175,19 +246,21 @@ impl<'a, B: Compute> Pass<'a, B> {
             }
             None => body + short,
         };
-        if residual.relu { relu(sum) } else { sum }
+        let sum = if residual.relu { relu(sum) } else { sum };
+        self.observe(|| global_average(sum.clone().abs()));
+        sum
     }
 
     fn linear(&mut self, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let weights = next(&mut self.linears);
-        linear(x, weights.weight.val().transpose(), weights.bias.val(), self.arithmetic)
+        linear(x, weights.weight.val().transpose(), weights.bias.val(), self.settings.arithmetic)
     }
 
     /// The mask is drawn on the host, so that a seed drops the same activations on every device.
     fn dropout(&mut self, probability: f64, x: Tensor<B, 2>) -> Tensor<B, 2> {
         let number = self.dropouts;
         self.dropouts += 1;
-        let Mode::Train(draws) = self.mode else { return x };
+        let Mode::Train(draws) = self.settings.mode else { return x };
         if probability == 0.0 {
             return x;
         }
@@ -252,6 +325,12 @@ fn f32_products<B: Compute>(device: &B::Device) -> Arithmetic {
 }
 
 impl<B: Backend> BatchNorm<B> {
+    /// Whether training uses its running statistics and leaves them as they are, by marks of parameters.
+    fn is_frozen(&self, frozen: &[bool]) -> bool {
+        let ids = [self.running_mean.id, self.running_var.id];
+        ids.iter().any(|id| frozen.get(id.val() as usize).is_some_and(|frozen| *frozen))
+    }
+
     /// Normalises `[batch, channels, height, width]` with the batch's own statistics and applies the mask.
     fn normalise_batch(
         &self,

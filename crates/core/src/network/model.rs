@@ -5,13 +5,15 @@ use burn::optim::GradientsParams;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorPrimitive};
 
-use super::engine::Runner;
-use super::forward::{BatchStatistics, Mode, Output, Pass};
+use super::engine::{self, Runner};
+use super::forward::{BatchStatistics, Given, Mode, Pass, Settings};
+use super::freeze::{FreezeError, frozen_slots};
+use super::pass::{Backward, Gradients, HostPass, Output, TrainPass, add_arrays};
 use super::weights::{BatchNorm, ConvWeights, LinearWeights, Loader};
-use crate::backend::stack::Statistics;
+use crate::backend::stack::{self, Batch, PassMasks, Statistics};
 use crate::backend::{Arithmetic, Compute, Precision, Training};
 use crate::random::Draws;
-use crate::spec::{Array, LayerKind, Slot, Spec, State, StateError};
+use crate::spec::{Array, LayerKind, Site, Slot, Spec, State, StateError};
 
 /// Weight of a new batch in the running statistics of batch norm.
 const NORM_MOMENTUM: f64 = 0.1;
@@ -22,31 +24,23 @@ const NORM_MOMENTUM: f64 = 0.1;
 /// results up to rounding.
 #[derive(Debug)]
 pub struct Network<B: Backend> {
-    spec: Spec,
-    slots: Vec<Slot>,
+    description: Description,
     weights: Weights<B>,
-    runner: Option<Runner<B>>,
+    runner: Option<Runner>,
     arithmetic: Arithmetic,
+    /// By parameter id; empty: nothing is frozen.
+    frozen: Vec<bool>,
     /// Masks in place of the generators' own, for Burn's operations.
     imposed: Vec<Tensor<B, 2>>,
 }
 
-/// What a training batch gives in the host's memory.
+/// What a network is, without its weights.
 #[derive(Clone, Debug)]
-pub struct HostOutput {
-    /// `[batch, classes]`.
-    pub logits: Vec<f32>,
-    /// `[batch, kernels]` for each masked convolution, in mask order.
-    pub masks: Vec<Vec<f32>>,
-}
-
-/// Gradients of a network's parameters.
-#[derive(Debug)]
-pub enum Gradients {
-    /// On a device, by parameter id.
-    Device(GradientsParams),
-    /// On the host: entry i is that of the parameter with id i; empty for what is not trained.
-    Host(Vec<Vec<f32>>),
+struct Description {
+    spec: Spec,
+    slots: Vec<Slot>,
+    sites: Vec<Site>,
+    observing: Vec<usize>,
 }
 
 #[derive(Module, Debug)]
@@ -56,7 +50,7 @@ struct Weights<B: Backend> {
 }
 
 impl<B: Compute> Network<B> {
-    /// Builds the network on a device. Its products are f32.
+    /// Builds the network on a device. It observes the sites that have mask generators; its products are f32.
     ///
     /// # Errors
     ///
@@ -73,12 +67,11 @@ impl<B: Compute> Network<B> {
             }
         }
         let arithmetic = B::arithmetic(Precision::F32, device).unwrap_or_default();
-        Ok(Network::assemble(spec, slots, Weights { convs, linears }, arithmetic))
-    }
-
-    fn assemble(spec: Spec, slots: Vec<Slot>, weights: Weights<B>, arithmetic: Arithmetic) -> Self {
-        let runner = Runner::new(&spec);
-        Network { spec, slots, weights, runner, arithmetic, imposed: Vec::new() }
+        let (sites, observing) = (spec.sites()?, spec.masked_sites()?);
+        let runner = Runner::new::<B>(&spec, &observing);
+        let description = Description { spec, slots, sites, observing };
+        let weights = Weights { convs, linears };
+        Ok(Network { description, weights, runner, arithmetic, frozen: Vec::new(), imposed: Vec::new() })
     }
 
     /// The same network, with products computed in this way by Burn's operations.
@@ -91,9 +84,30 @@ impl<B: Compute> Network<B> {
         Network { runner: None, ..self }
     }
 
+    /// The same network, observing these sites (indices of [`Spec::sites`]) in this order.
+    ///
+    /// # Panics
+    ///
+    /// When the network does not have one of the sites.
+    pub fn observing(mut self, sites: &[usize]) -> Self {
+        let Description { spec, sites: all, observing, .. } = &mut self.description;
+        for site in sites {
+            assert!(*site < all.len(), "there is no site {site} among {}", all.len());
+        }
+        *observing = sites.to_vec();
+        self.runner = self.runner.and_then(|_| Runner::new::<B>(spec, sites));
+        self.mark_frozen();
+        self
+    }
+
+    /// The sites that it observes, as indices of [`Spec::sites`].
+    pub fn observed_sites(&self) -> &[usize] {
+        &self.description.observing
+    }
+
     /// From now on uses these masks, `[batch, kernels]` for each masked convolution, in place of what the mask
     /// generators give; gradients flow as if the generators had given them. None: the generators' own again.
-    /// For measuring.
+    /// For measuring; a pass takes constant masks by [`PassMasks`].
     pub fn impose_masks(&mut self, masks: &[Array], device: &B::Device) {
         match &mut self.runner {
             Some(runner) => {
@@ -104,45 +118,118 @@ impl<B: Compute> Network<B> {
         }
     }
 
+    /// From now on exactly the arrays under these prefixes of parameter names keep their bits in training, running
+    /// statistics too: batch norm that is frozen uses its running statistics. A prefix is a layer (`conv3`), a part of
+    /// one (`conv3.mask_generator`), a residual (`residual1`) or one array. No prefixes: everything trains.
+    ///
+    /// # Errors
+    ///
+    /// When the network has nothing under a prefix; nothing changes then.
+    pub fn freeze(&mut self, prefixes: &[impl AsRef<str>]) -> Result<(), FreezeError> {
+        self.frozen = frozen_slots(&self.description.slots, prefixes)?;
+        let empty = Weights { convs: Vec::new(), linears: Vec::new() };
+        let mut marks = Tracking { slots: &self.description.slots, frozen: &self.frozen };
+        self.weights = std::mem::replace(&mut self.weights, empty).map(&mut marks);
+        self.mark_frozen();
+        Ok(())
+    }
+
+    fn mark_frozen(&mut self) {
+        if let (Some(runner), false) = (&mut self.runner, self.frozen.is_empty()) {
+            runner.engine().freeze(self.frozen.clone());
+        }
+    }
+
     /// The network's description.
     pub fn spec(&self) -> &Spec {
-        &self.spec
+        &self.description.spec
     }
 
     /// Name, shape and role of every array, by parameter id.
     pub fn slots(&self) -> &[Slot] {
-        &self.slots
+        &self.description.slots
     }
 
     /// Reads all weights and running statistics back from the device.
     pub fn state(&self) -> State {
-        let mut reader = Reader { slots: &self.slots, state: State::default() };
+        let mut reader = Reader { slots: self.slots(), state: State::default() };
         self.weights.visit(&mut reader);
         reader.state
     }
 
-    /// Logits and masks of a batch, `[batch, channels, height, width]`, with running statistics and without
+    /// Logits and observed values of a batch, `[batch, channels, height, width]`, with running statistics and without
     /// dropout.
+    ///
+    /// # Panics
+    ///
+    /// For images of another shape than the network's.
     pub fn forward(&self, images: Tensor<B, 4>) -> Output<B> {
+        self.forward_with(images, &PassMasks::default())
+    }
+
+    /// As [`Network::forward`], with given masks.
+    ///
+    /// # Panics
+    ///
+    /// As [`Network::forward`], and for masks that do not fit the network and the batch.
+    pub fn forward_with(&self, images: Tensor<B, 4>, masks: &PassMasks) -> Output<B> {
+        self.check(&images, masks);
         match &self.runner {
-            Some(runner) => runner.evaluate(&self.weights, images),
-            None => self.pass(Mode::Evaluate).run(&self.spec.stages, images).0,
+            Some(runner) => runner.evaluate(&self.weights, images, masks),
+            None => {
+                let given = Given::new(masks, images.dims()[0], &images.device());
+                self.run(images, Mode::Evaluate, &given).0
+            }
         }
     }
 
-    fn pass<'a>(&'a self, mode: Mode<'a>) -> Pass<'a, B> {
-        Pass::new(&self.weights.convs, &self.weights.linears, &self.imposed, mode, self.arithmetic)
+    fn check(&self, images: &Tensor<B, 4>, masks: &PassMasks) {
+        let [samples, shape @ ..] = images.dims();
+        assert_eq!(shape, self.spec().input, "[channels, height, width] of images and of the network");
+        masks.check(&self.description.sites, samples);
     }
 
-    /// Logits and masks of a training batch: batch norm uses and records the batch's statistics, dropout
-    /// draws from `draws`. Images whose own gradient is asked for take the way of Burn's operations.
-    pub fn forward_train(&mut self, images: Tensor<B, 4>, draws: &Draws) -> Output<B> {
-        let (output, statistics) = match &mut self.runner {
-            Some(runner) if !images.is_require_grad() => runner.train(&self.weights, images, draws),
-            _ => self.pass(Mode::Train(draws)).run(&self.spec.stages, images),
+    fn run(
+        &self,
+        images: Tensor<B, 4>,
+        mode: Mode<'_>,
+        given: &Given<B>,
+    ) -> (Output<B>, Vec<Option<BatchStatistics<B>>>) {
+        let settings = Settings {
+            mode,
+            arithmetic: self.arithmetic,
+            observing: &self.description.observing,
+            frozen: &self.frozen,
+            given,
+            imposed: &self.imposed,
         };
+        Pass::new(&self.weights.convs, &self.weights.linears, settings).run(&self.spec().stages, images)
+    }
+
+    /// A training pass: batch norm uses and records the batch's statistics, except where it is frozen; dropout draws
+    /// from `draws`. Any number of passes may be alive before [`Network::gradients`] takes them. Images whose own
+    /// gradient is asked for go through Burn's operations.
+    ///
+    /// # Panics
+    ///
+    /// For images of another shape than the network's, and for masks that do not fit the network and the batch.
+    pub fn forward_train(&mut self, images: Tensor<B, 4>, masks: &PassMasks, draws: &Draws) -> TrainPass<B> {
+        self.check(&images, masks);
+        let (samples, device) = (images.dims()[0], images.device());
+        if let (Some(runner), false) = (&mut self.runner, images.is_require_grad()) {
+            let images = Array::from_tensor(images).values;
+            let batch = Batch { images: &images, samples, masks };
+            let (outcome, tape) = runner.train(&self.weights, &batch, draws);
+            self.record_on_host(&outcome.statistics);
+            let output = engine::output::<B>(outcome.outputs, outcome.observed, samples, &device);
+            let observed = output.observed.into_iter().map(Tensor::require_grad).collect();
+            let output = Output { logits: output.logits.require_grad(), observed, ..output };
+            return TrainPass { output, given: Vec::new(), tape: Some(tape) };
+        }
+        let given = Given::new(masks, samples, &device);
+        let (output, statistics) = self.run(images, Mode::Train(draws), &given);
         self.record(statistics);
-        output
+        TrainPass { output, given: given.leaves, tape: None }
     }
 
     fn record(&mut self, statistics: Vec<Option<BatchStatistics<B>>>) {
@@ -153,28 +240,63 @@ impl<B: Compute> Network<B> {
         }
     }
 
+    fn record_on_host(&mut self, statistics: &[Option<Statistics>]) {
+        for (conv, seen) in self.weights.convs.iter_mut().zip(statistics) {
+            if let (Some(norm), Some(seen)) = (&mut conv.norm, seen) {
+                norm.record_on_host(seen);
+            }
+        }
+    }
+
     /// Whether the backend's own engine runs it, on arrays in the host's memory.
     pub fn is_on_host(&self) -> bool {
         self.runner.is_some()
     }
 
     /// As [`Network::forward_train`] where [`Network::is_on_host`], without tensors: the loss and its gradients are then
-    /// the caller's, who hands them to [`Network::host_gradients`].
-    pub fn host_train(&mut self, images: &[f32], batch: usize, draws: &Draws) -> Option<HostOutput> {
+    /// the caller's, who hands them to [`Network::host_gradients`]. Images are `[batch, channels, height, width]`.
+    ///
+    /// # Panics
+    ///
+    /// As [`Network::forward_train`].
+    pub fn host_train(
+        &mut self,
+        images: &[f32],
+        batch: usize,
+        masks: &PassMasks,
+        draws: &Draws,
+    ) -> Option<HostPass> {
         let runner = self.runner.as_mut()?;
-        let outcome = runner.pass(&self.weights, images, batch, draws);
-        for (conv, seen) in self.weights.convs.iter_mut().zip(outcome.statistics) {
-            if let (Some(norm), Some(seen)) = (&mut conv.norm, seen) {
-                norm.record_on_host(&seen);
-            }
-        }
-        Some(HostOutput { logits: outcome.outputs, masks: outcome.masks })
+        let batch = Batch { images, samples: batch, masks };
+        let (outcome, tape) = runner.train(&self.weights, &batch, draws);
+        self.record_on_host(&outcome.statistics);
+        Some(HostPass { logits: outcome.outputs, observed: outcome.observed, tape })
     }
 
-    /// The gradients of this network's parameters, from those at the logits and masks of the last
-    /// [`Network::host_train`]. Masks without one take part in no loss.
-    pub fn host_gradients(&mut self, logits: &[f32], masks: &[Option<&[f32]>]) -> Option<Gradients> {
-        Some(Gradients::Host(self.runner.as_mut()?.back(logits, masks)))
+    /// The gradients of this network's parameters, from those of a loss at the logits and observed values of a pass.
+    /// Observed sites without one take part in no loss.
+    ///
+    /// # Panics
+    ///
+    /// When the gradients are not of the sizes of what the pass gave, or the pass is another network's.
+    pub fn host_gradients(
+        &mut self,
+        pass: HostPass,
+        logits: &[f32],
+        observed: &[Option<&[f32]>],
+    ) -> Gradients {
+        self.host_backward(pass, logits, observed).gradients
+    }
+
+    /// As [`Network::host_gradients`], with the gradients of given masks.
+    ///
+    /// # Panics
+    ///
+    /// As [`Network::host_gradients`].
+    pub fn host_backward(&mut self, pass: HostPass, logits: &[f32], observed: &[Option<&[f32]>]) -> Backward {
+        let Some(runner) = &mut self.runner else { panic!("the pass is that of another network") };
+        let stack::Backward { gradients, given } = runner.backward(pass.tape, logits, observed);
+        Backward { gradients: Gradients::Host(gradients), given }
     }
 
     /// Passes every parameter through `mapper`, as an optimiser does. The weights are moved, not shared, so
@@ -196,21 +318,71 @@ impl<B: Compute> Network<B> {
 impl<B: Training> Network<B> {
     /// The same network without gradient tracking.
     pub fn valid(&self) -> Network<B::InnerBackend> {
-        Network::assemble(self.spec.clone(), self.slots.clone(), self.weights.valid(), self.arithmetic)
+        let Description { spec, observing, .. } = &self.description;
+        let runner = self.runner.as_ref().and_then(|_| Runner::new::<B::InnerBackend>(spec, observing));
+        Network {
+            description: self.description.clone(),
+            weights: self.weights.valid(),
+            runner,
+            arithmetic: self.arithmetic,
+            frozen: Vec::new(),
+            imposed: Vec::new(),
+        }
     }
 
-    /// The gradients of this network's parameters, from those of a loss of the last training pass.
-    pub fn gradients(&mut self, gradients: B::Gradients) -> Gradients {
-        let host = self.runner.as_mut().and_then(|runner| runner.gradients(&gradients));
-        match host {
-            Some(gradients) => Gradients::Host(gradients),
-            None => Gradients::Device(GradientsParams::from_grads(gradients, &self.weights)),
+    /// The gradients of this network's parameters from those of a loss of these passes.
+    ///
+    /// # Panics
+    ///
+    /// When a pass is another network's.
+    pub fn gradients(&mut self, passes: Vec<TrainPass<B>>, gradients: B::Gradients) -> Gradients {
+        self.backward(passes, gradients).gradients
+    }
+
+    /// As [`Network::gradients`], with the gradients of given masks.
+    ///
+    /// # Panics
+    ///
+    /// As [`Network::gradients`].
+    pub fn backward(&mut self, passes: Vec<TrainPass<B>>, gradients: B::Gradients) -> Backward {
+        let read = |leaf: &Tensor<B, 2>| leaf.grad(&gradients).map(|grad| Array::from_tensor(grad).values);
+        let zeros = |leaf: &Tensor<B, 2>| vec![0.0; leaf.dims().into_iter().product()];
+        let (mut sum, mut given) = (None::<Vec<Vec<f32>>>, Vec::new());
+        let mut in_graph = self.runner.is_none();
+        for TrainPass { output, given: leaves, tape } in passes {
+            let Some(tape) = tape else {
+                in_graph = true;
+                given.extend(leaves.iter().map(|leaf| match leaf.is_require_grad() {
+                    true => read(leaf).unwrap_or_else(|| zeros(leaf)),
+                    false => Vec::new(),
+                }));
+                continue;
+            };
+            let Some(runner) = &mut self.runner else { panic!("the pass is that of another network") };
+            let logits = read(&output.logits).unwrap_or_else(|| zeros(&output.logits));
+            let observed: Vec<Option<Vec<f32>>> = output.observed.iter().map(read).collect();
+            let observed: Vec<Option<&[f32]>> = observed.iter().map(Option::as_deref).collect();
+            let of_pass = runner.backward(tape, &logits, &observed);
+            given.extend(of_pass.given);
+            match &mut sum {
+                Some(sum) => add_arrays(sum, of_pass.gradients),
+                None => sum = Some(of_pass.gradients),
+            }
         }
+        let gradients = match sum {
+            None => Gradients::Device(GradientsParams::from_grads(gradients, &self.weights)),
+            Some(sum) if !in_graph => Gradients::Host(sum),
+            Some(sum) => {
+                let rest = Gradients::Device(GradientsParams::from_grads(gradients, &self.weights));
+                Gradients::Host(sum).add(Gradients::Host(self.on_host(rest)))
+            }
+        };
+        Backward { gradients, given }
     }
 
     /// The gradients on the host, by the names of the parameters.
     pub fn named_gradients(&self, gradients: &Gradients) -> State {
-        let mut reader = GradientReader { slots: &self.slots, gradients, state: State::default() };
+        let mut reader = GradientReader { slots: self.slots(), gradients, state: State::default() };
         self.weights.visit(&mut reader);
         reader.state
     }
@@ -224,7 +396,7 @@ impl<B: Training> Network<B> {
         let mut collector = Collector::<B> { gradients: &gradients, flat: Vec::new() };
         self.weights.visit(&mut collector);
         let (ids, flat): (Vec<usize>, Vec<_>) = collector.flat.into_iter().unzip();
-        let mut arrays = vec![Vec::new(); self.slots.len()];
+        let mut arrays = vec![Vec::new(); self.slots().len()];
         if flat.is_empty() {
             return arrays;
         }
@@ -239,7 +411,7 @@ impl<B: Training> Network<B> {
     /// Takes back the memory of gradients that were used.
     pub fn recycle(&mut self, gradients: Gradients) {
         if let (Some(runner), Gradients::Host(gradients)) = (&mut self.runner, gradients) {
-            runner.recycle(gradients);
+            runner.engine().recycle(gradients);
         }
     }
 }
@@ -271,6 +443,20 @@ impl<B: Compute> BatchNorm<B> {
             let next = Tensor::from_primitive(TensorPrimitive::Float(tensor));
             *running = Param::initialized(running.id, next);
         }
+    }
+}
+
+/// Sets which parameters Burn tracks: those that train and are not frozen.
+struct Tracking<'a> {
+    slots: &'a [Slot],
+    frozen: &'a [bool],
+}
+
+impl<B: Backend> ModuleMapper<B> for Tracking<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        let id = param.id.val() as usize;
+        let frozen = self.frozen.get(id).is_some_and(|frozen| *frozen);
+        param.set_require_grad(self.slots[id].role.is_trained() && !frozen)
     }
 }
 

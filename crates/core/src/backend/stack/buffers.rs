@@ -2,27 +2,27 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::backend::kernels::AlignedBuffer as Lines;
+use crate::backend::kernels::AlignedBuffer;
 
 /// Buffers that nobody uses at the moment.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    free: Vec<Lines>,
+    free: Vec<AlignedBuffer>,
 }
 
 /// The first `len` floats of a buffer. Holds whatever its last user left.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
-    all: Lines,
+    all: AlignedBuffer,
     len: usize,
 }
 
 impl Buffers {
     /// The smallest buffer that is large enough, or a new one.
     pub(super) fn take(&mut self, len: usize) -> Buffer {
-        let fitting = self.free.iter().enumerate().filter(|(_, lines)| lines.values().len() >= len);
-        let smallest = fitting.min_by_key(|(_, lines)| lines.values().len()).map(|(at, _)| at);
-        let all = smallest.map_or_else(|| Lines::zeros(len), |at| self.free.swap_remove(at));
+        let fitting = self.free.iter().enumerate().filter(|(_, buffer)| buffer.values().len() >= len);
+        let smallest = fitting.min_by_key(|(_, buffer)| buffer.values().len()).map(|(at, _)| at);
+        let all = smallest.map_or_else(|| AlignedBuffer::zeros(len), |at| self.free.swap_remove(at));
         Buffer { all, len }
     }
 

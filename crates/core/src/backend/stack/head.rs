@@ -6,23 +6,26 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::Engine;
-use super::forward::{Mode, Under};
+use super::forward::{Mode, Pass};
+use super::masks::PassMasks;
 use super::share::Items;
-use crate::backend::kernels::{Workspace as Scratch, parallel};
+use crate::backend::kernels::{Workspace, parallel};
 
 /// Samples for each thread from which on they are enough to keep all threads busy.
 const SAMPLES: usize = 4;
 
 impl Engine {
-    /// Runs the head of the plan if there are samples enough for all threads, and says how many steps that was.
-    pub(super) fn head(&mut self, images: &[f32], pass: &mut Under<'_>) -> usize {
+    /// Runs the head of the plan if there are samples enough for all threads and no masks are given, and says how many
+    /// steps that was.
+    pub(super) fn head(&mut self, images: &[f32], pass: &mut Pass<'_>) -> usize {
         let (steps, batch) = (self.plan.head, pass.tape.batch);
-        if steps == 0 || matches!(pass.mode, Mode::Train(_)) || batch < SAMPLES * self.threads {
+        let trains = matches!(pass.mode, Mode::Train(_));
+        if steps == 0 || trains || batch < SAMPLES * self.threads || !pass.masks.given.is_empty() {
             return 0;
         }
         self.heads.resize_with(self.threads, || {
             let one = Engine::new(self.plan.clone(), self.isa, 1);
-            Mutex::new(Engine { scratch: Scratch::of_one_thread(), ..one })
+            Mutex::new(Engine { workspace: Workspace::of_one_thread(), ..one })
         });
         self.heads.iter_mut().for_each(|head| idle(head).kernels = self.kernels.clone());
         let value = self.plan.steps[steps - 1].output;
@@ -37,20 +40,20 @@ impl Engine {
         });
         drop(rows);
         pass.tape.values[value] = Some(out);
-        self.take_mean(&mut pass.tape, value);
+        self.average(&mut pass.tape, value);
         steps
     }
 
     /// One sample's first steps.
     fn one(&mut self, image: &[f32], steps: usize, parameters: &[&[f32]], out: &mut [f32]) {
-        let plan = self.plan.clone();
-        let mut pass = self.begin(1, parameters, Mode::Evaluate);
+        let (plan, masks) = (self.plan.clone(), PassMasks::default());
+        let mut pass = self.begin(1, parameters, &masks, Mode::Evaluate);
         self.give_images(image, &mut pass);
         for step in &plan.steps[..steps] {
             self.step(step, &mut pass);
         }
         out.copy_from_slice(pass.tape.value(plan.steps[steps - 1].output));
-        self.release(&mut pass.tape);
+        self.release(pass.tape);
     }
 }
 

@@ -1,16 +1,17 @@
 //! Pools, sums, ReLU, dropout and flattening that are no part of a block.
 
-use super::Engine;
-use super::backward::Back;
-use super::forward::{Mode, Under};
-use super::passes::{self, Affine, Incoming, Slope, Window};
-use super::plan::{Join, Step, Value};
-use super::share::each;
-use crate::backend::kernels::{self, Addend};
 use rand::RngExt;
 
+use super::Engine;
+use super::backward::Back;
+use super::elementwise::{self, Affine, Incoming, Slope, Window};
+use super::forward::{Mode, Pass};
+use super::plan::{Add, Dropout, Step, Value};
+use super::share::each;
+use crate::backend::kernels::{self, Addend};
+
 impl Engine {
-    pub(super) fn pool(&mut self, step: &Step, size: usize, pass: &mut Under<'_>) {
+    pub(super) fn pool(&mut self, step: &Step, size: usize, pass: &mut Pass<'_>) {
         let (from, to) = (self.plan.values[step.input], self.plan.values[step.output]);
         let mut out = self.buffers.take(pass.tape.batch * to.len());
         let identity = Identity::new(from.channels);
@@ -18,7 +19,7 @@ impl Engine {
         let images = pass.tape.value(step.input).chunks_exact(from.len());
         each(self.threads, out.chunks_exact_mut(to.len()).zip(images), |_, (out, x)| {
             let mut total = vec![0.0; to.channels];
-            passes::activate_pooled(isa, x, identity.affine(), window, out, &mut total);
+            elementwise::activate_pooled(isa, x, identity.affine(), window, out, &mut total);
         });
         pass.tape.values[step.output] = Some(out);
         pass.tape.active[step.output] = pass.tape.active[step.input].clone();
@@ -42,26 +43,28 @@ impl Engine {
         let rows = gradient.chunks_exact(to.len()).zip(pooled.chunks_exact(to.len()));
         each(self.threads, dx.chunks_exact_mut(from.len()).zip(rows), |_, (dx, (dy, pooled))| {
             let incoming = Incoming { each: dy, channel: &identity.zero };
-            passes::spread_pooled(isa, dx, identity.affine(), slope, incoming, pooled, window);
+            elementwise::bn_backward_input_pooled(
+                isa,
+                dx,
+                identity.affine(),
+                slope,
+                incoming,
+                pooled,
+                window,
+            );
         });
         self.buffers.give(gradient);
         self.hand(step.input, dx, back);
     }
 
-    pub(super) fn add(
-        &mut self,
-        step: &Step,
-        shortcut: usize,
-        join: Option<&Join>,
-        relu: bool,
-        pass: &mut Under<'_>,
-    ) {
+    pub(super) fn add(&mut self, step: &Step, add: &Add, pass: &mut Pass<'_>) {
         let value = self.plan.values[step.output];
         let mut out = self.buffers.take(pass.tape.batch * value.len());
         let mut total = self.buffers.take(pass.tape.batch * value.channels);
+        let join = add.join.as_ref();
         let places = join.map(|join| [&join.body, &join.shortcut].map(|map| bits_of(map, value.channels)));
         let sides: [_; 2] = std::array::from_fn(|side| {
-            let from = [step.input, shortcut][side];
+            let from = [step.input, add.shortcut][side];
             let places = places.as_ref().map(|places| &places[side][..]);
             (pass.tape.value(from), self.plan.values[from], places)
         });
@@ -72,7 +75,7 @@ impl Engine {
                 let values = &values[sample * from.len()..][..from.len()];
                 Addend { values, width: from.channels, places }
             });
-            kernels::residual_sum(isa, addends, passes::floor(relu), out, total);
+            kernels::residual_sum(isa, addends, elementwise::floor(add.relu), out, total);
         });
         pass.tape.values[step.output] = Some(out);
         if value.averaged {
@@ -81,7 +84,7 @@ impl Engine {
         } else {
             self.buffers.give(total);
         }
-        let active = [step.input, shortcut].map(|path| pass.tape.active[path].as_deref());
+        let active = [step.input, add.shortcut].map(|path| pass.tape.active[path].as_deref());
         pass.tape.active[step.output] = match (active, join) {
             ([Some(body), Some(short)], None) => Some(body.iter().zip(short).map(|(a, b)| a | b).collect()),
             ([Some(body), Some(short)], Some(join)) => {
@@ -95,18 +98,16 @@ impl Engine {
         };
     }
 
-    pub(super) fn add_back(
-        &mut self,
-        step: &Step,
-        shortcut: usize,
-        join: Option<&Join>,
-        relu: bool,
-        back: &mut Back<'_>,
-    ) {
-        let gradient = self.gradient_behind_relu(step.output, relu, back);
+    pub(super) fn add_back(&mut self, step: &Step, add: &Add, back: &mut Back<'_>) {
+        let gradient = self.gradient_behind_relu(step.output, add.relu, back);
         let value = self.plan.values[step.output];
-        let paths = [(step.input, join.map(|join| &join.body)), (shortcut, join.map(|join| &join.shortcut))];
+        let join = add.join.as_ref();
+        let paths =
+            [(step.input, join.map(|join| &join.body)), (add.shortcut, join.map(|join| &join.shortcut))];
         for (path, map) in paths {
+            if !back.wanted[path] {
+                continue;
+            }
             let from = self.plan.values[path];
             let mut part = self.buffers.take(back.tape.batch * from.len());
             let images = gradient.chunks_exact(value.len());
@@ -122,7 +123,7 @@ impl Engine {
         self.buffers.give(gradient);
     }
 
-    pub(super) fn relu(&mut self, step: &Step, pass: &mut Under<'_>) {
+    pub(super) fn relu(&mut self, step: &Step, pass: &mut Pass<'_>) {
         let x = pass.tape.value(step.input);
         let mut out = self.buffers.take(x.len());
         out.copy_from_slice(x);
@@ -144,11 +145,12 @@ impl Engine {
         self.hand(step.input, gradient, back);
     }
 
-    pub(super) fn dropout(&mut self, step: &Step, number: usize, probability: f64, pass: &mut Under<'_>) {
+    pub(super) fn dropout(&mut self, step: &Step, dropout: Dropout, pass: &mut Pass<'_>) {
+        let Dropout { number, probability } = dropout;
         let x = pass.tape.value(step.input);
         let mut out = self.buffers.take(x.len());
         out.copy_from_slice(x);
-        if let (Mode::Train(draws), true) = (&pass.mode, probability > 0.0) {
+        if let (Mode::Train(draws), true) = (pass.mode, probability > 0.0) {
             let scale = (1.0 / (1.0 - probability)) as f32;
             let value = self.plan.values[step.input];
             let mut kept = vec![0.0; x.len()];
@@ -176,7 +178,7 @@ impl Engine {
     }
 
     /// `[height, width, channels]` to rows of features in the order channels, height, width.
-    pub(super) fn flatten(&mut self, step: &Step, pass: &mut Under<'_>) {
+    pub(super) fn flatten(&mut self, step: &Step, pass: &mut Pass<'_>) {
         let value = self.plan.values[step.input];
         let x = pass.tape.value(step.input);
         let mut out = self.buffers.take(x.len());
@@ -215,7 +217,7 @@ impl Identity {
     }
 
     fn affine(&self) -> Affine<'_> {
-        Affine { scale: &self.one, shift: &self.zero, floor: passes::floor(false) }
+        Affine { scale: &self.one, shift: &self.zero, floor: elementwise::floor(false) }
     }
 }
 

@@ -3,8 +3,9 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::super::{Conv, Piece};
+use super::super::PassMasks;
 use crate::random::Draws;
+use crate::spec::{Conv, NORM_EPSILON, Residual, Stage};
 
 /// A batch of activations.
 #[derive(Clone)]
@@ -15,21 +16,35 @@ pub struct Maps {
     pub x: Vec<f64>,
 }
 
-/// Runs pieces with parameters taken one after the other.
+/// Runs stages with parameters taken one after the other.
 pub struct Reference<'a> {
     pub parameters: &'a [Vec<f64>],
     pub next: usize,
     pub trains: bool,
+    /// Parameters that keep their values; empty: none.
+    pub frozen: &'a [bool],
     pub draws: &'a Draws,
     pub dropouts: usize,
-    pub masks: Vec<Vec<f64>>,
+    pub masks: &'a PassMasks,
+    /// Given masks in float64, in the order of `masks.given`.
+    pub given: &'a [Vec<f64>],
+    /// By site: the mask of a generator, or the mean of |activation|.
+    pub sites: Vec<Vec<f64>>,
     /// Mean and unbiased variance of each convolution with batch norm.
     pub statistics: Vec<Option<(Vec<f64>, Vec<f64>)>>,
 }
 
 impl Reference<'_> {
-    pub fn run(&mut self, pieces: &[Piece], images: Maps) -> Maps {
-        pieces.iter().fold(images, |x, piece| self.piece(piece, x))
+    pub fn run(&mut self, stages: &[Stage], images: Maps) -> Maps {
+        let mut x = images;
+        for (at, stage) in stages.iter().enumerate() {
+            x = self.stage(stage, x);
+            let linear = at > 0 && matches!(stages[at - 1], Stage::Linear { .. });
+            if linear && matches!(stage, Stage::Relu) {
+                self.sites.push(x.magnitudes());
+            }
+        }
+        x
     }
 
     fn take(&mut self) -> Vec<f64> {
@@ -37,52 +52,23 @@ impl Reference<'_> {
         self.parameters[self.next - 1].clone()
     }
 
-    fn piece(&mut self, piece: &Piece, x: Maps) -> Maps {
+    fn stage(&mut self, stage: &Stage, x: Maps) -> Maps {
         let [channels, height, width] = x.shape;
-        match piece {
-            Piece::Conv(conv) => self.conv(conv, &x),
-            Piece::Residual { body, shortcut, join, relu } => {
-                let long = body.iter().fold(x.clone(), |y, conv| self.conv(conv, &y));
-                let short = match shortcut {
-                    Some(conv) => self.conv(conv, &x),
-                    None => x,
-                };
-                let all: Vec<usize> = (0..long.shape[0]).collect();
-                let (to, from, channels) = join.clone().unwrap_or((all.clone(), all.clone(), all.len()));
-                let shape = [channels, long.shape[1], long.shape[2]];
-                let mut sum = Maps::zeros(long.batch, shape);
-                for (path, map) in [(long, to), (short, from)] {
-                    for (n, (c, target)) in
-                        (0..sum.batch).flat_map(|n| map.iter().enumerate().map(move |at| (n, at)))
-                    {
-                        for pixel in 0..shape[1] * shape[2] {
-                            *sum.at(n, *target, pixel) += path.get(n, c, pixel);
-                        }
-                    }
-                }
-                if *relu { sum.map(|x| x.max(0.0)) } else { sum }
-            }
-            Piece::MaxPool(size) => x.pool(*size),
-            Piece::Average => {
+        match stage {
+            Stage::Conv(conv) => self.conv(conv, &x),
+            Stage::Residual(residual) => self.residual(residual, x),
+            Stage::MaxPool { size } => x.pool(*size),
+            Stage::GlobalAvgPool => {
                 let means = x.means();
                 Maps { batch: x.batch, shape: [channels, 1, 1], x: means }
             }
-            Piece::Flatten => Maps { shape: [channels * height * width, 1, 1], ..x },
-            Piece::Relu => x.map(|x| x.max(0.0)),
-            Piece::Dropout(probability) if self.trains && *probability > 0.0 => {
-                let scale = 1.0 / (1.0 - probability);
-                let (mut x, number) = (x, self.dropouts);
+            Stage::Flatten => Maps { shape: [channels * height * width, 1, 1], ..x },
+            Stage::Relu => x.map(|x| x.max(0.0)),
+            Stage::Dropout { probability } => {
                 self.dropouts += 1;
-                let length = x.x.len() / x.batch;
-                for (sample, row) in x.x.chunks_exact_mut(length).enumerate() {
-                    let mut rng = self.draws.dropout(number, sample);
-                    let kept = |rng: &mut ChaCha8Rng| rng.random::<f32>() >= *probability as f32;
-                    row.iter_mut().for_each(|x| *x = if kept(&mut rng) { *x * scale } else { 0.0 });
-                }
-                x
+                if self.trains { self.dropped(self.dropouts - 1, *probability, x) } else { x }
             }
-            Piece::Dropout(_) => x,
-            Piece::Linear(outputs) => {
+            Stage::Linear { outputs } => {
                 let (weight, bias) = (self.take(), self.take());
                 let mut y = Maps::zeros(x.batch, [*outputs, 1, 1]);
                 for (n, o) in (0..x.batch).flat_map(|n| (0..*outputs).map(move |o| (n, o))) {
@@ -91,37 +77,90 @@ impl Reference<'_> {
                 }
                 y
             }
+            Stage::Parallel { .. } => unreachable!("the engine does not run networks side by side"),
         }
+    }
+
+    fn dropped(&mut self, number: usize, probability: f64, mut x: Maps) -> Maps {
+        let scale = 1.0 / (1.0 - probability);
+        let length = x.x.len() / x.batch;
+        for (sample, row) in x.x.chunks_exact_mut(length).enumerate() {
+            let mut rng = self.draws.dropout(number, sample);
+            let kept = |rng: &mut ChaCha8Rng| rng.random::<f32>() >= probability as f32;
+            row.iter_mut().for_each(|x| *x = if kept(&mut rng) { *x * scale } else { 0.0 });
+        }
+        x
+    }
+
+    fn residual(&mut self, residual: &Residual, x: Maps) -> Maps {
+        let long = residual.body.iter().fold(x.clone(), |y, conv| self.conv(conv, &y));
+        let short = match &residual.shortcut {
+            Some(conv) => self.conv(conv, &x),
+            None => x,
+        };
+        let all: Vec<usize> = (0..long.shape[0]).collect();
+        let (to, from, channels) = match &residual.join {
+            Some(join) => (join.body.clone(), join.shortcut.clone(), join.channels),
+            None => (all.clone(), all.clone(), all.len()),
+        };
+        let shape = [channels, long.shape[1], long.shape[2]];
+        let mut sum = Maps::zeros(long.batch, shape);
+        for (path, map) in [(long, to), (short, from)] {
+            for (n, (c, target)) in (0..sum.batch).flat_map(|n| map.iter().enumerate().map(move |at| (n, at)))
+            {
+                for pixel in 0..shape[1] * shape[2] {
+                    *sum.at(n, *target, pixel) += path.get(n, c, pixel);
+                }
+            }
+        }
+        let sum = if residual.relu { sum.map(|x| x.max(0.0)) } else { sum };
+        self.sites.push(sum.magnitudes());
+        sum
     }
 
     fn conv(&mut self, conv: &Conv, x: &Maps) -> Maps {
         let weight = self.take();
         let bias = if conv.bias { self.take() } else { vec![0.0; conv.kernels] };
         let mut y = x.convolved(&weight, &bias, conv);
-        let norm = conv.norm.then(|| [self.take(), self.take(), self.take(), self.take()]);
+        let stored = self.frozen.get(self.next + 2).is_some_and(|frozen| *frozen);
+        let norm = conv.batch_norm.then(|| [self.take(), self.take(), self.take(), self.take()]);
         self.statistics.push(None);
         if let Some([scale, shift, running_mean, running_var]) = norm {
-            let (mean, var) = if self.trains { y.moments() } else { (running_mean, running_var) };
+            let of_batch = self.trains && !stored;
+            let (mean, var) = if of_batch { y.moments() } else { (running_mean, running_var) };
             let count = (y.batch * y.pixels()) as f64;
             let unbiased = var.iter().map(|var| var * count / (count - 1.0).max(1.0)).collect();
-            if self.trains {
+            if of_batch {
                 *self.statistics.last_mut().unwrap() = Some((mean.clone(), unbiased));
             }
-            y.each(|_, c, x| (*x - mean[c]) / (var[c] + 1e-5).sqrt() * scale[c] + shift[c]);
+            y.each(|_, c, x| (*x - mean[c]) / (var[c] + NORM_EPSILON).sqrt() * scale[c] + shift[c]);
         }
-        if let Some(hidden) = conv.generator {
-            let (first, second, third) = (self.take(), self.take(), self.take());
-            let (cin, means) = (x.shape[0], x.means());
-            let mut mask = Vec::new();
-            for means in means.chunks_exact(cin) {
-                let inner: Vec<f64> = first.chunks_exact(cin).map(|row| dot(row, means).max(0.0)).collect();
-                let rows = second.chunks_exact(hidden).zip(&third);
-                mask.extend(rows.map(|(row, bias)| (dot(row, &inner) + bias).tanh().max(0.0)));
+        let mut mask = conv.masked.then(|| self.generated(conv, x));
+        if let Some(number) = self.masks.given.iter().position(|given| given.site == self.sites.len()) {
+            let mask = mask.get_or_insert_with(|| vec![1.0; x.batch * conv.kernels]);
+            let rows = mask.chunks_exact_mut(conv.kernels).zip(self.given[number].chunks_exact(conv.kernels));
+            for (_, (row, given)) in rows.enumerate().filter(|(sample, _)| self.masks.takes(*sample)) {
+                row.copy_from_slice(given);
             }
-            y.each(|n, c, x| *x * mask[n * conv.kernels + c]);
-            self.masks.push(mask);
         }
-        if conv.relu { y.map(|x| x.max(0.0)) } else { y }
+        if let Some(mask) = &mask {
+            y.each(|n, c, x| *x * mask[n * conv.kernels + c]);
+        }
+        let y = if conv.relu { y.map(|x| x.max(0.0)) } else { y };
+        self.sites.push(mask.filter(|_| conv.masked).unwrap_or_else(|| y.magnitudes()));
+        y
+    }
+
+    fn generated(&mut self, conv: &Conv, x: &Maps) -> Vec<f64> {
+        let (first, second, third) = (self.take(), self.take(), self.take());
+        let (cin, means) = (x.shape[0], x.means());
+        let mut mask = Vec::new();
+        for means in means.chunks_exact(cin) {
+            let inner: Vec<f64> = first.chunks_exact(cin).map(|row| dot(row, means).max(0.0)).collect();
+            let rows = second.chunks_exact(conv.generator_hidden()).zip(&third);
+            mask.extend(rows.map(|(row, bias)| (dot(row, &inner) + bias).tanh().max(0.0)));
+        }
+        mask
     }
 }
 
@@ -153,6 +192,11 @@ impl Maps {
         for (index, x) in self.x.iter_mut().enumerate() {
             *x = f(index / pixels / channels, index / pixels % channels, x);
         }
+    }
+
+    /// Means of |x| over the pixels, `[batch, channels]`.
+    fn magnitudes(&self) -> Vec<f64> {
+        self.clone().map(f64::abs).means()
     }
 
     fn means(&self) -> Vec<f64> {
@@ -191,21 +235,25 @@ impl Maps {
         let (size, stride, pad) = (conv.size, conv.stride, conv.size / 2);
         let side = |n: usize| (n + 2 * pad - size) / stride + 1;
         let mut y = Maps::zeros(self.batch, [conv.kernels, side(height), side(width)]);
-        for (n, oc) in (0..self.batch).flat_map(|n| (0..conv.kernels).map(move |oc| (n, oc))) {
-            for pixel in 0..y.pixels() {
-                let (oy, ox) = (pixel / y.shape[2], pixel % y.shape[2]);
-                let mut sum = bias[oc];
-                for (ky, kx) in (0..size).flat_map(|ky| (0..size).map(move |kx| (ky, kx))) {
-                    let (iy, ix) =
-                        ((oy * stride + ky).wrapping_sub(pad), (ox * stride + kx).wrapping_sub(pad));
-                    if iy < height && ix < width {
-                        for ic in 0..cin {
-                            let w = weight[((oc * cin + ic) * size + ky) * size + kx];
-                            sum += w * self.get(n, ic, iy * width + ix);
-                        }
+        let (rows, columns) = (y.shape[1], y.shape[2]);
+        for (index, map) in y.x.chunks_exact_mut(rows * columns).enumerate() {
+            let (n, oc) = (index / conv.kernels, index % conv.kernels);
+            map.fill(bias[oc]);
+            for (ic, tap) in (0..cin).flat_map(|ic| (0..size * size).map(move |tap| (ic, tap))) {
+                let (w, ky, kx) = (weight[(oc * cin + ic) * size * size + tap], tap / size, tap % size);
+                let x = &self.x[(n * cin + ic) * height * width..][..height * width];
+                for (oy, y) in map.chunks_exact_mut(columns).enumerate() {
+                    let iy = (oy * stride + ky).wrapping_sub(pad);
+                    if iy >= height {
+                        continue;
                     }
+                    let x = &x[iy * width..][..width];
+                    // The first output column whose input column is inside.
+                    let first = pad.saturating_sub(kx).div_ceil(stride);
+                    let inside = x.get(first * stride + kx - pad..).unwrap_or_default();
+                    let inputs = inside.iter().step_by(stride);
+                    y.iter_mut().skip(first).zip(inputs).for_each(|(y, x)| *y += w * x);
                 }
-                *y.at(n, oc, pixel) = sum;
             }
         }
         y

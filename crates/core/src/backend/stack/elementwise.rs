@@ -1,4 +1,4 @@
-//! The passes over activations between convolutions, each over one sample's rows of channels.
+//! Elementwise passes over activations between convolutions, each over one sample's rows of channels.
 //!
 //! Plain loops that the compiler turns into vectors; [`versions`] compiles each for every instruction set.
 //! Sums run over pixels in order and never across channels, so every version gives the same bits.
@@ -203,7 +203,7 @@ versions! {
     }
 
     /// Sums over the pixels of dz and of dz * (y - centre), where dz is what reaches `y * scale + shift`.
-    fn gather(
+    fn bn_backward_reduce(
         y: &[f32],
         affine: Affine<'_>,
         centre: &[f32],
@@ -211,11 +211,11 @@ versions! {
         dz_sum: &mut [f32],
         product_sum: &mut [f32],
     ) {
-        overlapping!(centre.len(), gather_of, y, affine, centre, incoming, dz_sum, product_sum);
+        overlapping!(centre.len(), bn_backward_reduce_of, y, affine, centre, incoming, dz_sum, product_sum);
     }
 
-    /// As [`gather`] behind a pool, whose output was `pooled`: only the first maximum of a window passes.
-    fn gather_pooled(
+    /// As [`bn_backward_reduce`] behind a pool, whose output was `pooled`: only the first maximum of a window passes.
+    fn bn_backward_reduce_pooled(
         y: &[f32],
         affine: Affine<'_>,
         centre: &[f32],
@@ -228,7 +228,7 @@ versions! {
         let channels = centre.len();
         overlapping!(
             channels,
-            gather_pooled_of,
+            bn_backward_reduce_pooled_of,
             y,
             affine,
             centre,
@@ -240,12 +240,12 @@ versions! {
     }
 
     /// Replaces one sample's convolution output by the gradient there.
-    fn spread(y: &mut [f32], affine: Affine<'_>, slope: Slope<'_>, incoming: Incoming<'_>) {
-        by_lanes!(slope.centre.len(), spread_of, y, affine, slope, incoming);
+    fn bn_backward_input(y: &mut [f32], affine: Affine<'_>, slope: Slope<'_>, incoming: Incoming<'_>) {
+        by_lanes!(slope.centre.len(), bn_backward_input_of, y, affine, slope, incoming);
     }
 
-    /// As [`spread`] behind a pool.
-    fn spread_pooled(
+    /// As [`bn_backward_input`] behind a pool.
+    fn bn_backward_input_pooled(
         y: &mut [f32],
         affine: Affine<'_>,
         slope: Slope<'_>,
@@ -265,7 +265,7 @@ versions! {
                 }
             }
         }
-        by_lanes!(channels, spread_pooled_of, y, affine, slope, incoming, pooled, window);
+        by_lanes!(channels, bn_backward_input_pooled_of, y, affine, slope, incoming, pooled, window);
     }
 
     /// `relu(tanh(z + bias))` of one row, in place.
@@ -406,7 +406,7 @@ fn activate_pooled_of<const L: usize>(
 }
 
 #[inline(always)]
-fn gather_of<const L: usize>(
+fn bn_backward_reduce_of<const L: usize>(
     first: usize,
     y: &[f32],
     affine: Affine<'_>,
@@ -434,7 +434,7 @@ fn gather_of<const L: usize>(
 
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "each is a row of numbers that the inner loop reads")]
-fn gather_pooled_of<const L: usize>(
+fn bn_backward_reduce_pooled_of<const L: usize>(
     first: usize,
     y: &[f32],
     affine: Affine<'_>,
@@ -472,7 +472,7 @@ fn gather_pooled_of<const L: usize>(
 }
 
 #[inline(always)]
-fn spread_of<const L: usize>(
+fn bn_backward_input_of<const L: usize>(
     first: usize,
     y: &mut [f32],
     affine: Affine<'_>,
@@ -497,7 +497,7 @@ fn spread_of<const L: usize>(
 }
 
 #[inline(always)]
-fn spread_pooled_of<const L: usize>(
+fn bn_backward_input_pooled_of<const L: usize>(
     first: usize,
     y: &mut [f32],
     affine: Affine<'_>,
