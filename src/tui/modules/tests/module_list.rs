@@ -1,4 +1,4 @@
-//! What is done with modules that were taken out.
+//! What is done with extracted modules.
 
 use super::*;
 use crate::run::Manifest;
