@@ -337,7 +337,7 @@ pub enum Job {
         /// Its bytes.
         bytes: Vec<u8>,
     },
-    /// Render a picture as a PNG file, which is slow.
+    /// Render a chart as a PNG file, which is slow.
     SavePng {
         /// The file.
         to: PathBuf,

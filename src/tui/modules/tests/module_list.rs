@@ -1,4 +1,4 @@
-//! What is done with modules that were taken out.
+//! Actions on extracted modules.
 
 use super::*;
 use crate::run::Manifest;
