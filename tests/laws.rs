@@ -11,11 +11,11 @@ use burn::tensor::{Tensor, TensorData};
 use cleave::backend::{Arithmetic, Cpu, cpu_device};
 use cleave::learn::{Sgd, cross_entropy};
 use cleave::method::mwt::modular_losses;
-use cleave::method::{Average, host_losses};
+use cleave::method::{Average, HostBatch, MethodConfig, MethodState, Mwt, TensorBatch};
 use cleave::modular::{Selection, slice};
 use cleave::network::{Network, PassMasks};
 use cleave::random::{Draws, Stream, generator};
-use cleave::run::{Best, CheckpointInfo, Event};
+use cleave::run::{Best, CheckpointInfo, EpochSums, Event};
 use cleave::session::{Change, Command, Schedule, Session, Setting};
 use cleave::spec::{Array, Conv, Cost, Init, LayerKind, Residual, Role, Spec, Stage, State};
 use common::{Home, begin, outcome, play, reopen, train};
@@ -161,12 +161,15 @@ fn a_checkpoint_is_read_as_it_was_written_to_the_last_bit() {
         values.zip(odd.iter().cycle()).for_each(|(value, odd)| *value += odd * rng.random::<f32>());
         checkpoint.velocity = checkpoint.weights.clone();
         checkpoint.velocity.0.pop_last();
+        checkpoint.method = checkpoint.velocity.clone();
         checkpoint.step = seed;
         checkpoint.info = CheckpointInfo {
             loss_weights: [("alpha".to_owned(), rng.random()), ("beta".to_owned(), 1e-300)].into(),
             learning_rate: Some(rng.random()),
             best: Some(Best { step: 3, accuracy: rng.random() }),
-            epoch_sums: odd.iter().map(|odd| odd * rng.random::<f32>()).collect(),
+            epoch_sums: EpochSums::Named(
+                odd.iter().map(|odd| (odd.to_string(), f64::from(*odd) / 3.0)).collect(),
+            ),
             seconds: rng.random(),
         };
         job.writer.save_checkpoint(&checkpoint, None).unwrap();
@@ -476,54 +479,79 @@ fn a_mask_that_is_zero_everywhere_is_similar_to_nothing_and_gives_no_nan() {
     }
 }
 
-/// Losses and gradients of the same masks by Burn's operations.
-fn losses_of_tensors(
-    masks: &[Vec<f32>],
+/// A method's terms, and the gradients of their weighted sum, by Burn's operations.
+fn terms_of_tensors(
+    method: &MethodConfig,
+    observed: &[Vec<f32>],
     labels: &[u32],
-    average: Average,
-    [alpha, beta]: [f64; 2],
-) -> ([f32; 2], Vec<Vec<f32>>) {
-    let device = cpu_device();
-    let tensor = |mask: &Vec<f32>| -> Tensor<Cpu, 2> {
-        let data = TensorData::new(mask.clone(), [labels.len(), mask.len() / labels.len()]);
+) -> (Vec<(&'static str, f32)>, Vec<Option<Vec<f32>>>) {
+    let (device, state) = (cpu_device(), MethodState::default());
+    let tensor = |values: &Vec<f32>| -> Tensor<Cpu, 2> {
+        let data = TensorData::new(values.clone(), [labels.len(), values.len() / labels.len()]);
         Tensor::from_data(data, &device).require_grad()
     };
-    let masks: Vec<Tensor<Cpu, 2>> = masks.iter().map(tensor).collect();
-    let losses = modular_losses(&masks, labels, average, Arithmetic::Plain, &device);
-    let (cohesion, coupling) = (losses.cohesion.mean(), losses.coupling.mean());
-    let total = cohesion.clone().mul_scalar(alpha) + coupling.clone().mul_scalar(beta);
-    let gradients = total.backward();
-    let values = |mask: &Tensor<Cpu, 2>| Array::from_tensor(mask.grad(&gradients).unwrap()).values;
-    let gradients = masks.iter().map(values).collect();
-    ([cohesion, coupling].map(|loss| Array::from_tensor(loss).values[0]), gradients)
+    let observed: Vec<Tensor<Cpu, 2>> = observed.iter().map(tensor).collect();
+    let batch = TensorBatch {
+        observed: &observed,
+        labels,
+        arithmetic: Arithmetic::Plain,
+        device: &device,
+        state: &state,
+    };
+    let (terms, weights) = (method.terms(&batch), method.term_weights());
+    let weighted = terms.iter().map(|(name, value)| value.clone().mul_scalar(weights.of(name)));
+    let gradients = weighted.reduce(|sum, term| sum + term).map(|total| total.backward());
+    let values = |values: &Tensor<Cpu, 2>| {
+        let gradient = gradients.as_ref().and_then(|gradients| values.grad(gradients));
+        gradient.map(|gradient| Array::from_tensor(gradient).values)
+    };
+    let gradients = observed.iter().map(values).collect();
+    let terms = terms.into_iter().map(|(name, value)| (name, Array::from_tensor(value).values[0]));
+    (terms.collect(), gradients)
+}
+
+/// Every method with its defaults, and other settings that change what it computes.
+fn all_methods() -> Vec<MethodConfig> {
+    let mut methods = MethodConfig::all();
+    methods.push(MethodConfig::Mwt(Mwt { alpha: 0.7, beta: 1.9, average: Average::Classes }));
+    methods
 }
 
 #[test]
-fn losses_on_the_host_and_their_gradients_are_those_of_tensors() {
+fn the_terms_of_a_method_on_the_host_and_their_gradients_are_those_of_tensors() {
     let mut rng = rng(6);
     let crowd: Vec<u32> = (0..40).map(|i| [7, 2, 2, 5, 9][i % 5]).collect();
     let batches: [&[u32]; 5] = [&crowd, &[4, 4, 4], &[3, 1, 2], &[1, 1, 2, 2, 8], &[6]];
-    for (labels, average) in
-        batches.into_iter().flat_map(|labels| [(labels, Average::Pairs), (labels, Average::Classes)])
+    for (labels, method) in
+        batches.into_iter().flat_map(|labels| all_methods().into_iter().map(move |method| (labels, method)))
     {
-        let mut masks: Vec<Vec<f32>> = [5, 33, 16]
-            .map(|kernels| {
-                (0..labels.len() * kernels).map(|_| rng.random_range(-0.5f32..1.0).max(0.0)).collect()
-            })
+        let mut observed: Vec<Vec<f32>> = [5, 33, 16]
+            .map(|units| (0..labels.len() * units).map(|_| rng.random_range(-0.5f32..1.0).max(0.0)).collect())
             .into();
-        masks[1][..33].fill(0.0);
-        let weights = [0.7, 1.9];
-        let ours = host_losses(masks.iter().map(Vec::as_slice), labels, average, weights);
-        let ([cohesion, coupling], gradients) = losses_of_tensors(&masks, labels, average, weights);
-        assert!((ours.cohesion - f64::from(cohesion)).abs() < 1e-5, "{ours:?} {cohesion}");
-        assert!((ours.coupling - f64::from(coupling)).abs() < 1e-5, "{ours:?} {coupling}");
-        for (ours, theirs) in ours.gradients.iter().zip(&gradients) {
+        observed[1][..33].fill(0.0);
+        let (weights, state) = (method.term_weights(), MethodState::default());
+        let ours =
+            method.host_terms(&HostBatch { observed: &observed, labels, weights: &weights, state: &state });
+        let (terms, gradients) = terms_of_tensors(&method, &observed, labels);
+        let names: Vec<&str> = method.term_specs().iter().map(|term| term.name).collect();
+        assert_eq!(ours.values.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
+        assert_eq!(terms.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
+        for ((name, a), (_, b)) in ours.values.iter().zip(&terms) {
+            assert!((a - f64::from(*b)).abs() < 1e-5, "{name} of {}: {a} {b}", method.name());
+        }
+        for (site, theirs) in gradients.iter().enumerate() {
+            let ours = ours.gradients.get(site).filter(|ours| !ours.is_empty());
+            let (Some(ours), Some(theirs)) = (ours, theirs) else {
+                assert_eq!(ours.is_some(), theirs.is_some(), "{}", method.name());
+                continue;
+            };
             // A row of zeros is divided by next to nothing, so that rounding is to be measured by its row.
-            let kernels = theirs.len() / labels.len();
-            for (ours, theirs) in ours.chunks(kernels).zip(theirs.chunks(kernels)) {
+            let units = theirs.len() / labels.len();
+            for (ours, theirs) in ours.chunks(units).zip(theirs.chunks(units)) {
                 let largest = theirs.iter().fold(0.1f32, |largest, x| largest.max(x.abs()));
                 for (a, b) in ours.iter().zip(theirs) {
-                    assert!((a - b).abs() <= 1e-5 * largest, "{labels:?} {average:?}: {ours:?} {theirs:?}");
+                    let close = (a - b).abs() <= 1e-5 * largest;
+                    assert!(close, "{labels:?} {}: {ours:?} {theirs:?}", method.name());
                 }
             }
         }

@@ -14,7 +14,7 @@ use super::output;
 use crate::backend::{self, Choice, Precision, Task, Training};
 use crate::data::{Augmentation, Images};
 use crate::learn::{Feed, Learner, Normaliser, Sgd, Share};
-use crate::method::MethodConfig;
+use crate::method::{MethodConfig, Mwt};
 use crate::modular::{self, Selection};
 use crate::network::Network;
 use crate::random::{Draws, Stream, generator};
@@ -244,15 +244,15 @@ impl Task for Bench<'_> {
         let is_masked = self.spec.convs().any(|conv| conv.masked);
         let mut learner = Learner::new(network, Sgd::new(0.9), device.clone());
         let method = match is_masked {
-            true => MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Default::default() },
-            false => MethodConfig::Plain {},
+            true => MethodConfig::Mwt(Mwt::default()),
+            false => MethodConfig::PLAIN,
         };
         let draws = Draws::new(SEED, Stream::Dropout, 0);
         let feed = Feed::<B>::new(&images, Augmentation::NONE, SEED, &normaliser, &device);
         // Reading the losses waits for the device.
         self.time::<B>(&device, || {
             let share = Share { images: feed.batch(&images, &indices, 0, 0), labels: labels.clone() };
-            drop(Array::from_tensor(learner.step(vec![share], &method, 0.05, &draws)));
+            learner.step(vec![share], &method, 0.05, &draws).read();
         })
     }
 }

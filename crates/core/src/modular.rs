@@ -13,12 +13,14 @@
 //! | `head` | a module's own classifier, or the whole network's logits restricted or mixed |
 //! | `compose` | networks side by side as one |
 //! | `calibrate` | the linear layer that makes their logits comparable |
+//! | `logits` | softmax and argmax |
 //! | `rows` | packed bit rows, for quick counts over pairs |
 
 mod calibrate;
 mod compose;
 mod error;
 mod head;
+mod logits;
 mod modules;
 mod rows;
 mod selection;
@@ -32,6 +34,7 @@ pub use calibrate::{Fit, Logits, fit_linear, fit_scales};
 pub use compose::{rescaled_input, side_by_side};
 pub use error::Error;
 pub use head::{Affine, restrict_logits, with_head, with_linear, with_logits};
+pub use logits::{Softmax, argmax, softmax};
 pub use modules::{ClassModules, Fallback};
 pub use selection::Selection;
 pub use similarity::{SampleMetrics, jaccard};

@@ -6,7 +6,8 @@
 //!           steps.jsonl             a line for a few steps each
 //!           events.jsonl            a line an event; the last one says how the run ended (Status)
 //!           checkpoints/<step>/     checkpoint.toml, weights.safetensors, velocity.safetensors,
-//!                                   usage.safetensors where it was counted (Checkpoint)
+//!                                   usage.safetensors where it was counted, method.safetensors where the
+//!                                   method remembers something (Checkpoint)
 //!           modules/<name>/         module.toml, weights.safetensors, README.md (Module)
 //!           tags.toml               words that a person gave it
 //!           lock                    held, and signed, by the process that trains (Lock)
@@ -37,6 +38,7 @@ mod reader;
 mod record;
 mod resolve;
 mod store;
+mod sums;
 mod tags;
 mod time;
 mod writer;
@@ -59,5 +61,6 @@ pub use paper::{Comparison, ComparisonRow};
 pub use reader::Run;
 pub use record::{EpochRecord, MaskRecord, SplitRecord, StepRecord, Summary};
 pub use store::Store;
+pub use sums::EpochSums;
 pub use time::{age, now};
 pub use writer::Writer;

@@ -17,6 +17,8 @@ mod evaluator;
 pub mod fault;
 mod launch;
 mod schedule;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod trainer;
 

@@ -22,16 +22,17 @@ pub enum Step {
     Launch(Box<Launch>),
 }
 
-/// Fields that are preset settings: name, setting, label.
-const SETTINGS: [(&str, &str, &str); 7] = [
-    ("epochs", "training.epochs", "epochs"),
-    ("batch", "training.batch", "batch size"),
-    ("rate", "training.learning_rate", "learning rate"),
-    ("alpha", "method.alpha", "alpha (cohesion)"),
-    ("beta", "method.beta", "beta (coupling)"),
-    ("seed", "training.seed", "seed"),
-    ("path", "data.path", "data files"),
-];
+/// A field of the form whose value is a setting of the preset.
+struct Setting {
+    /// The field's name.
+    field: &'static str,
+    /// The key in the preset.
+    key: String,
+    label: &'static str,
+    help: &'static str,
+    value: String,
+    is_number: bool,
+}
 
 /// The initially selected preset.
 const FIRST: &str = "digits";
@@ -240,10 +241,10 @@ impl NewRun {
         if *name != self.preset() {
             return Vec::new();
         }
-        let changed = SETTINGS.into_iter().filter_map(|(field, setting, _)| {
-            let value = self.value(field);
-            let differs = !value.is_empty() && Some(&value) != setting_of(base, field).as_ref();
-            differs.then(|| format!("{setting}={value}"))
+        let changed = settings(base).into_iter().filter_map(|setting| {
+            let value = self.value(setting.field);
+            let differs = !value.is_empty() && value != setting.value;
+            differs.then(|| format!("{}={value}", setting.key))
         });
         let more = self.value("more");
         changed.chain(more.split_whitespace().map(str::to_owned)).collect()
@@ -268,39 +269,43 @@ fn form(presets: Vec<String>, chosen: usize, preset: Option<&Preset>) -> Form {
     let name =
         Field::text("name", "name", "").help("empty: the preset's name with the date").check(check_name);
     let mut fields = vec![Field::choice("preset", "preset", presets, chosen), name];
-    let known = |field: &str| preset.and_then(|preset| setting_of(preset, field));
-    for (field, _, label) in SETTINGS {
-        if let Some(value) = known(field) {
-            let field = Field::text(field, label, &value);
-            fields.push(if label == "data files" { field } else { field.check(check_number) });
-        }
-    }
+    fields.extend(preset.map(settings).into_iter().flatten().map(|setting| {
+        let field = Field::text(setting.field, setting.label, &setting.value).help(setting.help);
+        if setting.is_number { field.check(check_number) } else { field }
+    }));
     let more = Field::text("more", "overrides", "").help("preset settings as key=value, separated by spaces");
     fields.push(more);
     Form::new("New run", "start", fields)
 }
 
-/// The preset's value of a field; `None` if the preset has no such setting.
-fn setting_of(preset: &Preset, field: &str) -> Option<String> {
-    let weight = |wanted: &str| {
-        preset
-            .method
-            .weights()
-            .into_iter()
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| value.to_string())
+/// The settings of a preset that have a field each, with the preset's own values.
+fn settings(preset: &Preset) -> Vec<Setting> {
+    let number = |field, key: &str, label, value: String| Setting {
+        field,
+        key: key.to_owned(),
+        label,
+        help: "",
+        value,
+        is_number: true,
     };
-    match field {
-        "epochs" => Some(preset.training.epochs.to_string()),
-        "batch" => Some(preset.training.batch.to_string()),
-        "rate" => Some(preset.training.learning_rate.to_string()),
-        "seed" => Some(preset.training.seed.to_string()),
-        "path" => {
-            let path = preset.data.path.as_ref().map(|path| path.display().to_string());
-            (preset.data.source != crate::data::Source::Digits).then(|| path.unwrap_or_default())
-        }
-        name => weight(name),
+    let training = &preset.training;
+    let mut settings = vec![
+        number("epochs", "training.epochs", "epochs", training.epochs.to_string()),
+        number("batch", "training.batch", "batch size", training.batch.to_string()),
+        number("rate", "training.learning_rate", "learning rate", training.learning_rate.to_string()),
+    ];
+    settings.extend(preset.method.weight_specs().iter().filter_map(|weight| {
+        let value = preset.method.weight(weight.name)?.to_string();
+        let field = number(weight.name, &format!("method.{}", weight.name), weight.label, value);
+        Some(Setting { help: weight.help, ..field })
+    }));
+    settings.push(number("seed", "training.seed", "seed", training.seed.to_string()));
+    if preset.data.source != crate::data::Source::Digits {
+        let path = preset.data.path.as_ref().map(|path| path.display().to_string());
+        let field = number("path", "data.path", "data files", path.unwrap_or_default());
+        settings.push(Setting { is_number: false, ..field });
     }
+    settings
 }
 
 fn check_name(name: &str) -> Result<(), String> {
@@ -312,4 +317,27 @@ fn check_name(name: &str) -> Result<(), String> {
 
 fn check_number(text: &str) -> Result<(), String> {
     text.trim().parse::<f64>().map(drop).map_err(|_| "must be a number".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::method::MethodConfig;
+
+    #[test]
+    fn every_weight_of_a_method_has_a_field_of_its_own() {
+        let mut preset = Preset::find("digits", std::path::Path::new("/nowhere"), &[]).unwrap();
+        for method in MethodConfig::all() {
+            preset.method = method;
+            let mut names: Vec<&str> =
+                form(vec!["digits".into()], 0, Some(&preset)).fields.iter().map(|field| field.name).collect();
+            for (weight, _) in preset.method.weights() {
+                assert!(names.contains(&weight), "{weight} of {}", preset.method.name());
+            }
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all, "{names:?}");
+        }
+    }
 }

@@ -10,14 +10,15 @@ use crate::data::{DataConfig, Source};
 pub(super) fn check(preset: &Preset) -> Result<(), Error> {
     data(&preset.data)?;
     preset.network.check()?;
-    for (name, weight) in preset.method.weights() {
-        demand(finite(weight, 0.0), &format!("method.{name}"), weight, "a number of at least 0")?;
+    for weight in preset.method.weight_specs() {
+        let value = preset.method.weight(weight.name).unwrap_or(weight.default);
+        demand(weight.allows(value), &format!("method.{}", weight.name), value, &weight.allowed())?;
     }
     training(preset)?;
     modules(preset)?;
     paper(preset)?;
     if let Some((input, classes)) = shape(&preset.data) {
-        preset.network.spec(input, classes, preset.method.wants_masks())?;
+        preset.network.spec(input, classes, preset.method.has_generators())?;
     }
     Ok(())
 }
@@ -74,10 +75,6 @@ fn paper(preset: &Preset) -> Result<(), Error> {
 
 fn demand(holds: bool, key: &str, value: impl Display, allowed: &str) -> Result<(), Error> {
     if holds { Ok(()) } else { Err(Error::not_allowed(key, value, allowed)) }
-}
-
-fn finite(value: f64, least: f64) -> bool {
-    value.is_finite() && value >= least
 }
 
 /// `[channels, height, width]` and the number of classes, as far as they are known before the data are read.

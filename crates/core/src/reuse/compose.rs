@@ -2,8 +2,8 @@
 
 use super::error::Error;
 use crate::backend::{self, Device, Task};
-use crate::data::{self, Augmentation, Dataset, Images};
-use crate::learn::{Evaluation, Normaliser, Pass};
+use crate::data::{self, Dataset, Images};
+use crate::learn::{Batches, Evaluation, Normaliser};
 use crate::method::MethodConfig;
 use crate::modular::{
     Affine, Fit, Logits, fit_linear, fit_scales, rescaled_input, side_by_side, with_linear, with_logits,
@@ -441,17 +441,13 @@ impl<'a, B: backend::Training> Measure<'a, B> {
 
     fn logits(&self, images: &Images) -> Result<Logits, Error> {
         let mut logits = Logits { width: self.width, ..Logits::default() };
-        pass(images).run(&self.network, &self.normaliser, self.device, |labels, output| {
+        Batches::new(images, BATCH).run(&self.network, &self.normaliser, self.device, |labels, output| {
             logits.values.extend(Array::from_tensor(output.logits).values);
             logits.labels.extend_from_slice(labels);
             Ok(())
         })?;
         Ok(logits)
     }
-}
-
-fn pass(images: &Images) -> Pass<'_> {
-    Pass { images, batch: BATCH, augmentation: Augmentation::NONE, seed: 0 }
 }
 
 fn evaluate<B: backend::Training>(
@@ -462,7 +458,8 @@ fn evaluate<B: backend::Training>(
 ) -> Result<Evaluation, Error> {
     let measure = Measure::<B>::new(spec, state, constants, device)?;
     let Measure { network, normaliser, .. } = &measure;
-    Ok(pass(images).evaluate(network, normaliser, device, &MethodConfig::Plain {}, None)?)
+    let batches = Batches::new(images, BATCH);
+    Ok(batches.evaluate(network, normaliser, device, &MethodConfig::PLAIN, None)?)
 }
 
 /// What a composition came to, before it has figures.

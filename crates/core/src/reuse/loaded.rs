@@ -9,9 +9,9 @@ use super::error::Error;
 use super::extract::{Request, Whole};
 use crate::backend::{Compute, Device, Task, Training};
 use crate::data::{self, Dataset, Images};
-use crate::learn::{Evaluation, Normaliser, Pass, count_usage};
+use crate::learn::{Batches, Evaluation, Normaliser, count_usage};
 use crate::method::MethodConfig;
-use crate::modular::Usage;
+use crate::modular::{Usage, softmax};
 use crate::network::Network;
 use crate::run::{Checkpoint, Manifest, Module, ModuleManifest, Run, check_name};
 use crate::spec::{Array, Spec, State};
@@ -84,7 +84,7 @@ impl Loaded {
             Some(usage) => usage,
             None => {
                 let method = &run.manifest.preset.method;
-                if !method.wants_masks() {
+                if !method.is_modular() {
                     return Err(Error::NoMasks(method.name()));
                 }
                 counting();
@@ -277,8 +277,8 @@ impl Task for Test<'_> {
     fn run<B: Training>(self, device: B::Device) -> Self::Output {
         let network = Network::<B::InnerBackend>::new(self.spec.clone(), self.weights, &device)?;
         let normaliser = Normaliser::of_run(self.manifest);
-        let pass = Pass::of_run(self.manifest, self.images);
-        Ok(pass.evaluate(&network, &normaliser, &device, &MethodConfig::Plain {}, None)?)
+        let batches = Batches::of_run(self.manifest, self.images);
+        Ok(batches.evaluate(&network, &normaliser, &device, &MethodConfig::PLAIN, None)?)
     }
 }
 
@@ -324,7 +324,8 @@ impl Task for Predict<'_> {
         let mut rows = Vec::new();
         for pixels in self.pixels.chunks(BATCH * self.spec.input.iter().product::<usize>()) {
             let logits = forward(&network, self.normaliser, pixels, &device);
-            rows.extend(logits.values.chunks_exact(logits.shape[1]).map(softmax));
+            let rows_of_logits = logits.values.chunks_exact(logits.shape[1]);
+            rows.extend(rows_of_logits.map(|row| softmax(row).probabilities));
         }
         Ok(rows)
     }
@@ -338,22 +339,4 @@ fn forward<B: Compute>(
     device: &B::Device,
 ) -> Array {
     Array::from_tensor(network.forward(normaliser.tensor(pixels, device)).logits)
-}
-
-fn softmax(logits: &[f32]) -> Vec<f64> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.iter().map(|power| power / sum).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn probabilities_add_up_however_large_the_logits() {
-        let row = softmax(&[1000.0, 1000.0, -1000.0]);
-        assert_eq!(row, [0.5, 0.5, 0.0]);
-    }
 }

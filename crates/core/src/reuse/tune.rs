@@ -4,7 +4,7 @@ use super::error::Error;
 use super::task::Task;
 use crate::backend::Training;
 use crate::data::{self, Images};
-use crate::learn::{Feed, Learner, Normaliser, Pass, Sgd, Share, argmax_rows, cosine};
+use crate::learn::{Batches, Feed, Learner, Normaliser, Sgd, Share, argmax_rows, cosine};
 use crate::method::MethodConfig;
 use crate::network::Network;
 use crate::random::{Draws, Stream};
@@ -35,11 +35,11 @@ impl Tuning<'_> {
     ) -> Result<f64, Error> {
         let network = Network::<B::InnerBackend>::new(spec.clone(), state, device)?;
         let normaliser = Normaliser::of_run(self.manifest);
-        let evaluation = Pass::of_run(self.manifest, images).evaluate(
+        let evaluation = Batches::of_run(self.manifest, images).evaluate(
             &network,
             &normaliser,
             device,
-            &MethodConfig::Plain {},
+            &MethodConfig::PLAIN,
             None,
         )?;
         Ok(evaluation.accuracy())
@@ -61,7 +61,7 @@ impl Tuning<'_> {
     ) -> Result<f64, Error> {
         let network = Network::<B::InnerBackend>::new(spec.clone(), state, device)?;
         let mut right = 0;
-        Pass::of_run(self.manifest, images).run(
+        Batches::of_run(self.manifest, images).run(
             &network,
             &Normaliser::of_run(self.manifest),
             device,
@@ -110,7 +110,7 @@ pub fn fine_tune<B: Training>(
             let images = feed.batch(&task.train, indices, step, 0);
             let share = Share { images, labels: task.train.labels_of(indices) };
             let draws = Draws::new(seed, Stream::Dropout, step);
-            learner.step(vec![share], &MethodConfig::Plain {}, rate, &draws);
+            learner.step(vec![share], &MethodConfig::PLAIN, rate, &draws);
             step += 1;
         }
         let state = learner.network().state();

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::document::{self, Checked, damaged};
 use super::error::Error;
 use super::layout::SCHEMA;
+use super::sums::EpochSums;
 use super::time;
 use crate::disk;
 use crate::spec::{Spec, State, StateError};
@@ -17,6 +18,7 @@ const DOCUMENT: &str = "checkpoint.toml";
 const WEIGHTS: &str = "weights.safetensors";
 const VELOCITY: &str = "velocity.safetensors";
 const USAGE: &str = "usage.safetensors";
+const METHOD: &str = "method.safetensors";
 
 /// A run at one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +33,8 @@ pub struct Checkpoint {
     pub weights: State,
     /// The optimiser's momentum, by the names of the weights; an array that has none yet is absent.
     pub velocity: State,
+    /// What the method remembers between steps; empty for methods that remember nothing.
+    pub method: State,
     /// What else the next step depends on.
     pub info: CheckpointInfo,
 }
@@ -48,8 +52,8 @@ pub struct CheckpointInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<Best>,
     /// Sums of the training metrics over the steps of an unfinished epoch; empty at an epoch's end.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub epoch_sums: Vec<f32>,
+    #[serde(skip_serializing_if = "EpochSums::is_empty")]
+    pub epoch_sums: EpochSums,
     /// Seconds of training that led here in this run; no result depends on them. 0 in checkpoints of versions that
     /// did not count them.
     pub seconds: f64,
@@ -93,7 +97,12 @@ pub(super) fn save(directory: &Path, checkpoint: &Checkpoint, usage: Option<&[u8
     let metadata = HashMap::from([("step".to_owned(), checkpoint.step.to_string())]);
     let weights = checkpoint.weights.to_safetensors(metadata.clone()).map_err(unwritable)?;
     let velocity = checkpoint.velocity.to_safetensors(metadata).map_err(unwritable)?;
+    let method = match checkpoint.method.0.is_empty() {
+        true => None,
+        false => Some(checkpoint.method.to_safetensors(HashMap::new()).map_err(unwritable)?),
+    };
     let mut files = vec![(WEIGHTS, weights.as_slice()), (VELOCITY, &velocity)];
+    files.extend(method.as_deref().map(|method| (METHOD, method)));
     files.extend(usage.map(|usage| (USAGE, usage)));
     let document = Document {
         schema: SCHEMA,
@@ -122,6 +131,7 @@ pub(super) fn load(path: &Path) -> Result<Checkpoint, Error> {
         epoch: document.epoch,
         weights: state(WEIGHTS)?,
         velocity: state(VELOCITY)?,
+        method: if document.files.contains_key(METHOD) { state(METHOD)? } else { State::default() },
         spec: document.network,
         info: document.info,
     };
@@ -231,6 +241,37 @@ mod tests {
         save_usage(&path, b"more").unwrap();
         assert_eq!(load_usage(&path).unwrap().unwrap(), b"more");
         assert_eq!(load(&path).unwrap(), checkpoint);
+    }
+
+    #[test]
+    fn what_a_method_remembers_is_a_file_of_its_own_where_there_is_something() {
+        let home = saved(&[6, 7]);
+        let path = home.path().join("7").join(METHOD);
+        assert!(!path.exists(), "plain and mwt remember nothing");
+        let mut checkpoint = fixture::checkpoint(7);
+        checkpoint.method.0.insert("steps".into(), crate::spec::Array::filled(&[2, 1], 7.0));
+        save(home.path(), &checkpoint, None).unwrap();
+        assert_eq!(load(&home.path().join("7")).unwrap(), checkpoint);
+        let whole = fs::read(&path).unwrap();
+        for position in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[position] ^= 1;
+            fs::write(&path, &bytes).unwrap();
+            let Newest { checkpoint, skipped } = newest(home.path());
+            assert_eq!((checkpoint.step, skipped.len()), (6, 1));
+            assert!(skipped[0].to_string().contains(METHOD), "{}", skipped[0]);
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(newest(home.path()).checkpoint.step, 6);
+    }
+
+    #[test]
+    fn sums_of_an_unfinished_epoch_are_read_as_older_versions_wrote_them() {
+        let read = |text: &str| toml::from_str::<CheckpointInfo>(text).unwrap().epoch_sums;
+        assert_eq!(read("epoch_sums = [0.5, 7.0]"), EpochSums::Listed(vec![0.5, 7.0]));
+        let named = EpochSums::Named([("total".to_owned(), 0.5)].into());
+        assert_eq!(read("[epoch_sums]\ntotal = 0.5"), named);
+        assert!(read("").is_empty());
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl<B: Training> Drop for Evaluator<B> {
 impl Snapshot {
     fn of<B: Training>(trainer: &Trainer<B>) -> Result<Self, Error> {
         let method = &trainer.writer.run.manifest.preset.method;
-        if !method.wants_masks() {
+        if !method.is_modular() {
             return Err(reuse::Error::NoMasks(method.name()).into());
         }
         Ok(Snapshot {

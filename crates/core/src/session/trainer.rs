@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Tensor;
-
 use super::error::Error;
 use super::schedule::Setting;
 use crate::backend::Training;
@@ -13,15 +11,18 @@ use crate::backend::fault::Watch;
 use crate::data::{self, Dataset, Images};
 use crate::learn;
 use crate::learn::{
-    Feed, Learner, Normaliser, Pass, Replica, Sgd, Share, cosine, count_usage, shares, sum_names,
+    Batches, CORRECT, Feed, Learner, Normaliser, Replica, Sgd, Share, Sums, UNIT_RATE, cosine, count_usage,
+    shares,
 };
-use crate::method::MethodConfig;
+use crate::method::{MethodConfig, MethodState, Progress};
 use crate::modular::{self, Usage, masked_layers};
 use crate::network::Network;
 use crate::preset::Preset;
 use crate::random::{Draws, Stream};
-use crate::run::{Best, Checkpoint, CheckpointInfo, EpochRecord, SplitRecord, StepRecord, Summary, Writer};
-use crate::spec::{Array, Spec, State};
+use crate::run::{
+    Best, Checkpoint, CheckpointInfo, EpochRecord, EpochSums, SplitRecord, StepRecord, Summary, Writer,
+};
+use crate::spec::{Spec, State};
 
 /// Step means are read back from the device no more often than this.
 const READ_INTERVAL: Duration = Duration::from_millis(250);
@@ -45,10 +46,12 @@ pub struct Trainer<B: Training> {
     feeds: Vec<Feed<B>>,
     /// The method with the loss weights in force.
     method: MethodConfig,
+    /// What it remembers between steps.
+    method_state: MethodState,
     learning_rate: Option<f64>,
     best: Option<Best>,
-    /// Sums over the epoch's samples so far, named by [`sum_names`], on the device.
-    sums: Option<Tensor<B::InnerBackend, 1>>,
+    /// Sums over the epoch's samples so far.
+    sums: Option<Sums<B::InnerBackend>>,
     order: Vec<usize>,
     clock: Clock,
     /// On a device of its own: what goes wrong there.
@@ -66,7 +69,7 @@ struct Clock {
     epoch_images: u64,
     read: Instant,
     read_step: u64,
-    read_sums: Vec<f32>,
+    read_sums: BTreeMap<String, f64>,
     read_images: u64,
     saved: Instant,
     saving: Duration,
@@ -106,9 +109,10 @@ impl<B: Training> Trainer<B> {
         for (name, value) in &checkpoint.info.loss_weights {
             method.set_weight(name, *value).map_err(Error::Refused)?;
         }
+        method.check_state(&checkpoint.spec, &checkpoint.method).map_err(Error::Refused)?;
         let sums = &checkpoint.info.epoch_sums;
-        let sums = (!sums.is_empty())
-            .then(|| Array { shape: vec![sums.len()], values: sums.clone() }.to_tensor(&device));
+        let sums = if sums.is_empty() { None } else { Some(Sums::of(&method, sums)?) };
+        clock.read_sums = sums.as_ref().map(Sums::named).unwrap_or_default();
         let mut trainer = Trainer {
             seed: manifest.seed,
             step: checkpoint.step,
@@ -124,6 +128,7 @@ impl<B: Training> Trainer<B> {
             preset,
             dataset,
             method,
+            method_state: checkpoint.method.clone(),
             sums,
         };
         trainer.order = trainer.epoch_order();
@@ -174,9 +179,16 @@ impl<B: Training> Trainer<B> {
         let batch = batch.collect();
         let draws = Draws::new(self.seed, Stream::Dropout, self.step);
         let rate = self.rate();
-        let sums = self.learner.step(batch, &self.method, rate, &draws);
+        let progress = Progress {
+            seed: self.seed,
+            step: self.step,
+            epoch: self.epoch(),
+            epochs: self.preset.training.epochs as u64,
+        };
+        let method = (&self.method, &mut self.method_state);
+        let sums = self.learner.step_of(progress, batch, method, rate, &draws);
         self.sums = Some(match self.sums.take() {
-            Some(before) => before + sums,
+            Some(before) => before.plus(sums),
             None => sums,
         });
         self.step += 1;
@@ -214,13 +226,11 @@ impl<B: Training> Trainer<B> {
         let sums = self.read_sums()?;
         let images = (self.clock.epoch_images - self.clock.read_images) as f64;
         let before = std::mem::replace(&mut self.clock.read_sums, sums.clone());
-        let before = if before.len() == sums.len() { before } else { vec![0.0; sums.len()] };
-        let mean = sums.iter().zip(before).map(|(now, before)| f64::from(now - before) / images.max(1.0));
-        let names = sum_names(&self.method).into_iter().map(|name| match name {
-            "correct" => "accuracy".to_owned(),
-            name => name.to_owned(),
-        });
-        let train = names.zip(mean).collect();
+        let mean = |(name, sum): (String, f64)| {
+            let mean = (sum - before.get(&name).copied().unwrap_or(0.0)) / images.max(1.0);
+            (if name == CORRECT { "accuracy".to_owned() } else { name }, mean)
+        };
+        let train = sums.into_iter().map(mean).collect();
         let seconds = self.clock.read.elapsed().as_secs_f64();
         (self.clock.read, self.clock.read_step) = (Instant::now(), self.step);
         self.clock.read_images = self.clock.epoch_images;
@@ -279,8 +289,8 @@ impl<B: Training> Trainer<B> {
     pub fn checkpoint(&mut self, usage: Option<&Usage>) -> Result<(), Error> {
         let begun = Instant::now();
         let epoch_sums = match &self.sums {
-            Some(_) => self.read_sums()?,
-            None => Vec::new(),
+            Some(_) => EpochSums::Named(self.read_sums()?),
+            None => EpochSums::default(),
         };
         let checkpoint = Checkpoint {
             step: self.step,
@@ -288,6 +298,7 @@ impl<B: Training> Trainer<B> {
             spec: self.spec().clone(),
             weights: self.state()?,
             velocity: self.learner.optimiser().velocity(self.learner.network()),
+            method: self.method_state.clone(),
             info: CheckpointInfo {
                 loss_weights: self.loss_weights(),
                 learning_rate: self.learning_rate,
@@ -324,7 +335,7 @@ impl<B: Training> Trainer<B> {
     /// When a mask is not finite.
     pub fn summarise(&mut self) -> Result<(Option<Usage>, Summary), Error> {
         let network = self.learner.network().valid();
-        let usage = match self.method.wants_masks() {
+        let usage = match self.method.is_modular() {
             true => Some(self.count_usage(&network)?),
             false => None,
         };
@@ -374,8 +385,8 @@ impl<B: Training> Trainer<B> {
         let layers = masked_layers(network.spec())?;
         let mut usage = (!layers.is_empty()).then(|| Usage::new(layers, self.dataset.classes.len()));
         let device = self.learner.device();
-        let pass = Pass::of_run(&self.writer.run.manifest, images);
-        let evaluation = pass.evaluate(network, &self.normaliser, device, &self.method, usage.as_mut());
+        let batches = Batches::of_run(&self.writer.run.manifest, images).remembering(&self.method_state);
+        let evaluation = batches.evaluate(network, &self.normaliser, device, &self.method, usage.as_mut());
         self.check_device()?;
         let evaluation = evaluation.map_err(|error| self.as_divergence(error))?;
         let record = SplitRecord::new(&evaluation, &self.method, usage.as_ref());
@@ -395,15 +406,12 @@ impl<B: Training> Trainer<B> {
         }
     }
 
-    fn read_sums(&self) -> Result<Vec<f32>, Error> {
-        let sums = self.sums.clone().map(|sums| Array::from_tensor(sums).values).unwrap_or_default();
+    fn read_sums(&self) -> Result<BTreeMap<String, f64>, Error> {
+        let sums = self.sums.as_ref().map(Sums::read).unwrap_or_default();
         self.check_device()?;
-        match sums.iter().position(|sum| !sum.is_finite()) {
-            None => Ok(sums),
-            Some(at) => {
-                Err(learn::Error::Diverged { term: sum_names(&self.method)[at].into(), step: self.step }
-                    .into())
-            }
+        match sums.iter().find(|(_, sum)| !sum.is_finite()) {
+            None => Ok(sums.into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect()),
+            Some((term, _)) => Err(learn::Error::Diverged { term: (*term).into(), step: self.step }.into()),
         }
     }
 
@@ -416,14 +424,14 @@ impl<B: Training> Trainer<B> {
     }
 
     /// Replaces losses and accuracy by those of the epoch's training steps.
-    fn put_sums(&self, record: &mut SplitRecord, sums: &[f32]) {
+    fn put_sums(&self, record: &mut SplitRecord, sums: &BTreeMap<String, f64>) {
         let samples = self.dataset.train.len() as f64;
         record.class_accuracy.clear();
-        for (name, sum) in sum_names(&self.method).into_iter().zip(sums) {
-            let mean = f64::from(*sum) / samples;
-            match name {
-                "correct" => record.accuracy = mean,
-                "kernel_rate" => {}
+        for (name, sum) in sums {
+            let mean = sum / samples;
+            match name.as_str() {
+                CORRECT => record.accuracy = mean,
+                UNIT_RATE => {}
                 name => {
                     record.losses.insert(name.into(), mean);
                 }
@@ -451,7 +459,9 @@ fn replica<B: Training>(
         Error::Refused(format!("the device does not compute in {}: {why}", training.precision))
     })?;
     let network = Network::<B>::new(checkpoint.spec.clone(), &checkpoint.weights, &device)?;
+    let sites = preset.method.observes(&checkpoint.spec)?;
     let network = network.with_arithmetic(arithmetic);
+    let network = if network.observed_sites() == sites { network } else { network.observing(&sites) };
     let optimiser = Sgd::with_velocity(training.momentum, &checkpoint.velocity, &network, &device)?;
     Ok(Replica { network, optimiser, device })
 }
@@ -482,7 +492,7 @@ impl Clock {
             epoch_images: 0,
             read: now,
             read_step: checkpoint.step,
-            read_sums: checkpoint.info.epoch_sums.clone(),
+            read_sums: BTreeMap::new(),
             read_images: 0,
             saved: now,
             saving: Duration::ZERO,
