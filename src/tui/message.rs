@@ -495,7 +495,7 @@ pub enum Reply {
         /// The changes.
         set: Vec<String>,
         /// The preset, or the error.
-        card: Result<Box<PresetSummary>, String>,
+        summary: Result<Box<PresetSummary>, String>,
     },
     /// A launch failed.
     Launch(String),

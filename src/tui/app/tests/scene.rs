@@ -258,8 +258,8 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
             Reply::Presets(if lucky { Ok(known) } else { Err(no()) })
         }
         Job::Preset { name, set } => {
-            let card = if lucky { card(name, set) } else { Err(no()) };
-            Reply::Preset { name: name.clone(), set: set.clone(), card }
+            let summary = if lucky { preset_summary(name, set) } else { Err(no()) };
+            Reply::Preset { name: name.clone(), set: set.clone(), summary }
         }
         Job::Extract { run, request } => {
             let manifest = run_of(run, "digits", None);
@@ -295,7 +295,7 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
     }
 }
 
-fn card(name: &str, set: &[String]) -> Result<Box<PresetSummary>, String> {
+fn preset_summary(name: &str, set: &[String]) -> Result<Box<PresetSummary>, String> {
     let changes: Result<Vec<_>, _> = set.iter().map(|text| text.parse()).collect();
     let preset =
         Preset::find(name, Path::new(""), &changes.map_err(|e: crate::preset::Error| e.to_string())?);
