@@ -78,10 +78,10 @@ pub struct Part {
 }
 
 impl Part {
-    /// `entropy`, `alpha*coh`.
+    /// The name for narrow charts: `cross-entropy`, `alpha*coh`.
     pub fn short_name(&self) -> String {
         match &self.weight {
-            None => "entropy".to_owned(),
+            None => self.name.clone(),
             Some(weight) => format!("{weight}*{}", self.term.chars().take(3).collect::<String>()),
         }
     }
