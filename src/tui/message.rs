@@ -337,7 +337,7 @@ pub enum Job {
         /// Its bytes.
         bytes: Vec<u8>,
     },
-    /// Render a picture as a PNG file, which is slow.
+    /// Render a chart as a PNG file, which is slow.
     SavePng {
         /// The file.
         to: PathBuf,
@@ -495,7 +495,7 @@ pub enum Reply {
         /// The changes.
         set: Vec<String>,
         /// The preset, or the error.
-        card: Result<Box<PresetSummary>, String>,
+        summary: Result<Box<PresetSummary>, String>,
     },
     /// A launch failed.
     Launch(String),

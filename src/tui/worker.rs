@@ -120,7 +120,7 @@ impl Job {
             Job::RunModules(run) => Reply::RunModules(run, Err(why)),
             Job::Usage { run, .. } => Reply::Usage { run, found: Err(why) },
             Job::Presets => Reply::Presets(Err(why)),
-            Job::Preset { name, set } => Reply::Preset { name, set, card: Err(why) },
+            Job::Preset { name, set } => Reply::Preset { name, set, summary: Err(why) },
             Job::Extract { run, .. } => Reply::Extracted(run, Err(why)),
             Job::Examine { run, module } => Reply::Examined { run, module, found: Err(why) },
             Job::RemoveModule { run, module } => Reply::Removed { run, module, done: Err(why) },

@@ -23,7 +23,7 @@ use crate::tui::message::{Effect, Job, Load, Reply, RunModules};
 use crate::tui::shared::Shared;
 use crate::tui::theme::{Charset, Depth, Theme};
 
-/// Names of classes: plain ones, wide ones, and one that is long.
+/// Class names: plain, wide and long ones.
 pub(super) fn names(classes: usize) -> Vec<String> {
     const SOME: [&str; 6] =
         ["cat", "sea lion", "車", "a class of a very long name indeed", "e\u{301}toile", "7"];
@@ -52,7 +52,7 @@ pub(in crate::tui) fn manifest(architecture: Architecture, classes: usize, maske
     }
 }
 
-/// Usage in which a class fires some kernels always, some at times and some never.
+/// Usage in which each class fires some kernels always, some sometimes and some never.
 pub(in crate::tui) fn usage(manifest: &Manifest) -> Usage {
     use rand::RngExt;
     let sites = masked_sites(&manifest.network).unwrap();
@@ -133,7 +133,7 @@ pub(super) fn run_modules(manifest: &Manifest, modules: &[ModuleManifest]) -> Ru
     }
 }
 
-/// A screen with what it shares, and what it wanted done.
+/// The screen with the shared state and its effects.
 pub(super) struct Stage {
     pub screen: Modules,
     pub shared: Shared,
@@ -161,7 +161,7 @@ impl Stage {
         Stage { screen: Modules::default(), shared, manifest, effects: Vec::new(), hits: Hits::default() }
     }
 
-    /// A run in training that has finished two epochs and has two modules.
+    /// A training run with two completed epochs and two modules.
     pub fn live(architecture: Architecture, classes: usize) -> Stage {
         let mut stage = Stage::bare(manifest(architecture, classes, true));
         stage.shared.live = Some(Live::new(stage.manifest.clone()));
@@ -180,7 +180,7 @@ impl Stage {
         stage
     }
 
-    /// A finished run of which only the name is known, being opened.
+    /// A finished run that has just been opened, of which only the name is known.
     pub fn opened(manifest: Manifest) -> Stage {
         let mut stage = Stage::bare(manifest);
         stage.shared.open = Some("digits-1".into());
@@ -205,7 +205,7 @@ impl Stage {
         self.effects.extend(effects);
     }
 
-    /// Does actions that must not be refused.
+    /// Performs actions that must be available.
     pub fn act(&mut self, actions: &[Action]) {
         for &action in actions {
             assert_eq!(self.screen.refusal(action, &self.shared), None, "{action:?}");
@@ -234,7 +234,7 @@ impl Stage {
         self.effects.extend(effects);
     }
 
-    /// The left button, at the middle of the first area that is this target.
+    /// Sends a mouse event at the middle of the first area with this target.
     pub fn click(&mut self, target: Target, kind: MouseEventKind, share: f64) {
         let (width, height) = self.shared.size;
         self.draw(width, height);

@@ -1,4 +1,4 @@
-//! What a person may rely on at the modules screen.
+//! Behaviour of the modules screen.
 
 mod module_list;
 
@@ -138,7 +138,7 @@ fn the_threshold_moves_by_keys_and_by_dragging_its_slider() {
         modifiers: KeyModifiers::NONE,
     };
     stage.screen.mouse(away, None, &mut stage.shared);
-    assert_eq!(threshold(&stage), 1.0, "the slider stays in the hand");
+    assert_eq!(threshold(&stage), 1.0, "the drag continues outside the track");
     assert!(kernels(&stage) < many);
     assert!(stage.screen.refusal(Action::ThresholdUp, &stage.shared).is_some());
 }
@@ -173,7 +173,7 @@ fn a_set_is_kept_and_taken_again() {
     assert!(stage.text(120, 40).contains("no class horse"));
 }
 
-/// Opens the form, gives it a name, and submits.
+/// Opens the extraction form, enters a name and submits.
 fn extract(stage: &mut Stage, name: &str) {
     stage.act(&[Action::ExtractModule]);
     stage.screen.key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL), &mut stage.shared);
@@ -298,7 +298,7 @@ fn deleting_asks_and_keeping_is_what_enter_chooses() {
     assert!(stage.wants(Job::RemoveModule { run: "digits-1".into(), module: "cat-dog".into() }));
     stage.effects.clear();
     stage.reply(Reply::Done(Ok("saved a chart".into())));
-    assert!(stage.jobs().is_empty(), "what else was done is no answer to it");
+    assert!(stage.jobs().is_empty(), "another job's reply is not its reply");
     let (run, module) = ("digits-1".into(), "cat-dog".into());
     stage.reply(Reply::Removed { run, module, done: Ok(()) });
     assert!(stage.wants(Job::RunModules("digits-1".into())));
@@ -421,7 +421,7 @@ fn the_chart_in_sight_becomes_a_file() {
     stage.act(&[Action::NextPane, Action::NextView, Action::ExportChart]);
     stage.keys(&[KeyCode::Backspace, KeyCode::Backspace, KeyCode::Backspace]);
     stage.submit();
-    assert!(stage.jobs().is_empty(), "a file without an ending is no chart");
+    assert!(stage.jobs().is_empty(), "a chart file needs an extension");
     stage.type_text("csv");
     stage.submit();
     let jobs = stage.jobs();

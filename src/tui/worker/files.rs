@@ -33,8 +33,8 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
         }
         Job::Presets => Reply::Presets(Ok(presets(context))),
         Job::Preset { name, set } => {
-            let card = card(context, &name, &set).map(Box::new);
-            Reply::Preset { name, set, card }
+            let summary = preset_summary(context, &name, &set).map(Box::new);
+            Reply::Preset { name, set, summary }
         }
         Job::RemoveRun(run) => {
             // Another process may have removed the run since it was listed: only the exact name may match.
@@ -165,7 +165,7 @@ fn presets(context: &Context) -> Vec<(String, String)> {
         .collect()
 }
 
-fn card(context: &Context, name: &str, set: &[String]) -> Result<PresetSummary, String> {
+fn preset_summary(context: &Context, name: &str, set: &[String]) -> Result<PresetSummary, String> {
     let overrides = set.iter().map(|text| text.parse::<Override>()).collect::<Result<Vec<_>, _>>();
     let preset = Preset::find(name, &context.paths.presets(), &overrides.map_err(text)?).map_err(text)?;
     preset.check().map_err(text)?;

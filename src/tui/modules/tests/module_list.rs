@@ -1,4 +1,4 @@
-//! What is done with extracted modules.
+//! Actions on extracted modules.
 
 use super::*;
 use crate::run::Manifest;
