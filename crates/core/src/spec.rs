@@ -9,12 +9,14 @@
 //! | `bounds` | how large a spec may be |
 //! | `architecture` | the published networks as specs |
 //! | `cost` | parameters, kernels and multiply-accumulates of a spec |
+//! | `parts` | layers and pieces of them by name, and which of them train |
 //! | `state` | weights on the host, their initial values, safetensors |
 
 pub mod architecture;
 mod bounds;
 mod cost;
 mod error;
+mod parts;
 mod sites;
 mod stages;
 mod state;
@@ -23,6 +25,7 @@ mod walk;
 pub use architecture::Architecture;
 pub use cost::Cost;
 pub use error::SpecError;
+pub use parts::{Frozen, UnknownPart};
 pub use sites::{Site, SiteKind};
 pub use stages::{Conv, Init, Join, NORM_EPSILON, Residual, Spec, Stage};
 pub use state::{Array, Role, Slot, State, StateError};
