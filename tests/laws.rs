@@ -15,7 +15,7 @@ use cleave::method::{Average, host_losses};
 use cleave::modular::{Selection, slice};
 use cleave::network::{Network, PassMasks};
 use cleave::random::{Draws, Stream, generator};
-use cleave::run::{Best, CheckpointInfo, Event};
+use cleave::run::{Best, CheckpointInfo, EpochSums, Event};
 use cleave::session::{Change, Command, Schedule, Session, Setting};
 use cleave::spec::{Array, Conv, Cost, Init, LayerKind, Residual, Role, Spec, Stage, State};
 use common::{Home, begin, outcome, play, reopen, train};
@@ -165,8 +165,15 @@ fn a_checkpoint_is_read_as_it_was_written_to_the_last_bit() {
         checkpoint.info = CheckpointInfo {
             loss_weights: [("alpha".to_owned(), rng.random()), ("beta".to_owned(), 1e-300)].into(),
             learning_rate: Some(rng.random()),
+            frozen: vec!["conv0".into(), "conv1.mask_generator".into()],
+            phase: Some(seed),
             best: Some(Best { step: 3, accuracy: rng.random() }),
-            epoch_sums: odd.iter().map(|odd| odd * rng.random::<f32>()).collect(),
+            epoch_sums: EpochSums::Named(
+                odd.iter()
+                    .enumerate()
+                    .map(|(n, odd)| (format!("sum {n}"), f64::from(*odd) * rng.random::<f64>()))
+                    .collect(),
+            ),
             seconds: rng.random(),
         };
         job.writer.save_checkpoint(&checkpoint, None).unwrap();

@@ -13,7 +13,7 @@ use crate::modular::{jaccard, module_cost};
 use crate::reuse::Request;
 use crate::session::Command;
 use crate::spec::Architecture;
-use crate::tui::action::TABLE;
+use crate::tui::action::{Action, TABLE};
 use crate::tui::message::{Examination, Export};
 use crate::tui::snapshot::{SIZES, compare, styled};
 use crate::tui::theme::{Charset, Theme};

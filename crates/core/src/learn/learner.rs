@@ -1,13 +1,14 @@
 //! The training step, shared by modular training and the fine-tuning of modules.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::evaluate::argmax_rows;
 use super::loss::{cross_entropy, host_cross_entropy, label_tensor};
 use super::optimiser::Sgd;
+use super::sums::{Sums, sum_names};
 use crate::backend::Training;
 use crate::method::{HostTerms, MethodConfig};
-use crate::network::{Gradients, Network, PassMasks};
+use crate::network::{FreezeError, Gradients, Network, PassMasks};
 use crate::random::Draws;
 use crate::spec::Array;
 
@@ -42,15 +43,8 @@ pub struct Share<B: Training> {
 /// What a pass through the network gave.
 struct Passed<B: Training> {
     gradients: Gradients,
-    /// Sums over samples, as [`sum_names`] names them.
-    sums: Tensor<B::InnerBackend, 1>,
+    sums: Sums<B::InnerBackend>,
     samples: usize,
-}
-
-/// Names of the sums that a step gives for a method: cross-entropy, the method's terms, their weighted total,
-/// correct predictions and kernels in use.
-pub fn sum_names(method: &MethodConfig) -> Vec<&'static str> {
-    [&["cross_entropy"], method.term_names(), &["total", "correct", "kernel_rate"]].concat()
 }
 
 /// The parts of a batch of `samples` samples that so many devices take: first sample and number of samples.
@@ -71,6 +65,16 @@ impl<B: Training> Learner<B> {
         self.others.push(replica);
     }
 
+    /// From now on exactly these parts keep their values, and their velocities; the rest trains.
+    ///
+    /// # Errors
+    ///
+    /// When the network has no such part.
+    pub fn freeze(&mut self, parts: &[String]) -> Result<(), FreezeError> {
+        let mut replicas = std::iter::once(&mut self.first).chain(&mut self.others);
+        replicas.try_for_each(|replica| replica.network.freeze(parts))
+    }
+
     /// The network.
     pub fn network(&self) -> &Network<B> {
         &self.first.network
@@ -87,7 +91,7 @@ impl<B: Training> Learner<B> {
     }
 
     /// One step of stochastic gradient descent on a batch, of which every device has a [`shares`]' share.
-    /// Gives, still on the device, the sums over the batch's samples that [`sum_names`] names: `[sums]`.
+    /// Gives the sums over the batch's samples.
     ///
     /// Losses are means over a share, and gradients are averaged over the devices, samples counting alike.
     /// So what compares samples (batch norm, cohesion and coupling) compares those of a share.
@@ -97,7 +101,7 @@ impl<B: Training> Learner<B> {
         method: &MethodConfig,
         rate: f64,
         draws: &Draws,
-    ) -> Tensor<B::InnerBackend, 1> {
+    ) -> Sums<B::InnerBackend> {
         let replicas = std::iter::once(&mut self.first).chain(&mut self.others);
         let mut first = 0;
         let pass = |(replica, share): (&mut Replica<B>, Share<B>)| {
@@ -113,27 +117,30 @@ impl<B: Training> Learner<B> {
             }
             (_, last) => {
                 passed.extend(last);
-                self.update_all(rate, passed)
+                self.update_all(rate, passed, sum_names(method))
             }
         }
     }
 
     /// Averages gradients on the host and makes the same step everywhere.
-    fn update_all(&mut self, rate: f64, passed: Vec<Passed<B>>) -> Tensor<B::InnerBackend, 1> {
+    fn update_all(
+        &mut self,
+        rate: f64,
+        passed: Vec<Passed<B>>,
+        names: Vec<&'static str>,
+    ) -> Sums<B::InnerBackend> {
         let samples: usize = passed.iter().map(|passed| passed.samples).sum();
-        let (mut mean, mut sums) = (Vec::new(), Vec::new());
+        let (mut mean, mut sums) = (Vec::new(), vec![0.0; names.len()]);
         for Passed { gradients, sums: of_share, samples: share } in passed {
             let gradients = self.first.network.on_host(gradients);
             add(&mut mean, gradients, share as f32 / samples as f32);
-            add(&mut sums, vec![Array::from_tensor(of_share).values], 1.0);
+            sums.iter_mut().zip(of_share.read()).for_each(|(sum, (_, value))| *sum += value);
         }
         for replica in &mut self.others {
             replica.update(rate, Gradients::Host(mean.clone()));
         }
         self.first.update(rate, Gradients::Host(mean));
-        let sums = sums.concat();
-        let length = sums.len();
-        Tensor::from_data(TensorData::new(sums, [length]), self.device())
+        Sums::on_host(names, sums)
     }
 }
 
@@ -182,8 +189,8 @@ impl<B: Training> Replica<B> {
         let means = std::iter::once(cross_entropy).chain(values).chain([total]);
         let of_samples = [host_kernel_rate(&masks)].map(|mean| mean * samples as f64);
         let sums = means.map(|mean| mean * samples as f64).chain([correct as f64]).chain(of_samples);
-        let sums: Vec<f32> = sums.map(|sum| sum as f32).collect();
-        Some(Passed { gradients, sums: Tensor::from_data(sums.as_slice(), &self.device), samples })
+        let sums = Sums::on_host(sum_names(method), sums.collect());
+        Some(Passed { gradients, sums, samples })
     }
 
     /// With Burn's operations.
@@ -205,6 +212,7 @@ impl<B: Training> Replica<B> {
         let rate = kernel_rate(method.sample_masks(&output), &self.device);
         let samples = labels.len();
         let sums = Tensor::cat(means.chain([correct, rate]).collect(), 0).mul_scalar(samples as f64);
+        let sums = Sums::on_device(sum_names(method), sums);
         Passed { gradients, sums, samples }
     }
 }
@@ -279,8 +287,8 @@ mod tests {
             };
             let batch = shares(indices.len(), devices).map(share).collect();
             let draws = Draws::new(7, Stream::Dropout, step);
-            let tensor = learner.step(batch, &MethodConfig::Plain {}, 0.1, &draws);
-            sums = Array::from_tensor(tensor).values;
+            let step = learner.step(batch, &MethodConfig::Plain {}, 0.1, &draws);
+            sums = step.read().into_iter().map(|(_, sum)| sum as f32).collect();
         }
         for other in &learner.others {
             assert_eq!(other.network.state(), learner.network().state(), "replicas stay alike");
@@ -322,7 +330,10 @@ mod tests {
         let mut learner = Learner::new(network, Sgd::new(0.9), cpu_device());
         let method = MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Average::Classes };
         let sums = learner.step(vec![share], &method, 0.05, &Draws::new(1, Stream::Dropout, 0));
-        (Array::from_tensor(sums).values, learner.optimiser().velocity(learner.network()))
+        (
+            sums.read().into_iter().map(|(_, sum)| sum as f32).collect(),
+            learner.optimiser().velocity(learner.network()),
+        )
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::backend::{Device, Task, Training};
 use crate::network::Network;
 use crate::preset::Preset;
 use crate::random::{Draws, Stream};
-use crate::spec::{Array, Spec, State};
+use crate::spec::{Spec, State};
 
 /// Images of a step at most: what larger batches gain is little beside what waiting for them costs.
 const BATCH: usize = 16;
@@ -57,7 +57,7 @@ impl Task for Pace<'_> {
             let started = Instant::now();
             let share = Share { images: images.clone(), labels: labels.clone() };
             // Reading the sums waits for the device.
-            drop(Array::from_tensor(learner.step(vec![share], &preset.method, 0.0, &draws)));
+            learner.step(vec![share], &preset.method, 0.0, &draws).read();
             if step > 0 {
                 fastest = fastest.min(started.elapsed().as_secs_f64());
                 if begun.elapsed() > LONGEST {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::document::{self, Checked, damaged};
 use super::error::Error;
 use super::layout::SCHEMA;
+use super::sums::EpochSums;
 use super::time;
 use crate::disk;
 use crate::spec::{Spec, State, StateError};
@@ -44,12 +45,19 @@ pub struct CheckpointInfo {
     /// Learning rate set by hand in place of the schedule's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
+    /// What does not train: names of layers, or of parts of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<String>,
+    /// Number of the phase, from 1, whose settings have taken effect; `None` before the first and where the preset
+    /// has one phase only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<u64>,
     /// The best epoch so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<Best>,
     /// Sums of the training metrics over the steps of an unfinished epoch; empty at an epoch's end.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub epoch_sums: Vec<f32>,
+    #[serde(skip_serializing_if = "EpochSums::is_empty")]
+    pub epoch_sums: EpochSums,
     /// Seconds of training that led here in this run; no result depends on them. 0 in checkpoints of versions that
     /// did not count them.
     pub seconds: f64,
@@ -231,6 +239,15 @@ mod tests {
         save_usage(&path, b"more").unwrap();
         assert_eq!(load_usage(&path).unwrap().unwrap(), b"more");
         assert_eq!(load(&path).unwrap(), checkpoint);
+    }
+
+    #[test]
+    fn sums_of_an_unfinished_epoch_are_read_as_older_versions_wrote_them() {
+        let read = |text: &str| toml::from_str::<CheckpointInfo>(text).unwrap().epoch_sums;
+        assert_eq!(read("epoch_sums = [0.5, 7.0]"), EpochSums::Listed(vec![0.5, 7.0]));
+        let named = EpochSums::Named([("total".to_owned(), 0.5)].into());
+        assert_eq!(read("[epoch_sums]\ntotal = 0.5"), named);
+        assert!(read("").is_empty());
     }
 
     #[test]

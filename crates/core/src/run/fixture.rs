@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{
-    Best, Card, Checkpoint, CheckpointInfo, Manifest, Module, ModuleManifest, PROGRAM, SCHEMA, Store, now,
+    Best, Card, Checkpoint, CheckpointInfo, EpochSums, Manifest, Module, ModuleManifest, PROGRAM, SCHEMA,
+    Store, now,
 };
 use crate::paths::Paths;
 use crate::preset::Preset;
@@ -48,8 +49,8 @@ pub(super) fn checkpoint(step: u64) -> Checkpoint {
     velocity.0.retain(|name, _| !name.contains("running"));
     let best = Some(Best { step, accuracy: 0.1 + 0.2 });
     let loss_weights = [("alpha".to_owned(), 0.5)].into();
-    let info =
-        CheckpointInfo { loss_weights, learning_rate: None, best, epoch_sums: vec![0.1, 7.0], seconds: 1.5 };
+    let epoch_sums = EpochSums::Named([("total".to_owned(), 0.1 + 0.2), ("correct".to_owned(), 7.0)].into());
+    let info = CheckpointInfo { loss_weights, best, epoch_sums, seconds: 1.5, ..CheckpointInfo::default() };
     Checkpoint { step, epoch: step / 2, spec: spec(), weights, velocity, info }
 }
 
