@@ -289,7 +289,7 @@ fn losses(step: u64) -> BTreeMap<String, f64> {
 
 fn steps_record(step: u64) -> StepRecord {
     let (seconds, learning_rate, images_per_second) = (step as f64 / 10.0, 0.05, 5_000.0);
-    StepRecord { step, seconds, train: losses(step), learning_rate, images_per_second }
+    StepRecord { phase: None, step, seconds, train: losses(step), learning_rate, images_per_second }
 }
 
 fn epoch_record(step: u64) -> EpochRecord {
@@ -308,6 +308,7 @@ fn epoch_record(step: u64) -> EpochRecord {
         }),
     };
     EpochRecord {
+        phase: None,
         step,
         epoch: step / 100,
         learning_rate: 0.05,

@@ -31,6 +31,7 @@ pub mod app;
 pub mod canvas;
 pub mod curves;
 pub mod dashboard;
+pub mod frozen;
 pub mod global_form;
 pub mod help;
 pub mod hits;

@@ -165,9 +165,14 @@ fn a_checkpoint_is_read_as_it_was_written_to_the_last_bit() {
         checkpoint.info = CheckpointInfo {
             loss_weights: [("alpha".to_owned(), rng.random()), ("beta".to_owned(), 1e-300)].into(),
             learning_rate: Some(rng.random()),
+            frozen: vec!["conv0".into(), "conv1.mask_generator".into()],
+            phase: Some(seed),
             best: Some(Best { step: 3, accuracy: rng.random() }),
             epoch_sums: EpochSums::Named(
-                odd.iter().map(|odd| (odd.to_string(), f64::from(*odd) / 3.0)).collect(),
+                odd.iter()
+                    .enumerate()
+                    .map(|(n, odd)| (format!("sum {n}"), f64::from(*odd) * rng.random::<f64>()))
+                    .collect(),
             ),
             seconds: rng.random(),
         };

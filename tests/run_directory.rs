@@ -63,6 +63,7 @@ fn checkpoint(step: u64) -> Checkpoint {
 
 fn epoch(step: u64) -> EpochRecord {
     EpochRecord {
+        phase: None,
         step,
         epoch: step,
         learning_rate: 0.05,

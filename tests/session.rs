@@ -10,7 +10,7 @@ use std::sync::Arc;
 use cleave::data::Dataset;
 use cleave::modular::Provenance;
 use cleave::reuse::Request;
-use cleave::run::{Event, Module, Run};
+use cleave::run::{Applied, Event, Module, Run};
 use cleave::session::{Change, Command, Job, Schedule, Session, Setting};
 use common::{Home, begin, eventually, outcome, play, reopen, train};
 
@@ -42,7 +42,7 @@ fn paused(job: Job) -> Session {
 
 /// Sends one command and receives events up to its answer, which it gives: the step, and what was done or why
 /// it was not.
-fn ask(session: &mut Session, command: Command) -> (u64, Result<String, String>) {
+fn ask(session: &mut Session, command: Command) -> (u64, Result<Applied, String>) {
     let sent = session.send(command);
     loop {
         match session.events().recv().unwrap() {
@@ -68,15 +68,15 @@ fn every_command_is_answered_with_its_number_and_the_step_at_which_it_took_effec
     let home = Home::new();
     let mut session = paused(begin(&home.store(), "a", &[LONG]));
     let (start, change) = ask(&mut session, Command::StepOnce);
-    assert_eq!(change.unwrap(), "one step");
+    assert_eq!(change.unwrap(), Applied::OneStep);
     let mut step = |command| ask(&mut session, command);
     assert_eq!(step(Command::StepOnce).0, start + 1, "steps taken before it");
-    assert_eq!(step(Command::Set(beta(2.0))), (start + 2, Ok("beta = 2".into())));
-    assert_eq!(step(Command::Checkpoint), (start + 2, Ok("checkpoint".into())));
-    assert_eq!(step(Command::Branch("b".into())), (start + 2, Ok("branched to b".into())));
-    assert_eq!(step(Command::Resume), (start + 2, Ok("resumed".into())));
+    assert_eq!(step(Command::Set(beta(2.0))), (start + 2, Ok(Applied::Set(beta(2.0)))));
+    assert_eq!(step(Command::Checkpoint), (start + 2, Ok(Applied::Checkpoint)));
+    assert_eq!(step(Command::Branch("b".into())), (start + 2, Ok(Applied::Branched("b".into()))));
+    assert_eq!(step(Command::Resume), (start + 2, Ok(Applied::Resumed)));
     let (_, stopped) = step(Command::Stop);
-    assert_eq!(stopped.unwrap(), "stopped");
+    assert_eq!(stopped.unwrap(), Applied::Stopped);
     assert!(matches!(play(session).last(), Some(Event::Stopped { .. })));
     assert_eq!(home.run("b").load(start + 2).unwrap().info.loss_weights["beta"], 2.0);
 }
@@ -91,7 +91,7 @@ fn a_branch_with_the_settings_in_force_says_which_they_are() {
     let (step, _) = ask(&mut session, Command::Branch("b".into()));
     session.send(Command::Stop);
     play(session);
-    let changes = [beta(3.5), rate].map(|setting| setting.to_string());
+    let changes = [beta(3.5), rate].map(Applied::Set);
     let applied = changes.map(|change| Event::Applied { step, revision: None, change });
     let log = logged(&home.run("b"));
     assert_eq!(log, applied.into_iter().chain([Event::Checkpointed { step }]).collect::<Vec<_>>());
@@ -144,7 +144,8 @@ fn a_scheduled_change_takes_effect_at_its_step_while_stepping_by_hand_too() {
         _ => None,
     };
     let applied: Vec<_> = play(session).iter().filter_map(applied).collect();
-    assert_eq!(applied, (3..9).map(|step| (step, format!("beta = {step}"))).collect::<Vec<_>>());
+    let expected: Vec<_> = (3..9).map(|step| (step, Applied::Set(beta(step as f64)))).collect();
+    assert_eq!(applied, expected);
 }
 
 #[test]
@@ -188,7 +189,7 @@ fn a_module_is_taken_out_beside_the_training_and_belongs_to_the_step_of_the_comm
     let mut session = paused(begin(&home.store(), "a", &[]));
     ask(&mut session, Command::StepOnce).1.unwrap();
     let (step, change) = ask(&mut session, Command::Extract(request(&[3, 8], "pair")));
-    assert_eq!(change.unwrap(), "extracting pair");
+    assert_eq!(change.unwrap(), Applied::Extracting("pair".into()));
     session.send(Command::Resume);
     let events = play(session);
     let found = |event: &&Event| matches!(event, Event::Extracted { .. });
@@ -329,4 +330,156 @@ fn the_time_of_a_resumed_run_is_that_of_all_its_processes() {
     assert!((1000.0..1100.0).contains(&summary.seconds), "{}", summary.seconds);
     let kept = home.run("a").newest_whole().unwrap().checkpoint.info.seconds;
     assert!((1000.0..=summary.seconds + 1.0).contains(&kept), "{kept}");
+}
+
+const PHASES: &str = "phase=[{ epochs = 1, objective = 'cross-entropy' }, \
+                      { name = 'masks', epochs = 2, train = 'masks', weights = { beta = 3 }, learning_rate = 0.02 }, \
+                      { epochs = 2, train = { layers = ['conv1', 'linear0'] } }]";
+
+#[test]
+fn phases_begin_at_their_steps_and_are_in_the_logs() {
+    let home = Home::new();
+    let run = train(begin(&home.store(), "a", &[PHASES, "training.epochs=5"]));
+    let events = logged(&run);
+    let begun = |event: &Event| match event {
+        Event::Phase(begun) => Some((begun.step, begun.title(), begun.weights["beta"])),
+        _ => None,
+    };
+    let found: Vec<_> = events.iter().filter_map(begun).collect();
+    let per = match &events[0] {
+        Event::Started { steps_per_epoch, .. } => *steps_per_epoch,
+        other => panic!("{other:?}"),
+    };
+    let expected = [(0, "1 of 3", 0.0), (per, "2 of 3, masks", 3.0), (3 * per, "3 of 3", 1.0)];
+    assert_eq!(found, expected.map(|(step, title, beta)| (step, title.to_owned(), beta)));
+    let epochs: Vec<cleave::run::EpochRecord> = run.metrics().unwrap().0;
+    assert_eq!(epochs.iter().map(|epoch| epoch.phase.unwrap()).collect::<Vec<_>>(), [1, 2, 2, 3, 3]);
+    assert_eq!(epochs[1].learning_rate, 0.02);
+    let steps: Vec<cleave::run::StepRecord> = run.steps().unwrap().0;
+    assert!(steps.iter().all(|record| record.phase.is_some()));
+    let plain = train(begin(&home.store(), "plain", &[]));
+    assert!(!logged(&plain).iter().any(|event| matches!(event, Event::Phase(_))));
+    let text = std::fs::read_to_string(plain.path.join("metrics.jsonl")).unwrap();
+    assert!(text.lines().count() == 4 && !text.contains("phase"), "{text}");
+}
+
+#[test]
+fn a_run_that_is_stopped_anywhere_goes_on_through_its_phases_to_the_same_bits() {
+    let home = Home::new();
+    let changes = [PHASES, "training.epochs=5"];
+    let change = |step, set| Change { step, set };
+    let freeze = |layer: &str| Setting::Freeze { layer: layer.into() };
+    let schedule = |per: u64| Schedule {
+        change: vec![
+            change(1, freeze("conv0")),
+            change(per + 1, beta(4.0)),
+            change(3 * per, freeze("conv1.mask_generator")),
+            change(3 * per + 2, Setting::Thaw { layer: "conv1".into() }),
+        ],
+    };
+    let mut job = begin(&home.store(), "whole", &changes);
+    let per = job.dataset.train.len().div_ceil(job.writer.run.manifest.preset.training.batch) as u64;
+    job.schedule = schedule(per);
+    let whole = outcome(&train(job));
+    // Stopped within each phase, at each border, and after a change.
+    for (number, stop) in
+        [1, per - 1, per, per + 2, 3 * per, 3 * per + 1, 3 * per + 2].into_iter().enumerate()
+    {
+        let name = format!("stopped-{number}");
+        let mut job = begin(&home.store(), &name, &changes);
+        job.schedule = schedule(per);
+        let mut session = paused(job);
+        let (at, _) = ask(&mut session, Command::Checkpoint);
+        (at..stop).for_each(|_| _ = session.send(Command::StepOnce));
+        session.send(Command::Stop);
+        let events = play(session);
+        assert!(
+            matches!(events.last(), Some(Event::Stopped { step }) if *step == stop.max(at)),
+            "{events:?}"
+        );
+        let mut job = reopen(&home.store(), &name);
+        job.schedule = schedule(per);
+        assert_eq!(outcome(&train(job)), whole, "stopped after {stop}");
+    }
+}
+
+#[test]
+fn a_branch_goes_on_in_the_phase_of_its_step_with_the_settings_in_force() {
+    let home = Home::new();
+    let mut job = begin(&home.store(), "a", &[PHASES, "training.epochs=5"]);
+    let per = job.dataset.train.len().div_ceil(job.writer.run.manifest.preset.training.batch) as u64;
+    let step = per + 1;
+    let thaw = Setting::Thaw { layer: "conv0".into() };
+    job.schedule =
+        Schedule { change: vec![Change { step, set: beta(9.0) }, Change { step, set: thaw.clone() }] };
+    let mut session = paused(job);
+    (0..step).for_each(|_| _ = session.send(Command::StepOnce));
+    let (_, branched) = ask(&mut session, Command::Branch("b".into()));
+    assert_eq!(branched, Ok(Applied::Branched("b".into())));
+    session.send(Command::Resume);
+    play(session);
+    let (log, first) = (logged(&home.run("b")), home.run("a").newest_whole().unwrap().checkpoint.step);
+    assert!(
+        matches!(&log[0], Event::Phase(begun) if begun.phase == 2 && begun.weights["beta"] == 3.0),
+        "{log:?}"
+    );
+    let set = |event: &Event| match event {
+        Event::Applied { change, .. } => change.setting().cloned(),
+        _ => None,
+    };
+    let sets: Vec<_> = log.iter().filter_map(set).collect();
+    assert_eq!(sets[0], beta(9.0));
+    let info = home.run("b").load(step).unwrap().info;
+    assert_eq!((info.phase, info.loss_weights["beta"]), (Some(2), 9.0));
+    assert!(!info.frozen.iter().any(|part| part == "conv0"), "{:?}", info.frozen);
+    let branch = train(reopen(&home.store(), "b"));
+    assert_eq!(outcome(&branch).files, outcome(&home.run("a")).files, "{first}");
+}
+
+#[test]
+fn a_layer_is_frozen_by_a_command_or_refused_with_the_layers_there_are() {
+    let home = Home::new();
+    let mut session = paused(begin(&home.store(), "a", &[LONG]));
+    let freeze = |layer: &str| Command::Set(Setting::Freeze { layer: layer.into() });
+    let why = refusal(&mut session, freeze("conv77"));
+    assert!(why.contains("there is no layer `conv77`: there are conv0"), "{why}");
+    let (step, applied) = ask(&mut session, freeze("conv0"));
+    assert_eq!(applied, Ok(Applied::Set(Setting::Freeze { layer: "conv0".into() })));
+    session.send(Command::StepOnce);
+    ask(&mut session, Command::Checkpoint).1.unwrap();
+    session.send(Command::Stop);
+    play(session);
+    let run = home.run("a");
+    let info = run.newest_whole().unwrap().checkpoint.info;
+    assert_eq!(info.frozen, ["conv0"]);
+    let log = logged(&run);
+    let text = log.iter().find_map(|event| match event {
+        Event::Applied { step: at, change, .. } if *at == step => change.setting().map(ToString::to_string),
+        _ => None,
+    });
+    assert_eq!(text.as_deref(), Some("freeze conv0"));
+    let start = run.load(0).unwrap().weights;
+    let weights = run.newest_whole().unwrap().checkpoint.weights;
+    for (name, array) in &weights.0 {
+        let same = array.values.iter().zip(&start.0[name].values).all(|(a, b)| a.to_bits() == b.to_bits());
+        assert_eq!(same, name.starts_with("conv0."), "{name}");
+    }
+}
+
+#[test]
+fn every_step_is_in_a_record_wherever_a_run_is_stopped() {
+    let home = Home::new();
+    let mut session = paused(begin(&home.store(), "a", &[]));
+    (0..3).for_each(|_| _ = session.send(Command::StepOnce));
+    session.send(Command::Stop);
+    play(session);
+    let last = |run: &Run| run.steps().unwrap().0.last().unwrap().step;
+    let run = home.run("a");
+    assert_eq!(last(&run), run.newest_whole().unwrap().checkpoint.step);
+    let run = train(reopen(&home.store(), "a"));
+    let steps: Vec<cleave::run::StepRecord> = run.steps().unwrap().0;
+    let epochs: Vec<cleave::run::EpochRecord> = run.metrics().unwrap().0;
+    for epoch in epochs {
+        assert!(steps.iter().any(|record| record.step == epoch.step), "epoch {}", epoch.epoch);
+    }
 }

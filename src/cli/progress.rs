@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
-use crate::run::{EpochRecord, StepRecord};
+use crate::run::{EpochRecord, PhaseStart, StepRecord};
 
 const TEMPLATE: &str = "{prefix} {bar:24} {pos}/{len} steps, {elapsed} elapsed, {eta} left  {msg}";
 
@@ -60,6 +60,14 @@ impl Progress {
         ));
     }
 
+    /// A phase of training begins.
+    pub(super) fn phase(&self, begun: &PhaseStart) {
+        self.say(&begun.to_string());
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(format!("phase {}/{}", begun.phase, begun.phases));
+        }
+    }
+
     pub(super) fn epoch(&self, record: &EpochRecord) {
         if let Some(bar) = &self.bar {
             bar.set_position(record.step);
@@ -72,8 +80,9 @@ impl Progress {
                 100.0 * masks.krr
             )
         });
+        let phase = record.phase.map_or_else(String::new, |phase| format!("phase {phase}  "));
         self.say(&format!(
-            "epoch {:>3}/{}  loss {:.4}  train {:.2} %  valid {:.2} %{masks}  {:.1} s",
+            "{phase}epoch {:>3}/{}  loss {:.4}  train {:.2} %  valid {:.2} %{masks}  {:.1} s",
             record.epoch,
             self.epochs,
             record.train.losses.get("total").copied().unwrap_or(f64::NAN),

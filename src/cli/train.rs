@@ -60,7 +60,7 @@ pub(super) struct Args {
     /// Name of the run; default: the preset's name with the date
     #[arg(long)]
     name: Option<String>,
-    /// TOML file with changes of loss weights and learning rate to replay
+    /// TOML file with changes of loss weights, learning rate and frozen layers to replay
     #[arg(long, value_name = "FILE")]
     schedule: Option<std::path::PathBuf>,
     /// Write an event file for TensorBoard into DIR/RUN while training
@@ -176,7 +176,10 @@ fn prepare(
     if let Some(query) = &args.resume {
         let prepared = Prepared::resume(query, store, &archives)?;
         match &prepared {
-            Some(prepared) => schedule.check(&prepared.writer.run.manifest.preset.method)?,
+            Some(prepared) => {
+                let manifest = &prepared.writer.run.manifest;
+                schedule.check(&manifest.preset, Some(&manifest.network))?;
+            }
             None => output::note(&format!("run {query} is already complete")),
         }
         return Ok(prepared);
@@ -185,13 +188,13 @@ fn prepare(
     if let Some(query) = &args.branch {
         let parent = store.open(query)?;
         let preset = changed(&parent.manifest.preset, &overrides(args)?)?;
-        schedule.check(&preset.method)?;
+        schedule.check(&preset, Some(&parent.manifest.network))?;
         device.check(preset.training.precision)?;
         return Ok(Some(Prepared::branch(&parent, args.step, name, Some(preset), &archives)?));
     }
     let preset = args.preset.as_deref().unwrap_or_default();
     let preset = Preset::find(preset, &context.paths.presets(), &overrides(args)?)?;
-    schedule.check(&preset.method)?;
+    schedule.check(&preset, preset.known_spec()?.as_ref())?;
     device.check(preset.training.precision)?;
     Ok(Some(Prepared::new(preset, name, &device.to_string(), store, &archives)?))
 }
@@ -253,6 +256,7 @@ fn show(progress: &Progress, event: &Event) {
     match event {
         Event::Steps(record) => progress.steps(record),
         Event::Epoch(record) => progress.epoch(record),
+        Event::Phase(begun) => progress.phase(begun),
         Event::Applied { step, revision: None, change } => progress.say(&format!("step {step}: {change}")),
         Event::Tuning { .. } => progress.say("tuning kernels: the first steps take longer"),
         Event::Ready { seconds, .. } => progress.ready(*seconds),

@@ -8,6 +8,9 @@ use crate::preset::{Preset, embedded};
 use crate::reuse::Request;
 use crate::run::{Parent, class_word};
 
+/// The list of phases, the one setting that stands in no table.
+const PHASES: &str = "phase";
+
 /// A word quoted for a shell, in single quotes unless it is plain.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=+@%".contains(c);
@@ -86,9 +89,14 @@ fn original(preset: &Preset) -> Option<Preset> {
 /// Values that differ from those of `before`; all values without it. The `paper` section is not a setting.
 fn changed(preset: &Preset, before: Option<&Preset>) -> impl Iterator<Item = (String, String)> {
     let before = before.map(leaves).unwrap_or_default();
+    let mut now = leaves(preset);
+    if before.contains_key(PHASES) {
+        now.entry(PHASES.to_owned()).or_insert_with(|| "[]".to_owned());
+    }
     let differs = move |(key, value): &(String, String)| before.get(key) != Some(value);
-    let is_setting = |(key, _): &(String, String)| key.contains('.') && !key.starts_with("paper.");
-    leaves(preset).into_iter().filter(differs).filter(is_setting)
+    let is_setting =
+        |(key, _): &(String, String)| (key.contains('.') || key == PHASES) && !key.starts_with("paper.");
+    now.into_iter().filter(differs).filter(is_setting)
 }
 
 /// Dotted keys and values of a preset, including all defaults.
@@ -158,5 +166,11 @@ mod tests {
         assert!(branch(&parent, &own, None).contains(" --set training.epochs="));
         assert_eq!(set_of_own(&own), None);
         assert_eq!(set_of_own(&preset(&["method.beta=4"])).unwrap(), " --set method.beta=4.0");
+        let phased = preset(&["phase=[{ epochs = 30, train = 'masks' }, { epochs = 10 }]"]);
+        let words = set_of_own(&phased).unwrap();
+        let given = words.strip_prefix(" --set '").and_then(|rest| rest.strip_suffix('\'')).unwrap();
+        assert_eq!(preset(&[given]), phased);
+        let line = branch(&parent, &preset(&[]), Some(&phased));
+        assert_eq!(line, "cleave train --branch digits-1 --step 7 --set 'phase=[]'");
     }
 }

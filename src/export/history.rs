@@ -9,7 +9,10 @@ use super::error::Error;
 use crate::backend::Machine;
 use crate::modular::{self, Split, Usage};
 use crate::preset::Preset;
-use crate::run::{EpochRecord, Event, Imported, Manifest, ModuleManifest, Run, StepRecord, Store, Summary};
+use crate::run::{
+    Applied, EpochRecord, Event, Imported, Manifest, ModuleManifest, PhaseStart, Run, StepRecord, Store,
+    Summary,
+};
 
 /// A run's logs, kernel usage and modules.
 #[derive(Clone, Debug)]
@@ -104,13 +107,25 @@ impl History {
         Ok(self.usage.as_ref().map(|usage| usage.modules(threshold)).transpose()?)
     }
 
+    /// The phases that have begun, in order; a phase that began again after a resume once.
+    pub fn phases(&self) -> Vec<&PhaseStart> {
+        let mut phases: Vec<&PhaseStart> = Vec::new();
+        for event in &self.events {
+            if let Event::Phase(begun) = event {
+                phases.retain(|before| before.phase < begun.phase);
+                phases.push(begun);
+            }
+        }
+        phases
+    }
+
     /// Setting changes with the steps at which they took effect, excluding changes that were lost because no checkpoint
     /// contained them when the run was resumed.
-    pub fn changes(&self) -> Vec<(u64, &str)> {
+    pub fn changes(&self) -> Vec<(u64, &Applied)> {
         let (mut changes, mut held) = (Vec::new(), BTreeMap::new());
         for event in &self.events {
             match event {
-                Event::Applied { step, change, .. } => changes.push((*step, change.as_str())),
+                Event::Applied { step, change, .. } => changes.push((*step, change)),
                 Event::Checkpointed { step } => _ = held.insert(*step, changes.len()),
                 Event::Started { step, .. } => {
                     let kept = held.get(step).copied();

@@ -79,6 +79,8 @@ fn metrics(history: &History) -> Table {
     let weights: BTreeSet<&String> =
         history.epochs.iter().flat_map(|epoch| epoch.loss_weights.keys()).collect();
     let mut table = Table::new("metrics", &["epoch", "step", "learning_rate"]);
+    let phases = history.epochs.iter().any(|epoch| epoch.phase.is_some());
+    table.columns.extend(phases.then(|| "phase".to_owned()));
     table.columns.extend(weights.iter().map(|name| format!("weight_{name}")));
     let splits = [("train", split(|epoch| &epoch.train)), ("valid", split(|epoch| &epoch.valid))];
     for (name, losses) in &splits {
@@ -88,6 +90,7 @@ fn metrics(history: &History) -> Table {
     table.columns.extend(["best_valid_accuracy", "seconds", "images_per_second"].map(str::to_owned));
     for epoch in &history.epochs {
         let mut row = vec![json!(epoch.epoch), json!(epoch.step), json!(epoch.learning_rate)];
+        row.extend(phases.then(|| json!(epoch.phase)));
         row.extend(weights.iter().map(|name| json!(epoch.loss_weights.get(*name))));
         for (split, (_, losses)) in [&epoch.train, &epoch.valid].into_iter().zip(&splits) {
             row.extend(losses.iter().map(|loss| json!(split.losses.get(loss))));

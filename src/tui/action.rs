@@ -112,7 +112,8 @@ actions! {
         NextSlider ["]"] "next slider" "Select the next slider";
         PreviousSlider ["["] "previous slider" "Select the previous slider";
         EditSlider ["i"] "type value" "Type a value for the selected slider";
-        UndoChange ["u"] "undo" "Undo the last slider change" bar;
+        FreezeLayer ["F"] "freeze" "Freeze a layer, or let it train again";
+        UndoChange ["u"] "undo" "Undo the last change of a setting" bar;
         SaveSchedule ["W"] "save schedule" "Save this run's setting changes as a schedule for replay";
         BranchHere ["b"] "branch" "Start a new run from a checkpoint, with other settings" bar;
         SmoothMore [">"] "smooth more" "Smooth the curves more";

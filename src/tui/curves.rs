@@ -8,11 +8,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 pub use self::load::Logs;
+use super::frozen;
 use crate::learn::{CROSS_ENTROPY, TOTAL, UNIT_RATE};
 use crate::method::{Estimate, Estimated};
 use crate::plot::{Curve, History, XAxis};
-use crate::run::{EpochRecord, Event, Imported, Manifest, Parent, SplitRecord, StepRecord};
+use crate::run::{EpochRecord, Event, Imported, Manifest, Parent, PhaseStart, SplitRecord, StepRecord};
 use crate::session::{Change, Setting};
+use crate::spec::Frozen;
 
 /// The name of the learning-rate slider and its changes.
 pub const LEARNING_RATE: &str = "learning rate";
@@ -92,7 +94,7 @@ impl Part {
 pub struct Applied {
     /// The step and the new value.
     pub change: Change,
-    /// The previous value.
+    /// What it was before; 0 for what is no number.
     pub before: f64,
 }
 
@@ -102,6 +104,7 @@ impl Applied {
         match &self.change.set {
             Setting::Weight { name, .. } => name,
             Setting::LearningRate(_) => "lr",
+            Setting::Freeze { layer } | Setting::Thaw { layer } => layer,
         }
     }
 
@@ -115,6 +118,7 @@ impl Applied {
         let now = match &last.change.set {
             Setting::Weight { value, .. } | Setting::LearningRate(Some(value)) => short(*value),
             Setting::LearningRate(None) => "schedule".to_owned(),
+            set @ (Setting::Freeze { .. } | Setting::Thaw { .. }) => return set.to_string(),
         };
         format!("{} {}{arrow}{now}", self.slider(), short(self.before))
     }
@@ -139,6 +143,10 @@ pub struct Curves {
     pub changes: Vec<Applied>,
     /// Steps of its checkpoints, ascending.
     pub checkpoints: Vec<u64>,
+    /// Phases that have begun, in order; none where the preset has one phase only.
+    pub phases: Vec<PhaseStart>,
+    /// What does not train.
+    pub frozen: Frozen,
     /// Loss weights in force.
     pub weights: BTreeMap<String, f64>,
     /// Learning rate set by the user; `None` for the schedule's.
@@ -162,6 +170,8 @@ pub struct Curves {
     estimates: Vec<(&'static str, Estimate)>,
     initial: BTreeMap<String, f64>,
     base_rate: f64,
+    /// Its network with nothing frozen.
+    nothing: Frozen,
     offset: f64,
     recent: VecDeque<(u64, f64)>,
     /// Number of changes that each checkpoint includes, by its step.
@@ -187,6 +197,7 @@ impl Curves {
             weight: Some(term.weight.to_owned()),
             steps: Curve::new(smoothing),
         });
+        let nothing = frozen::frozen(manifest, &[]);
         let line =
             || MeasureSeries { steps: Curve::new(smoothing), train: History::new(), valid: History::new() };
         Curves {
@@ -198,6 +209,9 @@ impl Curves {
             seconds: History::new(),
             changes: Vec::new(),
             checkpoints: Vec::new(),
+            phases: Vec::new(),
+            frozen: nothing.clone(),
+            nothing,
             weights: initial.clone(),
             learning_rate: None,
             device: String::new(),
@@ -264,10 +278,14 @@ impl Curves {
             }
             Event::Steps(record) => self.record(record),
             Event::Epoch(record) => self.epoch(record),
+            Event::Phase(begun) => {
+                self.step = self.step.max(begun.step);
+                self.begin_phase((**begun).clone());
+            }
             Event::Applied { step, change, .. } => {
                 self.step = self.step.max(*step);
-                if let Ok(set) = change.parse::<Setting>() {
-                    self.apply(*step, set);
+                if let Some(set) = change.setting() {
+                    self.apply(*step, set.clone());
                 }
             }
             Event::Checkpointed { step } => {
@@ -302,14 +320,42 @@ impl Curves {
         self.recent.clear();
         let before = self.changes.iter().take_while(|applied| applied.change.step <= step).count();
         let held = self.held.get(&step).copied().unwrap_or(before);
-        if held < self.changes.len() {
-            let kept: Vec<Applied> = self.changes.drain(..).take(held).collect();
-            (self.weights, self.learning_rate) = (self.initial.clone(), None);
-            kept.into_iter().for_each(|applied| self.apply(applied.change.step, applied.change.set));
+        let begun = self.phases.iter().take_while(|phase| phase.step <= step).count();
+        if held < self.changes.len() || begun < self.phases.len() {
+            self.replay(held, begun);
         }
         if self.seconds.is_empty() {
             self.seconds.push(step as f64, 0.0);
         }
+    }
+
+    /// Puts only so many of the changes and phases in force, in their order.
+    fn replay(&mut self, changes: usize, phases: usize) {
+        let kept: Vec<Applied> = self.changes.drain(..).take(changes).collect();
+        let begun: Vec<PhaseStart> = self.phases.drain(..).take(phases).collect();
+        let mut begun = begun.into_iter().peekable();
+        (self.weights, self.learning_rate) = (self.initial.clone(), None);
+        self.frozen = self.nothing.clone();
+        for applied in kept {
+            // Of one step, the phase begins first.
+            while let Some(phase) = begun.next_if(|phase| phase.step <= applied.change.step) {
+                self.begin_phase(phase);
+            }
+            self.apply(applied.change.step, applied.change.set);
+        }
+        begun.for_each(|phase| self.begin_phase(phase));
+    }
+
+    /// A phase begins: its settings are in force, whatever was set before. After a resume it may do so once more.
+    fn begin_phase(&mut self, begun: PhaseStart) {
+        self.weights.clone_from(&begun.weights);
+        self.learning_rate = None;
+        self.frozen = self.nothing.clone();
+        for layer in &begun.frozen {
+            frozen::put(&mut self.frozen, &Setting::Freeze { layer: layer.clone() });
+        }
+        self.phases.retain(|before| before.phase < begun.phase);
+        self.phases.push(begun);
     }
 
     fn apply(&mut self, step: u64, set: Setting) {
@@ -319,6 +365,10 @@ impl Curves {
                 let before = self.rate();
                 self.learning_rate = *rate;
                 before
+            }
+            Setting::Freeze { .. } | Setting::Thaw { .. } => {
+                frozen::put(&mut self.frozen, &set);
+                0.0
             }
         };
         self.changes.push(Applied { change: Change { step, set }, before });

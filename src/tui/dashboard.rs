@@ -47,8 +47,8 @@ use super::prompt::Prompt;
 use super::shared::Shared;
 use crate::export::command::option;
 use crate::plot::View;
-use crate::run::Event;
-use crate::session::{Command, Setting};
+use crate::run::{Applied, Event};
+use crate::session::Command;
 use axes::Axes;
 use charts::Scope;
 use pointer::Drag;
@@ -95,7 +95,7 @@ impl Dashboard {
     pub fn prompt(&self) -> Option<Prompt> {
         Some(match self.popup.as_ref()? {
             Popup::Stop(_) => Prompt::Dialog,
-            Popup::Value(..) | Popup::Export(..) | Popup::Branch(_) => Prompt::Form,
+            Popup::Value(..) | Popup::Freeze(_) | Popup::Export(..) | Popup::Branch(_) => Prompt::Form,
         })
     }
 
@@ -167,12 +167,12 @@ impl Dashboard {
             effects.extend(sent);
             effects.extend(said.or_else(|| say(event)).map(Effect::Toast));
         }
-        let changed = matches!(event, Event::Applied { change, .. } if change.parse::<Setting>().is_ok());
+        let changed = matches!(event, Event::Applied { change, .. } if change.setting().is_some());
         if changed && shared.session().is_some() {
             effects.extend(self.keep_schedule(shared));
         }
         if event.is_end() {
-            if let Some(Popup::Stop(_) | Popup::Value(..)) = self.popup {
+            if let Some(Popup::Stop(_) | Popup::Value(..) | Popup::Freeze(_)) = self.popup {
                 self.popup = None;
             }
             effects.extend(self.next.take().map(|launch| Effect::Launch(Box::new(launch))));
@@ -289,10 +289,10 @@ impl Dashboard {
 /// The toast for an event of the session, if any.
 fn say(event: &Event) -> Option<String> {
     match event {
-        Event::Applied { step, revision: Some(_), change } if *change == "checkpoint" => {
+        Event::Applied { step, revision: Some(_), change: Applied::Checkpoint } => {
             Some(format!("checkpoint of step {} saved", words::grouped(*step)))
         }
-        Event::Applied { change, revision: Some(_), .. } if change.starts_with("branched") => {
+        Event::Applied { change: change @ Applied::Branched(_), revision: Some(_), .. } => {
             Some(format!("{change}; resume it after this run"))
         }
         Event::Refused { why, .. } => Some(why.clone()),

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::frozen;
 use crate::modular::Usage;
-use crate::run::{EpochRecord, Event, Manifest, StepRecord};
+use crate::run::{EpochRecord, Event, Manifest, PhaseStart, StepRecord};
 use crate::session::{Change, Command, Schedule, Setting};
+use crate::spec::Frozen;
 
 /// The run of a session.
 #[derive(Debug)]
@@ -30,6 +32,10 @@ pub struct Live {
     pub weights: BTreeMap<String, f64>,
     /// Learning rate set by the user; `None` for the cosine schedule's.
     pub learning_rate: Option<f64>,
+    /// What does not train.
+    pub frozen: Frozen,
+    /// The phase that is under way, where the preset has several.
+    pub phase: Option<PhaseStart>,
     /// Changes in force, each with the step at which the trainer applied it.
     pub changes: Vec<Change>,
     /// Unanswered commands, by revision.
@@ -47,6 +53,8 @@ impl Live {
         let weights = manifest.preset.method.weights();
         Live {
             weights: weights.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            frozen: frozen::frozen(&manifest, &[]),
+            phase: None,
             manifest,
             step: 0,
             steps_per_epoch: 0,
@@ -103,10 +111,11 @@ impl Live {
                 }
             }
             Event::Applied { step, revision: None, change } => {
-                if let Ok(set) = change.parse::<Setting>() {
-                    self.change(*step, set);
+                if let Some(set) = change.setting() {
+                    self.change(*step, set.clone());
                 }
             }
+            Event::Phase(begun) => self.begin(begun),
             Event::Refused { revision, .. } => {
                 self.pending.remove(revision);
             }
@@ -142,13 +151,33 @@ impl Live {
                 self.weights.insert(name.clone(), *value);
             }
             Setting::LearningRate(rate) => self.learning_rate = *rate,
+            Setting::Freeze { .. } | Setting::Thaw { .. } => frozen::put(&mut self.frozen, &set),
         }
         self.changes.push(Change { step, set });
     }
 
-    /// Adds the changes made before this session. They are in force unless this session has changed the same setting.
-    pub fn resume(&mut self, changes: Vec<Change>) {
+    /// A phase begins: its settings are in force, whatever was set by hand before.
+    fn begin(&mut self, begun: &PhaseStart) {
+        self.step = self.step.max(begun.step);
+        self.weights.clone_from(&begun.weights);
+        self.learning_rate = None;
+        self.frozen = frozen::frozen(&self.manifest, &begun.frozen);
+        self.phase = Some(begun.clone());
+    }
+
+    /// Adds the changes made before this session, and the phase that was under way when it began. They are in force
+    /// unless this session has changed the same setting, or a phase has begun since.
+    pub fn resume(&mut self, changes: Vec<Change>, phase: Option<&PhaseStart>) {
         let made = std::mem::take(&mut self.changes);
-        changes.into_iter().chain(made).for_each(|change| self.change(change.step, change.set));
+        if let (None, Some(phase)) = (&self.phase, phase) {
+            self.begin(phase);
+        }
+        let since = self.phase.as_ref().map_or(0, |phase| phase.step);
+        for change in changes.into_iter().chain(made) {
+            match change.step >= since {
+                true => self.change(change.step, change.set),
+                false => self.changes.push(change),
+            }
+        }
     }
 }

@@ -158,7 +158,10 @@ fn one_image_is_too_few_to_divide() {
     save(&folder.path().join("test/cat/1.png"), grey(6, 1));
     let mut config = config(Source::Folder, folder.path());
     let text = message(&config);
-    assert!(text.contains("valid split is empty") && text.contains("data.valid_fraction = 0"), "{text}");
+    assert!(
+        text.contains("valid split is empty") && text.contains("put some into a valid/ folder"),
+        "{text}"
+    );
     config.valid_fraction = 0.0;
     let data = open(&config).unwrap();
     assert_eq!((data.train.len(), data.valid.len(), data.std), (1, 0, vec![1.0; 3]));

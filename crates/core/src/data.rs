@@ -47,7 +47,8 @@ pub struct Dataset {
     pub classes: Vec<String>,
     /// The training split.
     pub train: Images,
-    /// The validation split, for choices (epochs, thresholds); empty where `data.valid_fraction` is 0.
+    /// The validation split, for choices (epochs, thresholds); empty only where a caller asks for a fraction of 0, which
+    /// no preset may.
     pub valid: Images,
     /// The test split, for final measurements only.
     pub test: Images,

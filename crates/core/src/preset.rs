@@ -3,7 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `network` | the `[network]` table and the [`Spec`] that it means |
-//! | `training`, `modules`, `paper` | the tables of these names |
+//! | `training`, `phase`, `modules`, `paper` | the tables of these names |
 //! | `check` | which values are allowed |
 //! | `library` | presets by name: the user's and those in the program |
 //! | `layers` | bases, a file and `--set` laid over each other, each value knowing where it was written |
@@ -20,6 +20,7 @@ mod modules;
 mod network;
 mod overrides;
 mod paper;
+mod phase;
 #[cfg(test)]
 mod tests;
 mod training;
@@ -38,6 +39,7 @@ pub use modules::Modules;
 pub use network::NetworkConfig;
 pub use overrides::Override;
 pub use paper::PaperRow;
+pub use phase::{Objective, Phase, Trains};
 pub use training::Training;
 
 /// An experiment: everything that a run needs to be repeated, but for the program and the data.
@@ -64,6 +66,9 @@ pub struct Preset {
     /// How it is trained.
     #[serde(default)]
     pub training: Training,
+    /// Phases of training, one after the other; without any, all of it is one phase.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phase: Vec<Phase>,
     /// How modules are cut and fine-tuned.
     #[serde(default)]
     pub modules: Modules,
@@ -111,6 +116,15 @@ impl Preset {
     /// class.
     pub fn spec(&self, input: [usize; 3], classes: usize) -> Result<Spec, Error> {
         self.network.spec(input, Some(classes), self.method.has_generators())
+    }
+
+    /// The network, where the shape of the images is known before they are read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Preset::spec`].
+    pub fn known_spec(&self) -> Result<Option<Spec>, Error> {
+        check::known_spec(self)
     }
 
     /// Refuses values that make no sense, and a network that does not fit the data where the data's shape is

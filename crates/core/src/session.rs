@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `thread` | the trainer thread and its two channels |
 //! | `command` | what a session can be told to do |
-//! | `trainer` | a run's state and its way through steps and epochs |
+//! | `trainer` | a run's state and its way through steps, epochs and phases |
+//! | `settings` | the settings in force |
 //! | `schedule` | changes of settings at given steps |
 //! | `evaluator` | extraction beside training |
 //! | `launch`, `branch` | what comes before training: new, resumed, branched and imported runs |
@@ -17,15 +18,18 @@ mod evaluator;
 pub mod fault;
 mod launch;
 mod schedule;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod thread;
 mod trainer;
 
+pub use crate::run::Setting;
 pub use branch::branch;
 pub use command::{Command, Numbered};
 pub use error::Error;
 pub use launch::Prepared;
-pub use schedule::{Change, Schedule, Setting};
+pub use schedule::{Change, Schedule};
+pub use settings::{Settings, scheduled_rate};
 pub use thread::{Job, Remote, Session};
 pub use trainer::Trainer;

@@ -9,6 +9,7 @@
 //! | `bounds` | how large a spec may be |
 //! | `architecture` | the published networks as specs |
 //! | `cost` | parameters, kernels and multiply-accumulates of a spec |
+//! | `parts` | layers and pieces of them by name, and which of them train |
 //! | `state` | weights on the host, their initial values, safetensors |
 //!
 //! What a stage is, is spread over functions of all stages rather than gathered in a file a kind, because most of these
@@ -30,6 +31,7 @@ pub mod architecture;
 mod bounds;
 mod cost;
 mod error;
+mod parts;
 mod sites;
 mod stages;
 mod state;
@@ -38,6 +40,7 @@ mod walk;
 pub use architecture::Architecture;
 pub use cost::Cost;
 pub use error::SpecError;
+pub use parts::{Frozen, UnknownPart};
 pub use sites::{Site, SiteKind};
 pub use stages::{Conv, Init, Join, NORM_EPSILON, Residual, Spec, Stage};
 pub use state::{Array, Role, Slot, State, StateError};

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output;
+use crate::preset::Phase;
 use crate::run::{
     Comparison, Entry, EpochRecord, Event, Manifest, ModuleEntry, Parent, Run, Status, Summary,
 };
@@ -62,6 +63,9 @@ pub(super) struct Report {
     pub epoch: u64,
     /// Epochs planned.
     pub epochs: u64,
+    /// The preset's phases, if it has any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
     pub parent: Option<Parent>,
     pub branches: Vec<Parent>,
     /// Steps of the checkpoints, ascending.
@@ -138,6 +142,7 @@ impl Report {
             macs: cost.macs(),
             epoch: entry.last.as_ref().map_or(0, |record| record.epoch),
             epochs: preset.training.epochs as u64,
+            phases: preset.phase.clone(),
             parent: run.manifest.parent.clone(),
             branches: branches(&run.manifest.id, context)?,
             checkpoints: run.checkpoints()?.into_iter().map(|(step, _)| step).collect(),

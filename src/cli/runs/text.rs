@@ -35,6 +35,9 @@ impl Report {
             ("epochs", format!("{} of {}{}", self.epoch, self.epochs, self.best())),
             ("checkpoints", listed(self.checkpoints.iter().map(u64::to_string))),
         ];
+        if !self.phases.is_empty() {
+            facts.push(("phases", self.phases_in_words()));
+        }
         facts.extend(
             self.parent.as_ref().map(|Parent { run, step }| ("parent", format!("{run} at step {step}"))),
         );
@@ -44,6 +47,15 @@ impl Report {
             facts.push(("branches", listed(branches)));
         }
         facts
+    }
+
+    /// `5 epochs warm-up, 10 epochs`.
+    fn phases_in_words(&self) -> String {
+        listed(self.phases.iter().map(|phase| {
+            let name = phase.name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
+            let ending = if phase.epochs == 1 { "" } else { "s" };
+            format!("{} epoch{ending}{name}", phase.epochs)
+        }))
     }
 
     fn network(&self) -> String {

@@ -8,7 +8,7 @@ use crate::backend::Machine;
 use crate::modular::{Usage, masked_sites};
 use crate::preset::Preset;
 use crate::run::{
-    Control, EpochRecord, Event, Manifest, MaskRecord, ModuleManifest, PROGRAM, SCHEMA, SplitRecord,
+    Applied, Control, EpochRecord, Event, Manifest, MaskRecord, ModuleManifest, PROGRAM, SCHEMA, SplitRecord,
     StepRecord, Summary, now,
 };
 use crate::spec::Architecture;
@@ -22,7 +22,8 @@ pub(crate) fn history() -> History {
     let counts = |class: usize| (0..kernels).map(|k| if k % 3 == class { 20 } else { 2 }).collect();
     let usage = Usage::from_counts(sites, vec![20; 3], (0..3).map(counts).collect()).unwrap();
     let finished = Event::Finished { step: 8, summary: summary() };
-    let change = Event::Applied { step: 3, revision: Some(1), change: "beta 1.5 to 3".into() };
+    let change =
+        Event::Applied { step: 3, revision: Some(1), change: Applied::Other("beta 1.5 to 3".into()) };
     let machine = Machine {
         processor: "An <old> processor".into(),
         threads: 2,
@@ -87,6 +88,7 @@ fn split(epoch: u64) -> SplitRecord {
 
 fn epoch(epoch: u64) -> EpochRecord {
     EpochRecord {
+        phase: None,
         step: 2 * epoch,
         epoch,
         learning_rate: 0.05,
@@ -102,6 +104,7 @@ fn epoch(epoch: u64) -> EpochRecord {
 fn step(step: u64) -> StepRecord {
     let train = [("total", 3.0), ("accuracy", 0.5), ("kernel_rate", 0.7)];
     StepRecord {
+        phase: None,
         step,
         seconds: step as f64,
         train: train.map(|(name, value)| (name.to_owned(), value)).into(),

@@ -47,12 +47,15 @@ pub(super) fn curves(history: &History) -> Vec<Figure> {
     ];
     // A single point is not drawn as a curve; it is in the table of epochs.
     let charts = charts.into_iter().filter(|(.., lines)| lines.iter().any(|line| line.points.len() > 1));
-    let changes = history.changes();
+    let (changes, phases) = (history.changes(), history.phases());
+    let is_marked = !changes.is_empty() || phases.len() > 1;
     let draw = |(name, title, caption, unit, range, lines): (_, _, &str, _, _, Vec<ChartLine>)| {
-        let marks = changes.iter().map(|(step, change)| Mark::new(*step as f64, *change));
+        let starts = phases.iter().map(|begun| Mark::new(begun.step as f64, begun.short()));
+        let marks =
+            changes.iter().map(|(step, change)| Mark::new(*step as f64, change.to_string())).chain(starts);
         let chart = Chart::new(title).unit(unit).y_range(range).marks(marks);
         let chart = lines.into_iter().filter(|line| !line.points.is_empty()).fold(chart, add);
-        let caption = if changes.is_empty() { caption.to_owned() } else { format!("{caption} {MARKS}") };
+        let caption = if is_marked { format!("{caption} {MARKS}") } else { caption.to_owned() };
         figure(history, name, title, &caption, chart.to_svg())
     };
     charts.map(draw).collect()

@@ -8,7 +8,7 @@ use crate::export::error::Error;
 use crate::export::history::History;
 use crate::preset::Preset;
 use crate::reuse::Request;
-use crate::run::{Ancestor, Imported, Manifest, ModuleManifest, Origin, Parent, class_word};
+use crate::run::{Ancestor, Applied, Imported, Manifest, ModuleManifest, Origin, Parent, class_word};
 use crate::session::{Change, Schedule};
 
 pub(super) fn section(history: &History, page: &mut Document) -> Result<(), Error> {
@@ -53,7 +53,7 @@ fn preset(history: &History, page: &mut Document) -> Preset {
     let mut preset = history.manifest.preset.clone();
     if history.imported().is_some() && preset.training.epochs == 0 {
         page.text("An import does not train: the epochs of the preset are not used.");
-        preset.training.epochs = 1;
+        preset.set_epochs(1);
     }
     preset
 }
@@ -89,7 +89,7 @@ fn beginning(history: &History, schedule: &Schedule, page: &mut Document) -> Str
 
 /// The setting changes recorded in the event log.
 fn schedule(history: &History) -> Schedule {
-    let change = |(step, text): (u64, &str)| Some(Change { step, set: text.parse().ok()? });
+    let change = |(step, change): (u64, &Applied)| Some(Change { step, set: change.setting()?.clone() });
     Schedule { change: history.changes().into_iter().filter_map(change).collect() }
 }
 

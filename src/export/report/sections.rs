@@ -7,7 +7,7 @@ use crate::data::Augmentation;
 use crate::export::error::Error;
 use crate::export::figure::{count, percent, percent_or_dash, ratio_or_dash};
 use crate::export::history::History;
-use crate::preset::Preset;
+use crate::preset::{Objective, Preset};
 use crate::run::{Comparison, Event, Manifest};
 use crate::spec::Cost;
 
@@ -58,6 +58,7 @@ pub(super) fn run(history: &History, page: &mut Document) -> Result<(), Error> {
         page.blocks.extend(charts::curves(history).into_iter().map(Block::Figure));
         epochs(history, page);
     }
+    phases(history, page);
     changes(history, page);
     results(history, page);
     Ok(())
@@ -215,6 +216,34 @@ fn epochs(history: &History, page: &mut Document) {
     );
 }
 
+fn phases(history: &History, page: &mut Document) {
+    let phases = history.phases();
+    if phases.is_empty() {
+        return;
+    }
+    page.heading(3, "Phases");
+    let mut table = Table::new(&["phase", "after step", "epochs", "objective", "learning rate", "frozen"]);
+    for begun in phases {
+        let planned = usize::try_from(begun.phase).ok().and_then(|number| number.checked_sub(1));
+        let planned = planned.and_then(|index| history.manifest.preset.phase.get(index));
+        let weights: String = begun.weights.iter().map(|(name, value)| format!(", {name} {value}")).collect();
+        let objective = match begun.objective {
+            Objective::CrossEntropy => "cross-entropy".to_owned(),
+            Objective::Method => format!("{}{weights}", history.manifest.preset.method.name()),
+        };
+        let frozen = if begun.frozen.is_empty() { "nothing".to_owned() } else { begun.frozen.join(" ") };
+        table.row([
+            begun.title(),
+            begun.step.to_string(),
+            planned.map_or("-".into(), |phase| phase.epochs.to_string()),
+            objective,
+            begun.learning_rate.map_or("the training's cosine".into(), |rate| rate.to_string()),
+            frozen,
+        ]);
+    }
+    page.blocks.push(Block::Table(table));
+}
+
 fn changes(history: &History, page: &mut Document) {
     let changes = history.changes();
     if changes.is_empty() {
@@ -222,7 +251,7 @@ fn changes(history: &History, page: &mut Document) {
     }
     page.heading(3, "Setting changes");
     let mut table = Table::new(&["after step", "change"]);
-    changes.iter().for_each(|(step, change)| table.row([step.to_string(), (*change).to_owned()]));
+    changes.iter().for_each(|(step, change)| table.row([step.to_string(), change.to_string()]));
     page.blocks.push(Block::Table(table));
 }
 

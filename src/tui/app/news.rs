@@ -1,7 +1,7 @@
 //! Session events and worker replies: updates the shared state and the screens, and notifies the user.
 
 use super::{App, Banner, Overlay};
-use crate::run::{Event, Status};
+use crate::run::{Applied, Event, Status};
 use crate::session::Setting;
 use crate::tui::action::{Action, Screen};
 use crate::tui::curves::LEARNING_RATE;
@@ -38,6 +38,7 @@ impl App {
                 let accuracy = 100.0 * record.valid.accuracy;
                 (Tone::Quiet, format!("epoch {}: validation accuracy {accuracy:.1} %", record.epoch))
             }
+            Event::Phase(begun) => (Tone::Plain, format!("{begun}, from step {} on", begun.step)),
             Event::Started { step, device, .. } => {
                 let from = if *step > 0 { format!(" from step {step}") } else { String::new() };
                 (Tone::Plain, format!("training {run}{from} on {device}"))
@@ -46,13 +47,13 @@ impl App {
             Event::Ready { seconds, .. } => (Tone::Quiet, format!("first step after {seconds:.1} s")),
             // Their result events are reported instead.
             Event::Applied { change, .. }
-                if ["checkpoint", "evaluated", "stopped"].contains(&change.as_str()) =>
+                if matches!(change, Applied::Checkpoint | Applied::Evaluated | Applied::Stopped) =>
             {
                 return None;
             }
             // The header shows these.
             Event::Applied { step, change, .. }
-                if ["paused", "resumed", "one step"].contains(&change.as_str()) =>
+                if matches!(change, Applied::Paused | Applied::Resumed | Applied::OneStep) =>
             {
                 (Tone::Quiet, format!("{change}, from step {step} on"))
             }
@@ -77,12 +78,13 @@ impl App {
             }
         };
         if let Event::Applied { change, .. } = event
-            && let Ok(set) = change.parse::<Setting>()
+            && let Some(set) = change.setting()
         {
             // Only the newest value of a slider is shown.
             self.notices.dismiss(&match set {
                 Setting::Weight { name, .. } => format!("{name} = "),
                 Setting::LearningRate(_) => LEARNING_RATE.to_owned(),
+                Setting::Freeze { .. } | Setting::Thaw { .. } => set.to_string(),
             });
         }
         self.say(if reported { Tone::Quiet } else { tone }, &text);

@@ -329,7 +329,11 @@ fn only_one_run_is_in_training_at_a_time() {
 #[test]
 fn what_took_effect_is_said_once() {
     let mut app = training();
-    app.update(Msg::Session(Event::Applied { step: 7, revision: None, change: "alpha = 2".into() }));
+    app.update(Msg::Session(Event::Applied {
+        step: 7,
+        revision: None,
+        change: "alpha = 2".parse().unwrap(),
+    }));
     assert_eq!(toasts(&app).last().copied(), Some("alpha = 2, from step 7 on"));
     app.update(Msg::Session(Event::Evaluated { step: 9, revision: 1, accuracy: 0.91 }));
     let about = toasts(&app).into_iter().filter(|toast| toast.contains("validation accuracy")).count();

@@ -66,8 +66,9 @@ impl Curves {
         let changed = |name: &str| {
             history.events.iter().any(|event| match event {
                 Event::Applied { step, change, .. } if *step < first.step => {
-                    matches!(change.parse(), Ok(Setting::Weight { name: of, .. }) if of == name)
+                    matches!(change.setting(), Some(Setting::Weight { name: of, .. }) if of == name)
                 }
+                Event::Phase(begun) => begun.step < first.step,
                 _ => false,
             })
         };

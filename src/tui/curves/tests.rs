@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::preset::Preset;
-use crate::run::{MaskRecord, PROGRAM, SCHEMA};
+use crate::preset::{Objective, Preset};
+use crate::run::{MaskRecord, PROGRAM, PhaseStart, SCHEMA};
 
 /// The manifest of a run of a preset.
 pub fn manifest(run: &str, preset: &str, parent: Option<(&str, u64)>) -> Manifest {
@@ -51,7 +51,14 @@ pub fn steps(step: u64, of: u64, weights: &BTreeMap<String, f64>) -> StepRecord 
     let wave = ((step * 53 % 13) as f64 - 6.0) / 100.0;
     train.insert("accuracy".into(), (0.98 - 0.8 * (-5.0 * progress).exp() + wave).clamp(0.0, 1.0));
     train.insert("kernel_rate".into(), 0.9 - 0.7 * progress);
-    StepRecord { step, seconds: step as f64 / 10.0, train, learning_rate: 0.05, images_per_second: 5_012.0 }
+    StepRecord {
+        phase: None,
+        step,
+        seconds: step as f64 / 10.0,
+        train,
+        learning_rate: 0.05,
+        images_per_second: 5_012.0,
+    }
 }
 
 /// A record of an epoch.
@@ -69,6 +76,7 @@ pub fn epoch(step: u64, per: u64, of: u64, weights: &BTreeMap<String, f64>) -> E
         }),
     };
     EpochRecord {
+        phase: None,
         step,
         epoch: step / per,
         learning_rate: 0.05,
@@ -92,7 +100,7 @@ fn started(step: u64) -> Event {
 }
 
 fn applied(step: u64, change: &str) -> Event {
-    Event::Applied { step, revision: Some(1), change: change.into() }
+    Event::Applied { step, revision: Some(1), change: change.parse().unwrap() }
 }
 
 #[test]
@@ -209,4 +217,43 @@ fn a_million_steps_take_bounded_memory_and_no_spike_is_lost() {
 fn numbers_are_short() {
     let texts = [0.0, 0.5, 3.0, 1.25, 0.05, 0.00012, 1e-5, 123_456.0].map(short);
     assert_eq!(texts, ["0", "0.5", "3", "1.25", "0.05", "1.2e-4", "1e-5", "1.23e5"]);
+}
+
+fn phase(step: u64, number: u64, frozen: &[&str]) -> Event {
+    Event::Phase(Box::new(PhaseStart {
+        step,
+        phase: number,
+        phases: 3,
+        name: None,
+        objective: Objective::Method,
+        weights: [("alpha".to_owned(), 0.5), ("beta".to_owned(), number as f64)].into(),
+        learning_rate: None,
+        frozen: frozen.iter().map(|part| (*part).to_owned()).collect(),
+    }))
+}
+
+#[test]
+fn a_session_goes_on_in_the_phase_of_its_checkpoint() {
+    let (manifest, _) = digits();
+    let mut curves = Curves::new(&manifest, 0.0);
+    let before = [
+        phase(0, 1, &[]),
+        started(0),
+        applied(5, "beta = 7"),
+        phase(10, 2, &["conv0"]),
+        applied(10, "freeze conv1"),
+        Event::Checkpointed { step: 15 },
+        phase(20, 3, &[]),
+        applied(25, "thaw conv0"),
+    ];
+    before.iter().for_each(|event| curves.event(event));
+    assert_eq!((curves.weights["beta"], curves.frozen.parts().len()), (3.0, 0));
+    curves.event(&started(15));
+    assert_eq!((curves.weights["beta"], curves.frozen.parts()), (2.0, vec!["conv0".into(), "conv1".into()]));
+    let numbers = |curves: &Curves| curves.phases.iter().map(|begun| begun.phase).collect::<Vec<_>>();
+    assert_eq!(numbers(&curves), [1, 2]);
+    curves.event(&phase(20, 3, &[]));
+    curves.event(&started(20));
+    curves.event(&phase(20, 3, &[]));
+    assert_eq!(numbers(&curves), [1, 2, 3], "a phase that begins again is one");
 }

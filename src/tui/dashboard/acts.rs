@@ -31,7 +31,7 @@ pub fn refusal(dashboard: &Dashboard, action: Action, shared: &Shared) -> Option
             Some(format!("single steps need a paused run: pause it with {}", shared.key(PauseResume)))
         }
         PauseResume | StepOnce | Checkpoint | StopTraining | EvaluateNow | SliderUp | SliderDown
-        | EditSlider => state.silent(shared),
+        | EditSlider | FreezeLayer => state.silent(shared),
         UndoChange => state.silent(shared).or_else(|| match dashboard.steering.can_undo() {
             true => None,
             false => Some("nothing was changed in this session".into()),
@@ -97,6 +97,7 @@ pub fn act(dashboard: &mut Dashboard, action: Action, shared: &mut Shared) -> Ve
         NextSlider => turn_slider(dashboard, 1, shared),
         PreviousSlider => turn_slider(dashboard, -1, shared),
         EditSlider => edit_slider(dashboard, shared),
+        FreezeLayer => dashboard.popup = shared.live.as_ref().map(Popup::freeze),
         UndoChange => {
             let now = shared.now;
             return shared.live.as_mut().map(|live| dashboard.steering.undo(now, live)).unwrap_or_default();

@@ -159,6 +159,9 @@ impl<'a> Scope<'a> {
                 marks.push((x, label));
             }
         }
+        // The first phase begins where the run does.
+        let begun = self.main.phases.iter().filter(|begun| begun.step > self.main.first_step());
+        marks.extend(begun.map(|begun| (place(begun.step), begun.short())));
         let parent =
             self.main.parent.as_ref().filter(|parent| self.others.iter().any(|o| o.run == parent.run));
         marks.extend(parent.map(|parent| (place(parent.step), "fork".to_owned())));

@@ -203,7 +203,10 @@ impl<'a> RunStatus<'a> {
         let Some(share) = self.share() else { return vec![] };
         let epoch = self.epochs().map_or_else(String::new, |(at, of)| format!(" epoch {at}/{of}"));
         let left = self.left().map_or_else(String::new, |left| format!(" {} left", span(left)));
-        let text = format!(" {:.0}%{epoch}{left}", (share * 100.0).floor());
+        let phase = self.curves.phases.last();
+        let phase =
+            phase.map_or_else(String::new, |begun| format!(" phase {}/{}", begun.phase, begun.phases));
+        let text = format!(" {:.0}%{phase}{epoch}{left}", (share * 100.0).floor());
         let room = width.saturating_sub(text.len()).max(4);
         bar(share, room, self.look.charset).into_iter().chain([(text, Role::Text)]).collect()
     }
@@ -247,6 +250,9 @@ impl<'a> RunStatus<'a> {
     fn facts(&self) -> Vec<StyledLine> {
         let curves = self.curves;
         let mut facts: Vec<(&str, String)> = Vec::new();
+        if let Some(begun) = curves.phases.last() {
+            facts.push(("phase", begun.title()));
+        }
         if let Some((at, of)) = self.epochs() {
             facts.push(("epoch", format!("{} of {}", grouped(at), grouped(of))));
         }
@@ -259,6 +265,10 @@ impl<'a> RunStatus<'a> {
             facts.push(("speed", format!("{speed} images/s")));
             let how = if curves.learning_rate.is_some() { "by hand" } else { "as scheduled" };
             facts.push(("rate", format!("{} {how}", short(curves.rate()))));
+        }
+        let frozen = curves.frozen.parts();
+        if !frozen.is_empty() {
+            facts.push(("frozen", frozen.join(" ")));
         }
         facts.push(("device", curves.device.clone()));
         if self.shared.session().is_some() {

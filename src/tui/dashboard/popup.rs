@@ -10,14 +10,20 @@ use super::steer::Control;
 use super::words::grouped;
 use crate::run::{Manifest, check_name};
 use crate::session::Setting;
+use crate::spec::{LayerKind, Spec};
 use crate::tui::curves::{Curves, LEARNING_RATE, Measure};
 use crate::tui::hits::{Hits, Target};
+use crate::tui::live::Live;
 use crate::tui::message::Launch;
 use crate::tui::theme::Look;
 use crate::tui::widget::{Answer, Dialog, Field, Form, FormEvent};
 
 /// File formats of charts.
 const FORMATS: [&str; 3] = ["svg", "png", "csv"];
+
+/// What is to become of a layer.
+const FREEZE: &str = "freeze";
+const THAW: &str = "train again";
 
 /// Name of the branch form's epochs field.
 const EPOCHS: &str = "epochs";
@@ -35,6 +41,8 @@ pub enum Popup {
     Value(Form, Control),
     /// The form for a branch.
     Branch(Box<BranchForm>),
+    /// The form for freezing a layer, or letting it train again.
+    Freeze(Form),
     /// The form for exporting a chart.
     Export(Form, Measure),
 }
@@ -84,6 +92,23 @@ impl Popup {
         Popup::Value(Form::new("Set a value", "set", vec![field]), control)
     }
 
+    /// Asks for a layer to freeze or to thaw.
+    pub fn freeze(live: &Live) -> Self {
+        let layers = layers(&live.manifest.network);
+        let now = live.frozen.parts();
+        let now = if now.is_empty() {
+            "nothing is frozen".to_owned()
+        } else {
+            format!("frozen: {}", now.join(" "))
+        };
+        let fields = vec![
+            Field::choice("layer", "Layer", layers, 0).help(&now),
+            Field::choice("then", "Then", vec![FREEZE.to_owned(), THAW.to_owned()], 0)
+                .help("Takes effect before the trainer's next step"),
+        ];
+        Popup::Freeze(Form::new("Freeze a layer", "set", fields))
+    }
+
     /// Asks where a chart is to be saved.
     pub fn export(run: &str, measure: Measure) -> Self {
         let file = format!("{run}-{}.svg", measure.title());
@@ -102,7 +127,7 @@ impl Popup {
     pub fn key(&mut self, key: KeyEvent) -> (bool, Option<PopupRequest>) {
         match self {
             Popup::Stop(dialog) => answered(dialog.key(key)),
-            Popup::Value(form, _) | Popup::Export(form, _) => {
+            Popup::Value(form, _) | Popup::Freeze(form) | Popup::Export(form, _) => {
                 let event = form.key(key);
                 self.after(event)
             }
@@ -117,7 +142,7 @@ impl Popup {
     pub fn paste(&mut self, text: &str) {
         match self {
             Popup::Stop(_) => {}
-            Popup::Value(form, _) | Popup::Export(form, _) => {
+            Popup::Value(form, _) | Popup::Freeze(form) | Popup::Export(form, _) => {
                 form.paste(text);
             }
             Popup::Branch(branch) => {
@@ -130,7 +155,7 @@ impl Popup {
     pub fn mouse(&mut self, mouse: MouseEvent, at: Option<(Rect, Target)>) -> (bool, Option<PopupRequest>) {
         match self {
             Popup::Stop(dialog) => answered(dialog.mouse(mouse, at)),
-            Popup::Value(form, _) | Popup::Export(form, _) => {
+            Popup::Value(form, _) | Popup::Freeze(form) | Popup::Export(form, _) => {
                 let event = form.mouse(mouse, at);
                 self.after(event)
             }
@@ -146,6 +171,14 @@ impl Popup {
             (FormEvent::Cancelled, _) => (true, None),
             (FormEvent::Submitted, Popup::Value(form, control)) => {
                 (true, form.number("value").map(|value| PopupRequest::Set(control.setting(value))))
+            }
+            (FormEvent::Submitted, Popup::Freeze(form)) => {
+                let layer = form.value("layer");
+                let set = match form.value("then") == FREEZE {
+                    true => Setting::Freeze { layer },
+                    false => Setting::Thaw { layer },
+                };
+                (true, Some(PopupRequest::Set(set)))
             }
             (FormEvent::Submitted, Popup::Export(form, measure)) => {
                 (true, Some(PopupRequest::Export(*measure, PathBuf::from(form.value("file")))))
@@ -171,10 +204,28 @@ impl Popup {
     pub fn view(&self, look: Look, area: Rect, buffer: &mut Buffer, hits: &mut Hits) {
         match self {
             Popup::Stop(dialog) => dialog.view(look, area, buffer, hits),
-            Popup::Value(form, _) | Popup::Export(form, _) => form.view(look, area, buffer, hits),
+            Popup::Value(form, _) | Popup::Freeze(form) | Popup::Export(form, _) => {
+                form.view(look, area, buffer, hits)
+            }
             Popup::Branch(branch) => branch.form.view(look, area, buffer, hits),
         }
     }
+}
+
+/// The blocks and layers of a network, and each mask generator by itself.
+fn layers(spec: &Spec) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for layer in spec.layers().unwrap_or_default() {
+        if let Some((block, _)) = layer.name.split_once('.')
+            && !names.iter().any(|name| name == block)
+        {
+            names.push(block.to_owned());
+        }
+        let generator = matches!(&layer.kind, LayerKind::Conv { conv, .. } if conv.masked);
+        let generator = generator.then(|| format!("{}.mask_generator", layer.name));
+        names.extend([layer.name].into_iter().chain(generator));
+    }
+    names
 }
 
 fn answered(answer: Answer) -> (bool, Option<PopupRequest>) {
@@ -189,6 +240,8 @@ impl BranchForm {
     /// A form for a branch of the run with this manifest, with its current settings. `now` is its current step if it is
     /// live, so that the branch can start there.
     pub fn new(manifest: Manifest, settings: &[(&str, f64)], curves: &Curves, now: Option<u64>) -> Self {
+        // The weights of a phase are not those of the phases after it.
+        let settings = if manifest.preset.phase.is_empty() { settings } else { &[] };
         let value = |name: &str| settings.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
         let text = "Value that the branch trains with";
         let mut fields = vec![
@@ -304,7 +357,7 @@ impl BranchForm {
             preset.method.set_weight(weight.name, self.form.number(weight.name)?).ok()?;
         }
         preset.training.learning_rate = self.form.number(LEARNING_RATE)?;
-        preset.training.epochs = self.form.number(EPOCHS)? as usize;
+        preset.set_epochs(self.form.number(EPOCHS)? as usize);
         let run = self.manifest.id.clone();
         Some(PopupRequest::Branch(Box::new(Launch::Branch { run, step, name, preset: Some(preset) })))
     }

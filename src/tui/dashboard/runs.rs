@@ -179,10 +179,11 @@ impl Runs {
         let (begun, rest) = (&events[..events.len().min(1)], &events[events.len().min(1)..]);
         begun.iter().for_each(|event| curves.event(event));
         let before: Vec<Change> = curves.changes.iter().map(|applied| applied.change.clone()).collect();
+        let phase = curves.phases.last().cloned();
         rest.iter().for_each(|event| curves.event(event));
         self.live = Some(curves);
         if let Some(live) = &mut shared.live {
-            live.resume(before);
+            live.resume(before, phase.as_ref());
         }
     }
 

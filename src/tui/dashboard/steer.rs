@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::learn::cosine;
 use crate::run::Event;
-use crate::session::{Command, Setting};
+use crate::session::{Command, Setting, scheduled_rate};
 use crate::tui::curves::{Curves, LEARNING_RATE};
 use crate::tui::live::Live;
 use crate::tui::message::Effect;
@@ -104,7 +103,7 @@ impl Steering {
     }
 
     fn send(&mut self, set: Setting, at: Duration, undo: bool, live: &mut Live) -> Vec<Effect> {
-        let before = in_force(live, name(&set));
+        let before = before(live, &set);
         if before == set {
             return Vec::new();
         }
@@ -178,6 +177,18 @@ pub fn name(set: &Setting) -> &str {
     match set {
         Setting::Weight { name, .. } => name,
         Setting::LearningRate(_) => LEARNING_RATE,
+        Setting::Freeze { layer } | Setting::Thaw { layer } => layer,
+    }
+}
+
+/// What is in force of the same kind as a setting, so that it can be taken back.
+fn before(live: &Live, set: &Setting) -> Setting {
+    match set {
+        Setting::Freeze { layer } | Setting::Thaw { layer } => match live.frozen.holds(layer) {
+            true => Setting::Freeze { layer: layer.clone() },
+            false => Setting::Thaw { layer: layer.clone() },
+        },
+        Setting::Weight { .. } | Setting::LearningRate(_) => in_force(live, name(set)),
     }
 }
 
@@ -194,18 +205,16 @@ fn number(set: &Setting, live: &Live) -> f64 {
     match set {
         Setting::Weight { value, .. } => *value,
         Setting::LearningRate(rate) => rate.unwrap_or_else(|| scheduled(live)),
+        // No slider has these.
+        Setting::Freeze { .. } => 1.0,
+        Setting::Thaw { .. } => 0.0,
     }
 }
 
 /// The scheduled learning rate of the next step.
 fn scheduled(live: &Live) -> f64 {
-    let training = &live.manifest.preset.training;
     let epoch = live.step.checked_div(live.steps_per_epoch).unwrap_or(0);
-    match training.cosine_period() {
-        // A run of imported weights has no epochs.
-        0 => training.learning_rate,
-        period => cosine(training.learning_rate, epoch, period),
-    }
+    scheduled_rate(&live.manifest.preset, epoch)
 }
 
 /// Weights go over the method's range; where that has no end, to some times what the preset says. Rates go over four

@@ -96,12 +96,12 @@ impl Bench {
         let live = self.shared.live.as_ref()?;
         let (revision, command) = live.pending.iter().next().map(|(n, c)| (*n, c.clone()))?;
         let change = match &command {
-            Command::Set(set) => set.to_string(),
+            Command::Set(set) => Applied::Set(set.clone()),
             Command::Checkpoint => {
                 self.event(Event::Checkpointed { step });
-                "checkpoint".into()
+                Applied::Checkpoint
             }
-            other => format!("{other:?}"),
+            other => Applied::Other(format!("{other:?}")),
         };
         self.event(Event::Applied { step, revision: Some(revision), change });
         Some(command)

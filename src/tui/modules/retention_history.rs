@@ -95,6 +95,7 @@ mod tests {
         let masks = MaskRecord { layer_class_krr: vec![vec![epoch as f64]], ..MaskRecord::default() };
         let split = SplitRecord { masks: Some(masks), ..SplitRecord::default() };
         EpochRecord {
+            phase: None,
             step: 10 * epoch,
             epoch,
             learning_rate: 0.1,

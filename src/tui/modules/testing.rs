@@ -73,6 +73,7 @@ pub(in crate::tui) fn epoch(epoch: u64, usage: &Usage) -> EpochRecord {
     let masks = MaskRecord { layer_class_krr: rates.collect(), ..MaskRecord::default() };
     let split = SplitRecord { masks: Some(masks), ..SplitRecord::default() };
     EpochRecord {
+        phase: None,
         step: 100 * epoch,
         epoch,
         learning_rate: 0.1,

@@ -84,7 +84,9 @@ fn pieces(app: &App) -> Vec<(String, Role)> {
     let epoch = live.last_epoch.as_ref();
     let accuracy =
         epoch.map(|epoch| format!(" {} {:.1} %", look.charset.dot(), 100.0 * epoch.valid.accuracy));
-    let done = format!("{}/{epochs}", epoch.map_or(0, |epoch| epoch.epoch));
+    let phase = live.phase.as_ref();
+    let phase = phase.map_or_else(String::new, |begun| format!("phase {}/{} ", begun.phase, begun.phases));
+    let done = format!("{phase}{}/{epochs}", epoch.map_or(0, |epoch| epoch.epoch));
     pieces.push((done + &accuracy.unwrap_or_default(), Role::Text));
     pieces.extend(device);
     pieces

@@ -31,7 +31,7 @@ pub(super) fn divide(
         valid.extend(indices.drain(..valid_count(indices.len(), fraction)));
     }
     if fraction > 0.0 && valid.is_empty() {
-        let hint = "no class has a second image to give to it: add images, or set data.valid_fraction = 0";
+        let hint = "no class has a second image to give to it: add images, or put some into a valid/ folder";
         return Err(Error::EmptySplit { split: "valid", hint });
     }
     let mut train = match limit {

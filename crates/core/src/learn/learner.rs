@@ -6,7 +6,7 @@ use super::replica::{Replica, Share, add};
 use super::sums::{Sums, sum_names};
 use crate::backend::Training;
 use crate::method::{MethodConfig, MethodState, Progress, StepInfo};
-use crate::network::{Gradients, Network};
+use crate::network::{FreezeError, Gradients, Network};
 use crate::random::Draws;
 
 /// A network with what it takes to improve it: on one device, or on several that share each batch.
@@ -32,6 +32,16 @@ impl<B: Training> Learner<B> {
     /// On one more device: the same network and velocities there.
     pub fn add(&mut self, replica: Replica<B>) {
         self.others.push(replica);
+    }
+
+    /// From now on exactly these parts keep their values, and their velocities; the rest trains.
+    ///
+    /// # Errors
+    ///
+    /// When the network has no such part.
+    pub fn freeze(&mut self, parts: &[String]) -> Result<(), FreezeError> {
+        let mut replicas = std::iter::once(&mut self.first).chain(&mut self.others);
+        replicas.try_for_each(|replica| replica.network.freeze(parts))
     }
 
     /// The network.

@@ -1,10 +1,10 @@
 //! Which values a preset may have.
 
-use std::fmt::Display;
-
 use super::Preset;
-use super::error::Error;
+use super::error::{Error, demand};
+use super::phase;
 use crate::data::{DataConfig, Source};
+use crate::spec::Spec;
 
 /// See [`Preset::check`].
 pub(super) fn check(preset: &Preset) -> Result<(), Error> {
@@ -17,10 +17,13 @@ pub(super) fn check(preset: &Preset) -> Result<(), Error> {
     training(preset)?;
     modules(preset)?;
     paper(preset)?;
-    if let Some((input, classes)) = shape(&preset.data) {
-        preset.network.spec(input, classes, preset.method.has_generators())?;
-    }
-    Ok(())
+    phase::check(preset, known_spec(preset)?.as_ref())
+}
+
+/// The network, where the shape of the images is known before they are read.
+pub(super) fn known_spec(preset: &Preset) -> Result<Option<Spec>, Error> {
+    let spec = |(input, classes)| preset.network.spec(input, classes, preset.method.has_generators());
+    shape(&preset.data).map(spec).transpose()
 }
 
 fn data(data: &DataConfig) -> Result<(), Error> {
@@ -71,10 +74,6 @@ fn paper(preset: &Preset) -> Result<(), Error> {
         let allowed = "a fraction of 0 to 1, not a percentage";
         demand((0.0..=1.0).contains(&value), &format!("paper.{name}"), value, allowed)
     })
-}
-
-fn demand(holds: bool, key: &str, value: impl Display, allowed: &str) -> Result<(), Error> {
-    if holds { Ok(()) } else { Err(Error::not_allowed(key, value, allowed)) }
 }
 
 /// `[channels, height, width]` and the number of classes, as far as they are known before the data are read.

@@ -101,3 +101,8 @@ impl Error {
         }
     }
 }
+
+/// Refuses the value of a key unless this holds.
+pub(super) fn demand(holds: bool, key: &str, value: impl Display, allowed: &str) -> Result<(), Error> {
+    if holds { Ok(()) } else { Err(Error::not_allowed(key, value, allowed)) }
+}

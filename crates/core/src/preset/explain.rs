@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::{Modules, NetworkConfig, Training};
+use super::{Modules, NetworkConfig, Phase, Training};
 use crate::data::DataConfig;
 use crate::method::MethodConfig;
 
@@ -43,7 +43,7 @@ pub(super) fn explain(error: toml::de::Error, tree: &DeTable<'_>, top: usize) ->
     let narrowed = method.filter(|_| path == "method").and_then(|method| narrow(method, error.message()));
     let (key, span) = narrowed.unwrap_or_else(|| (None, error.span().unwrap_or(top..top)));
     let path = key.map_or(path.clone(), |key| format!("{path}.{key}"));
-    match Problem::read(error.message()) {
+    match Problem::read(error.message(), &path) {
         Problem::UnknownKey { found, mut known } => {
             if path.is_empty() && found != "base" {
                 known.push("base".into());
@@ -85,7 +85,7 @@ enum Problem {
 }
 
 impl Problem {
-    fn read(message: &str) -> Problem {
+    fn read(message: &str, path: &str) -> Problem {
         if let Some(rest) = message.strip_prefix("unknown field `") {
             let (found, known) = found_and_known(rest);
             return Problem::UnknownKey { found, known };
@@ -106,9 +106,11 @@ impl Problem {
             return Problem::Missing { key: key.trim_end_matches('`').into() };
         }
         if message.starts_with("wanted exactly 1 element") {
-            return Problem::Other(
-                "a stage is one kind with its settings, such as { conv = { kernels = 32 } }".into(),
-            );
+            let what = match path.starts_with("phase") {
+                true => "what trains is one choice, such as { layers = [\"conv0\"] }",
+                false => "a stage is one kind with its settings, such as { conv = { kernels = 32 } }",
+            };
+            return Problem::Other(what.into());
         }
         let invalid = message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: "));
         match invalid.and_then(|rest| rest.rsplit_once(", expected ")) {
@@ -167,6 +169,7 @@ fn home(key: &str, path: &str) -> Option<String> {
         ("network", keys::<NetworkConfig>("{ '?' = 0 }")),
         ("method", keys_of_methods()),
         ("training", keys::<Training>("{ '?' = 0 }")),
+        ("phase", keys::<Phase>("{ epochs = 1, '?' = 0 }")),
         ("modules", keys::<Modules>("{ '?' = 0 }")),
     ];
     let holds = |keys: &[String]| keys.iter().any(|known| known == key);
@@ -184,7 +187,7 @@ fn keys_of_methods() -> Vec<String> {
 /// A table's keys: serde lists them when it meets one that it does not know.
 fn keys<T: DeserializeOwned>(unknown: &str) -> Vec<String> {
     let error = ValueDeserializer::parse(unknown).and_then(T::deserialize).err();
-    match error.map(|error| Problem::read(error.message())) {
+    match error.map(|error| Problem::read(error.message(), "")) {
         Some(Problem::UnknownKey { known, .. }) => known,
         _ => Vec::new(),
     }
@@ -209,7 +212,7 @@ fn narrow(method: &DeTable<'_>, message: &str) -> Option<(Option<String>, Range<
             MethodConfig::deserialize(ValueDeserializer::from(Spanned::new(0..0, DeValue::Table(alone))))
                 .err()?;
         let same = error.message() == message;
-        match Problem::read(message) {
+        match Problem::read(message, "method") {
             Problem::UnknownKey { .. } => same.then(|| (None, key.span())),
             Problem::Missing { .. } => None,
             _ => same.then(|| (Some(key.get_ref().to_string()), value.span())),

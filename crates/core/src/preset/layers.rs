@@ -92,6 +92,7 @@ pub(super) fn read(
     for (origin, change) in changes {
         merge(&mut layer, sources.add(origin, change)?);
     }
+    let epochs_given = has_epochs(&layer);
     merge(&mut tree, layer);
     let whole = Spanned::new(top..top, DeValue::Table(tree.clone()));
     let mut preset = Preset::deserialize(ValueDeserializer::from(whole))
@@ -99,8 +100,28 @@ pub(super) fn read(
     if preset.name.is_empty() {
         preset.name = name;
     }
+    fit_phases(&mut preset, &tree, epochs_given);
     preset.check().map_err(|error| sources.located(error, &tree))?;
     Ok(preset)
+}
+
+fn has_epochs(tree: &DeTable<'_>) -> bool {
+    tree.get("training").is_some_and(|table| {
+        table.get_ref().as_table().is_some_and(|training| training.contains_key("epochs"))
+    })
+}
+
+/// Of a preset with phases the epochs are their sum, unless they are written too. With `--set training.epochs=N` the
+/// phases are fitted to it.
+fn fit_phases(preset: &mut Preset, tree: &DeTable<'_>, epochs_given: bool) {
+    if preset.phase.is_empty() {
+        return;
+    }
+    if epochs_given {
+        preset.set_epochs(preset.training.epochs);
+    } else if !has_epochs(tree) {
+        preset.training.epochs = preset.phase.iter().map(|phase| phase.epochs).sum();
+    }
 }
 
 /// What the last preset of `chain` is based on.
@@ -136,9 +157,35 @@ fn merge<'i>(older: &mut DeTable<'i>, newer: DeTable<'i>) {
                 merge(&mut old, new);
                 DeValue::Table(old)
             }
+            // `phase.0.epochs` in a list of tables.
+            (Some(DeValue::Array(mut old)), DeValue::Table(new)) if indexes(&new, old.len()) => {
+                for (index, value) in new {
+                    put(&mut old, index.get_ref(), value);
+                }
+                DeValue::Array(old)
+            }
             (_, new) => new,
         };
         older.insert(key, Spanned::new(span, value));
+    }
+}
+
+/// Whether all keys are places in a list of so many.
+fn indexes(table: &DeTable<'_>, length: usize) -> bool {
+    let is_place = |key: &str| key.parse::<usize>().is_ok_and(|index| index < length);
+    !table.is_empty() && table.keys().all(|key| is_place(key.get_ref()))
+}
+
+/// Lays a value over one of a list.
+fn put<'i>(list: &mut [Spanned<DeValue<'i>>], index: &str, value: Spanned<DeValue<'i>>) {
+    let Some(place) = index.parse::<usize>().ok().and_then(|index| list.get_mut(index)) else { return };
+    match (place.get_mut(), value) {
+        (DeValue::Table(old), value) if value.get_ref().as_table().is_some() => {
+            if let DeValue::Table(new) = value.into_inner() {
+                merge(old, new);
+            }
+        }
+        (_, value) => *place = value,
     }
 }
 

@@ -340,6 +340,99 @@ fn what_is_not_there_or_not_text_is_an_error() {
     shows(&Preset::find("bytes", directory.path(), &[]).unwrap_err(), &["bytes.toml", "UTF-8"]);
 }
 
+/// A preset with these phases in place of its epochs, which begin at line 18.
+fn phased(phases: &str) -> Result<Preset, Error> {
+    Preset::parse(&TRIAL.replacen("[training]\nepochs = 3\n", phases, 1), "trial.toml", &[])
+}
+
+const PHASES: &str = "[[phase]]
+name = \"warm-up\"
+epochs = 2
+objective = \"cross-entropy\"
+learning_rate = 0.02
+
+[[phase]]
+epochs = 3
+train = { layers = [\"linear0\"] }
+weights = { alpha = 0.25 }
+";
+
+#[test]
+fn phases_follow_from_the_epoch_and_their_sum_is_that_of_the_training() {
+    let preset = phased(PHASES).unwrap();
+    assert_eq!(preset.training.epochs, 5);
+    let phases: Vec<_> = (0..7).map(|epoch| preset.phase_at(epoch).unwrap()).collect();
+    assert_eq!(phases, [0, 0, 1, 1, 1, 1, 1]);
+    assert_eq!((preset.epochs_before(1), preset.epochs_before(2)), (2, 5));
+    let weights = |phase| preset.method_in(phase).unwrap().weights();
+    assert_eq!(weights(None), [("alpha", 0.5), ("beta", 3.0)]);
+    assert_eq!(weights(Some(0)), [("alpha", 0.0), ("beta", 0.0)]);
+    assert_eq!(weights(Some(1)), [("alpha", 0.25), ("beta", 3.0)]);
+    let spec = preset.spec([1, 8, 8], 10).unwrap();
+    assert_eq!(preset.frozen_in(Some(0), &spec).unwrap().parts(), Vec::<String>::new());
+    assert_eq!(preset.frozen_in(Some(1), &spec).unwrap().parts(), ["conv0"]);
+    assert_eq!(Preset::parse(&preset.to_toml().unwrap(), "again", &[]).unwrap(), preset);
+    assert_eq!(
+        with("digits", &[]).unwrap().phase_at(3),
+        None,
+        "a preset without phases has none to tell apart"
+    );
+}
+
+#[test]
+fn phases_are_cut_or_made_longer_where_a_run_is_to_have_other_epochs() {
+    let of = |change: &str| {
+        let text = TRIAL.replacen("[training]\nepochs = 3\n", PHASES, 1);
+        let preset = Preset::parse(&text, "trial.toml", &[change.parse().unwrap()]).unwrap();
+        (preset.training.epochs, preset.phase.iter().map(|phase| phase.epochs).collect::<Vec<_>>())
+    };
+    assert_eq!(of("training.epochs=1"), (1, vec![1]));
+    assert_eq!(of("training.epochs=4"), (4, vec![2, 2]));
+    assert_eq!(of("training.epochs=9"), (9, vec![2, 7]));
+    assert_eq!(of("phase.1.epochs=1"), (3, vec![2, 1]));
+    assert_eq!(of("phase.0.epochs=4"), (7, vec![4, 3]));
+}
+
+#[test]
+fn mistakes_in_phases_are_shown_with_their_place() {
+    let trials = [
+        ("epochs = 2", "epoch = 2", "20:1", "did you mean `epochs`?"),
+        ("epochs = 2", "", "18:1", "missing key `epochs`"),
+        ("epochs = 2", "epochs = 0", "20:10", "must be at least 1"),
+        ("\"cross-entropy\"", "\"entropy\"", "21:13", "did you mean `cross-entropy`?"),
+        ("0.02", "0", "22:17", "must be a number above 0"),
+        (
+            "{ layers = [\"linear0\"] }",
+            "{ layers = [\"conv0\", \"conv3\"] }",
+            "26:31",
+            "there are conv0, linear0",
+        ),
+        ("{ layers = [\"linear0\"] }", "{ layers = [] }", "26:9", "nothing of it can be trained"),
+        ("{ layers = [\"linear0\"] }", "{ stages = [1, 4] }", "26:22", "there are stages 0 to 3"),
+        ("{ layers = [\"linear0\"] }", "{ stages = [1, 2] }", "26:9", "nothing of it can be trained"),
+        ("{ layers = [\"linear0\"] }", "\"mask\"", "26:9", "did you mean `masks`?"),
+        ("{ layers = [\"linear0\"] }", "{}", "26:9", "what trains is one choice"),
+        ("alpha = 0.25", "gamma = 0.25", "27:21", "no loss weight gamma"),
+        ("alpha = 0.25", "alpha = -1", "27:21", "at least 0"),
+        ("learning_rate = 0.02", "weights = { beta = 1 }", "22:11", "cross-entropy alone"),
+        ("learning_rate = 0.02", "momentum = 0.5", "22:1", "did you mean `training.momentum`?"),
+    ];
+    for (from, to, place, advice) in trials {
+        let error = phased(&PHASES.replacen(from, to, 1)).unwrap_err();
+        shows(&error, &[&format!("[trial.toml:{place}]"), advice]);
+    }
+    let both = phased(&format!("[training]\nepochs = 4\n{PHASES}")).unwrap_err();
+    shows(&both, &["[trial.toml:19:10]", "`training.epochs` is 4 and the phases have 5 epochs together"]);
+    let misplaced = trial("epochs = 3", "epochs = 3\nobjective = \"method\"").unwrap_err();
+    shows(&misplaced, &["[trial.toml:20:1]", "did you mean `phase.objective`?"]);
+    let unmasked = PHASES.replacen("{ layers = [\"linear0\"] }", "\"masks\"", 1);
+    let unmasked = unmasked.replacen("weights = { alpha = 0.25 }", "", 1);
+    let text = TRIAL.replacen("[training]\nepochs = 3\n", &unmasked, 1);
+    let plain = text.replacen("\"mwt\"\nbeta = 3.0", "\"plain\"", 1);
+    let error = Preset::parse(&plain, "trial.toml", &[]).unwrap_err();
+    shows(&error, &["the method plain has no mask generators"]);
+}
+
 prop_compose! {
     fn stages()(kernels in 1..300usize, stride in 1..3usize, masked: bool, probability in 0.0..1.0)
         -> Vec<Stage> {
@@ -359,6 +452,7 @@ prop_compose! {
         name in "[a-z]\\PC{0,8}", description in "\\PC*", path in "\\PC+", limit in 1..9usize,
         stages in proptest::option::of(stages()), plain: bool, alpha in 0.0..1e9, beta in 0.0..1e-9,
         seed in 0..i64::MAX as u64, epochs in 1..=i64::MAX as usize, momentum in 0.0..1.0,
+        phases in proptest::option::of((1..9usize, 1..9usize, 0.001..1.0)),
         cosine_epochs in proptest::option::of(1..9usize), threshold in 0.001..=1.0, augment_usage: bool,
     ) -> Preset {
         let network = match stages {
@@ -375,10 +469,21 @@ prop_compose! {
         } else {
             MethodConfig::Mwt(Mwt { alpha, beta, average: crate::method::Average::Classes })
         };
+        let (mut epochs, mut phase) = (epochs, Vec::new());
+        if let Some((first, second, rate)) = phases {
+            let stages = Trains::Stages([0, 0]);
+            let begun = Phase { name: Some(name.clone()), epochs: first, train: stages, objective: Objective::Method,
+                weights: Default::default(), learning_rate: Some(rate) };
+            let train = Trains::Layers(vec!["conv0.conv".into()]);
+            let then = Phase { name: None, epochs: second, train, objective: Objective::CrossEntropy,
+                learning_rate: None, ..begun.clone() };
+            (epochs, phase) = (first + second, vec![begun, then]);
+        }
         Preset {
             name, description, data, network, method,
             training: Training { seed, epochs, momentum, cosine_epochs, ..Training::default() },
             modules: Modules { threshold, augment_usage, ..Modules::default() },
+            phase,
             paper: None,
         }
     }

@@ -48,6 +48,13 @@ pub struct CheckpointInfo {
     /// Learning rate set by hand in place of the schedule's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
+    /// What does not train: names of layers, or of parts of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<String>,
+    /// Number of the phase, from 1, whose settings have taken effect; `None` before the first and where the preset
+    /// has one phase only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<u64>,
     /// The best epoch so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best: Option<Best>,

@@ -1,13 +1,17 @@
 //! What a session tells its listener. Events carry numbers, never tensors.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::record::{EpochRecord, StepRecord, Summary};
+use super::setting::Applied;
 use crate::backend::Machine;
 use crate::import;
 use crate::modular::Usage;
+use crate::preset::{Objective, Preset};
 
 /// Something that happened in a session, at a step. Serialised as a line of the run's event log, but for
 /// [`Event::Steps`] and [`Event::Epoch`], which have logs of their own, and [`Event::Usage`].
@@ -69,6 +73,8 @@ pub enum Event {
         /// Of an evenly spaced part of the training split; at the end, of all of it.
         usage: Arc<Usage>,
     },
+    /// A phase of training begins; only where the preset has several.
+    Phase(Box<PhaseStart>),
     /// A command or a scheduled change took effect, or a branch began with a setting of its parent's.
     Applied {
         /// Steps taken before it.
@@ -77,7 +83,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         revision: Option<u64>,
         /// What it did.
-        change: String,
+        change: Applied,
     },
     /// A command could not be carried out.
     Refused {
@@ -143,6 +149,85 @@ pub enum Event {
     },
 }
 
+/// A phase as it begins, with the settings that take effect then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseStart {
+    /// Steps taken before it.
+    pub step: u64,
+    /// Its number, from 1.
+    pub phase: u64,
+    /// Phases of the run.
+    pub phases: u64,
+    /// What the preset calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Which losses are minimised.
+    pub objective: Objective,
+    /// Weights of the method's loss terms.
+    pub weights: BTreeMap<String, f64>,
+    /// Learning rate of its first epoch, where it has a schedule of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// What does not train: the shortest list of names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<String>,
+}
+
+impl PhaseStart {
+    /// The phase of this index of a preset, with these weights and this much frozen; `None` where there is no such
+    /// phase.
+    pub fn of(
+        preset: &Preset,
+        index: usize,
+        step: u64,
+        weights: BTreeMap<String, f64>,
+        frozen: Vec<String>,
+    ) -> Option<PhaseStart> {
+        let phase = preset.phase.get(index)?;
+        Some(PhaseStart {
+            step,
+            phase: index as u64 + 1,
+            phases: preset.phase.len() as u64,
+            name: phase.name.clone(),
+            objective: phase.objective,
+            weights,
+            learning_rate: phase.learning_rate,
+            frozen,
+        })
+    }
+
+    /// `2 of 3`, with its name if it has one.
+    pub fn title(&self) -> String {
+        let name = self.name.as_ref().map_or_else(String::new, |name| format!(", {name}"));
+        format!("{} of {}{name}", self.phase, self.phases)
+    }
+
+    /// Its name, or `phase 2`: for a mark on a chart.
+    pub fn short(&self) -> String {
+        self.name.clone().unwrap_or_else(|| format!("phase {}", self.phase))
+    }
+}
+
+impl fmt::Display for PhaseStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "phase {}: ", self.title())?;
+        match self.objective {
+            Objective::CrossEntropy => f.write_str("cross-entropy only")?,
+            Objective::Method => {
+                f.write_str("the method's losses")?;
+                self.weights.iter().try_for_each(|(name, value)| write!(f, ", {name} {value}"))?;
+            }
+        }
+        if let Some(rate) = self.learning_rate {
+            write!(f, ", learning rate {rate}")?;
+        }
+        if !self.frozen.is_empty() {
+            write!(f, ", frozen: {}", self.frozen.join(" "))?;
+        }
+        Ok(())
+    }
+}
+
 /// A file of weights that another program had trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Imported {
@@ -164,6 +249,7 @@ impl Event {
         match self {
             Event::Steps(record) => record.step,
             Event::Epoch(record) => record.step,
+            Event::Phase(begun) => begun.step,
             Event::Imported { step, .. }
             | Event::Started { step, .. }
             | Event::Machine { step, .. }

@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Means over the steps since the record before, a few times a second at most.
+/// Means over the steps since the record before: a few times a second at most, and at each epoch's end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// Steps taken.
     pub step: u64,
+    /// Number of the phase, from 1; absent where the preset has one phase only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<u64>,
     /// Seconds since training started in this process.
     pub seconds: f64,
     /// Cross-entropy, the method's terms (unweighted), `total` (weighted), `accuracy` and `kernel_rate`.
     pub train: BTreeMap<String, f64>,
-    /// Learning rate in force.
+    /// Learning rate of the last of them.
     pub learning_rate: f64,
-    /// Training images a second.
+    /// Training images a second, evaluation, checkpoints and pauses left out.
     pub images_per_second: f64,
 }
 
@@ -26,6 +29,9 @@ pub struct EpochRecord {
     pub step: u64,
     /// Epochs completed, from 1.
     pub epoch: u64,
+    /// Number of the phase, from 1; absent where the preset has one phase only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<u64>,
     /// Learning rate at its end.
     pub learning_rate: f64,
     /// Loss weights at its end.

@@ -1,10 +1,11 @@
 //! Branches: a new run that goes on from another run's checkpoint.
 
 use super::error::Error;
-use super::schedule::Setting;
+use super::settings::{Settings, phase_of};
 use crate::data::DataConfig;
 use crate::preset::Preset;
-use crate::run::{CheckpointInfo, Event, Manifest, Parent, Run, Store, now};
+use crate::run::{Applied, CheckpointInfo, Event, Manifest, Parent, PhaseStart, Run, Setting, Store, now};
+use crate::spec::Spec;
 
 /// Makes a run directory that begins with the checkpoint of `step` of `run`. With a `preset`, that is what
 /// the new run follows from there, loss weights and learning rate included; without one it goes on with the
@@ -34,31 +35,44 @@ pub fn branch(run: &Run, step: u64, name: Option<&str>, preset: Option<Preset>) 
                     .into(),
             ));
         }
+        // The settings are those of the preset from there on, in the phase that the step falls in.
         checkpoint.info.loss_weights.clear();
-        checkpoint.info.learning_rate = None;
+        checkpoint.info.frozen.clear();
+        (checkpoint.info.learning_rate, checkpoint.info.phase) = (None, None);
         if preset.method.name() != old.preset.method.name() {
             // What another method remembers means nothing to this one.
             checkpoint.method.0.clear();
         }
         manifest.preset = preset;
     }
-    let settings = changed(&checkpoint.info, &manifest.preset);
+    let events = in_force(step, &checkpoint.info, &manifest.preset, &checkpoint.spec)?;
     let mut writer = Store::around(run).create(name, manifest)?;
-    for setting in settings {
-        writer.events.append(&Event::Applied { step, revision: None, change: setting.to_string() })?;
-    }
+    events.iter().try_for_each(|event| writer.events.append(event))?;
     writer.save_checkpoint(&checkpoint, None)?;
     writer.events.append(&Event::Checkpointed { step })?;
     Ok(writer.run.clone())
 }
 
-/// The settings in force that are not the preset's.
-fn changed(info: &CheckpointInfo, preset: &Preset) -> Vec<Setting> {
-    let before = preset.method.weights();
+/// What the log of a branch begins with: the phase that is under way, and the settings that are neither its nor the
+/// preset's.
+fn in_force(step: u64, info: &CheckpointInfo, preset: &Preset, spec: &Spec) -> Result<Vec<Event>, Error> {
+    let phase = phase_of(info);
+    let planned = Settings::of(preset, phase, spec)?;
+    let now = Settings::of_checkpoint(preset, info, spec)?;
+    let begun = phase
+        .and_then(|index| PhaseStart::of(preset, index, step, planned.weights(), planned.frozen.parts()));
+    let before = planned.method.weights();
     let is_same = |name: &str, value: f64| before.iter().any(|(of, old)| *of == name && *old == value);
-    let weights = info.loss_weights.iter().filter(|&(name, value)| !is_same(name, *value));
-    let weights = weights.map(|(name, &value)| Setting::Weight { name: name.clone(), value });
-    weights.chain(info.learning_rate.map(|rate| Setting::LearningRate(Some(rate)))).collect()
+    let weights = now.method.weights().into_iter().filter(|&(name, value)| !is_same(name, value));
+    let weights = weights.map(|(name, value)| Setting::Weight { name: name.to_owned(), value });
+    let rate = now.learning_rate.map(|rate| Setting::LearningRate(Some(rate)));
+    let (old, new) = (planned.frozen.parts(), now.frozen.parts());
+    let thawed = old.iter().filter(|part| !now.frozen.holds(part)).cloned();
+    let thawed = thawed.map(|layer| Setting::Thaw { layer });
+    let frozen = new.into_iter().filter(|part| !old.contains(part)).map(|layer| Setting::Freeze { layer });
+    let settings = weights.chain(rate).chain(thawed).chain(frozen);
+    let applied = settings.map(|set| Event::Applied { step, revision: None, change: Applied::Set(set) });
+    Ok(begun.into_iter().map(|begun| Event::Phase(Box::new(begun))).chain(applied).collect())
 }
 
 /// What decides which images make up which step.

@@ -1,7 +1,7 @@
 //! What a session can be told to do.
 
-use super::schedule::Setting;
 use crate::reuse::Request as Extraction;
+use crate::run::Setting;
 
 /// A command, carried out between two steps and answered by an event with its number.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,7 +12,7 @@ pub enum Command {
     Resume,
     /// Make one step and wait again; only while paused.
     StepOnce,
-    /// Change a loss weight or the learning rate.
+    /// Change a loss weight, the learning rate, or what trains.
     Set(Setting),
     /// Save a checkpoint.
     Checkpoint,

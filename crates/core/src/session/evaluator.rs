@@ -14,7 +14,7 @@ use crate::data::Dataset;
 use crate::learn::count_usage;
 use crate::network::Network;
 use crate::reuse::{self, Request, Trained, splitter};
-use crate::run::{Event, Run};
+use crate::run::{Applied, Event, Run};
 use crate::spec::{Spec, State};
 
 /// Extracts modules on a thread named `evaluator`, one at a time.
@@ -45,12 +45,12 @@ impl<B: Training> Evaluator<B> {
         trainer: &Trainer<B>,
         revision: u64,
         request: Request,
-    ) -> Result<String, String> {
+    ) -> Result<Applied, String> {
         if self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return Err("another module is being extracted: wait for it".into());
         }
         let snapshot = Snapshot::of(trainer, &request).map_err(|error| error.to_string())?;
-        let change = format!("extracting {}", request.name);
+        let change = Applied::Extracting(request.name.clone());
         let (dataset, device, events) = (self.dataset.clone(), self.device.clone(), self.events.clone());
         let body = move || {
             let step = snapshot.step;

@@ -108,7 +108,7 @@ impl Prepared {
         let spec = preset.spec(dataset.train.shape, dataset.classes.len())?;
         let weights = file.weights(&spec, names.as_ref())?;
         let count = weights.0.len();
-        preset.training.epochs = 0;
+        preset.set_epochs(0);
         let mut prepared = Prepared::with_weights(preset, name, device, store, dataset, weights)?;
         let (file, sha256, format) = (file.name.clone(), file.sha256.clone(), Some(file.format));
         let from = Imported { file, sha256, format, names };

@@ -16,7 +16,7 @@ use crate::backend::fault::Watch;
 use crate::backend::{Device, Fault, Machine, Task, Training};
 use crate::data::Dataset;
 use crate::learn::Footprint;
-use crate::run::{Checkpoint, Event, PROGRAM, Writer};
+use crate::run::{Applied, Checkpoint, Event, PROGRAM, Setting, StepRecord, Writer};
 
 /// What a session trains.
 pub struct Job {
@@ -224,7 +224,7 @@ fn train<B: Training>(
     let first = trainer.step + 1;
     while trainer.step < trainer.steps() {
         events.step = trainer.step;
-        apply_schedule(&mut trainer, &job.schedule, events)?;
+        make_due_changes(&mut trainer, &job.schedule, events)?;
         match carry_out(&mut trainer, inbox, &job.schedule, events, &mut evaluator)? {
             Control::Stop => {
                 save(&mut trainer, events)?;
@@ -242,9 +242,9 @@ fn train<B: Training>(
         }
     }
     let (usage, summary) = trainer.summarise()?;
-    trainer.checkpoint(usage.as_ref())?;
+    let written = trainer.checkpoint(usage.as_ref())?;
+    checkpointed(&mut trainer, events, written)?;
     let step = trainer.step;
-    events.log(&mut trainer, Event::Checkpointed { step })?;
     if let Some(usage) = usage {
         events.send(Event::Usage { step, usage: Arc::new(usage) });
     }
@@ -261,10 +261,8 @@ fn ready<B: Training>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(
 /// One step, and what is due after it.
 fn advance<B: Training>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(), Error> {
     trainer.train_step();
-    if let Some(record) = trainer.read_steps()? {
-        trainer.writer.steps.append(&record)?;
-        events.send(Event::Steps(record));
-    }
+    let record = trainer.read_steps()?;
+    take_record(trainer, events, record)?;
     if trainer.at_epoch_end() {
         let (record, usage) = trainer.finish_epoch()?;
         trainer.writer.metrics.append(&record)?;
@@ -273,28 +271,72 @@ fn advance<B: Training>(trainer: &mut Trainer<B>, events: &mut Events) -> Result
         if let Some(usage) = usage {
             events.send(Event::Usage { step, usage: Arc::new(usage) });
         }
-        if trainer.step < trainer.steps() && trainer.wants_checkpoint() {
-            save(trainer, events)?;
+        if trainer.step < trainer.steps() {
+            let written = trainer.keep_epoch()?;
+            checkpointed(trainer, events, written)?;
         }
     }
     Ok(())
 }
 
-fn save<B: Training>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(), Error> {
-    trainer.checkpoint(None)?;
-    let step = trainer.step;
-    events.log(trainer, Event::Checkpointed { step })
+/// Records the steps that no record has yet.
+fn record<B: Training>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(), Error> {
+    let record = trainer.record_steps()?;
+    take_record(trainer, events, record)
 }
 
-fn apply_schedule<B: Training>(
+fn take_record<B: Training>(
+    trainer: &mut Trainer<B>,
+    events: &mut Events,
+    record: Option<StepRecord>,
+) -> Result<(), Error> {
+    let Some(record) = record else { return Ok(()) };
+    trainer.writer.steps.append(&record)?;
+    events.send(Event::Steps(record));
+    Ok(())
+}
+
+/// Saves a checkpoint; what a run that goes on from it does not do again is recorded first.
+fn save<B: Training>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(), Error> {
+    record(trainer, events)?;
+    let written = trainer.checkpoint(None)?;
+    checkpointed(trainer, events, written)
+}
+
+fn checkpointed<B: Training>(
+    trainer: &mut Trainer<B>,
+    events: &mut Events,
+    steps: impl IntoIterator<Item = u64>,
+) -> Result<(), Error> {
+    steps.into_iter().try_for_each(|step| events.log(trainer, Event::Checkpointed { step }))
+}
+
+/// Changes a setting, after the checkpoint of an epoch before it if that was put off.
+fn set<B: Training>(
+    trainer: &mut Trainer<B>,
+    events: &mut Events,
+    setting: &Setting,
+) -> Result<Result<(), String>, Error> {
+    let written = trainer.write_put_off()?;
+    checkpointed(trainer, events, written)?;
+    Ok(trainer.set(setting))
+}
+
+/// What changes before the next step without a command: the phase begins, then the schedule's changes are made.
+fn make_due_changes<B: Training>(
     trainer: &mut Trainer<B>,
     schedule: &Schedule,
     events: &mut Events,
 ) -> Result<(), Error> {
+    if let Some(begun) = trainer.begin_phase()? {
+        let written = trainer.write_put_off()?;
+        checkpointed(trainer, events, written)?;
+        events.log(trainer, Event::Phase(Box::new(begun)))?;
+    }
     let step = trainer.step;
     for change in schedule.change.iter().filter(|change| change.step == step) {
-        trainer.set(&change.set).map_err(Error::Refused)?;
-        let change = change.set.to_string();
+        set(trainer, events, &change.set)?.map_err(Error::Refused)?;
+        let change = Applied::Set(change.set.clone());
         events.log(trainer, Event::Applied { step, revision: None, change })?;
     }
     Ok(())
@@ -325,33 +367,34 @@ fn carry_out<B: Training>(
         let change = match command {
             Command::Pause => {
                 paused = true;
-                Ok("paused".to_owned())
+                record(trainer, events)?;
+                Ok(Applied::Paused)
             }
             Command::Resume => {
                 paused = false;
-                Ok("resumed".to_owned())
+                Ok(Applied::Resumed)
             }
             Command::StepOnce if paused => {
                 step_once(trainer, schedule, events)?;
-                Ok("one step".to_owned())
+                Ok(Applied::OneStep)
             }
             Command::StepOnce => Err("single steps are for a paused run: pause it first".into()),
-            Command::Stop => Ok("stopped".to_owned()),
+            Command::Stop => Ok(Applied::Stopped),
             Command::Checkpoint => {
                 save(trainer, events)?;
-                Ok("checkpoint".to_owned())
+                Ok(Applied::Checkpoint)
             }
-            Command::Set(setting) => trainer.set(&setting).map(|()| setting.to_string()),
+            Command::Set(setting) => set(trainer, events, &setting)?.map(|()| Applied::Set(setting)),
             Command::Evaluate => {
                 let accuracy = trainer.valid_accuracy()?;
                 events.send(Event::Evaluated { step, revision, accuracy });
-                Ok("evaluated".to_owned())
+                Ok(Applied::Evaluated)
             }
             Command::Extract(request) => evaluator.extract(trainer, revision, request),
             Command::Branch(name) => {
                 save(trainer, events)?;
                 let branched = branch(&trainer.writer.run, step, Some(&name), None);
-                branched.map(|run| format!("branched to {}", run.manifest.id)).map_err(|e| e.to_string())
+                branched.map(|run| Applied::Branched(run.manifest.id)).map_err(|e| e.to_string())
             }
         };
         let answer = match change {
@@ -376,8 +419,9 @@ fn step_once<B: Training>(
 ) -> Result<(), Error> {
     advance(trainer, events)?;
     events.step = trainer.step;
+    record(trainer, events)?;
     if trainer.step < trainer.steps() {
-        apply_schedule(trainer, schedule, events)?;
+        make_due_changes(trainer, schedule, events)?;
     }
     Ok(())
 }

@@ -1,35 +1,33 @@
-//! The state of a training run and its way through steps and epochs.
+//! The state of a training run and its way through steps, epochs and phases.
+
+mod clock;
+mod keep;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::error::Error;
-use super::schedule::Setting;
+use super::settings::{Settings, phase_of, scheduled_rate};
 use crate::backend::Training;
 use crate::backend::fault::Watch;
 use crate::data::{self, Dataset, Images};
 use crate::learn;
 use crate::learn::{
-    Batches, CORRECT, Feed, Learner, Normaliser, Replica, Sgd, Share, Sums, UNIT_RATE, cosine, count_usage,
-    shares,
+    Batches, CORRECT, Feed, Learner, Normaliser, Replica, Sgd, Share, Sums, UNIT_RATE, count_usage, shares,
 };
-use crate::method::{MethodConfig, MethodState, Progress};
+use crate::method::{MethodState, Progress};
 use crate::modular::{self, Usage, masked_sites};
 use crate::network::Network;
 use crate::preset::Preset;
 use crate::random::{Draws, Stream};
 use crate::run::{
-    Best, Checkpoint, CheckpointInfo, EpochRecord, EpochSums, SplitRecord, StepRecord, Summary, Writer,
+    Best, Checkpoint, EpochRecord, PhaseStart, Setting, SplitRecord, StepRecord, Summary, Writer,
 };
 use crate::spec::{Spec, State};
-
-/// Step means are read back from the device no more often than this.
-const READ_INTERVAL: Duration = Duration::from_millis(250);
-/// Checkpoints that are kept beside the one of the best epoch.
-const KEPT_CHECKPOINTS: usize = 3;
-/// A checkpoint is saved at an epoch's end when saving would take at most one part in this many of the time.
-const SAVING_SHARE: u32 = 20;
+use clock::Clock;
 
 /// A run in training.
 pub struct Trainer<B: Training> {
@@ -44,35 +42,22 @@ pub struct Trainer<B: Training> {
     normaliser: Normaliser,
     /// The training split, once for each device.
     feeds: Vec<Feed<B>>,
-    /// The method with the loss weights in force.
-    method: MethodConfig,
-    /// What it remembers between steps.
+    settings: Settings,
+    /// What the method remembers between steps.
     method_state: MethodState,
-    learning_rate: Option<f64>,
+    /// Index of the phase whose settings have taken effect, where the preset has phases.
+    phase: Option<usize>,
     best: Option<Best>,
+    /// The best epoch's checkpoint, when it is still to be written.
+    put_off: Option<Checkpoint>,
     /// Sums over the epoch's samples so far.
     sums: Option<Sums<B::InnerBackend>>,
+    /// Sums over the samples since the last record.
+    recent: Option<Sums<B::InnerBackend>>,
     order: Vec<usize>,
     clock: Clock,
     /// On a device of its own: what goes wrong there.
     faults: Option<Watch>,
-}
-
-/// Wall-clock bookkeeping, which no result depends on.
-struct Clock {
-    started: Instant,
-    /// What processes before this one took.
-    before: Duration,
-    epoch_steps: Duration,
-    all_steps: Duration,
-    images: u64,
-    epoch_images: u64,
-    read: Instant,
-    read_step: u64,
-    read_sums: BTreeMap<String, f64>,
-    read_images: u64,
-    saved: Instant,
-    saving: Duration,
 }
 
 impl<B: Training> Trainer<B> {
@@ -90,7 +75,6 @@ impl<B: Training> Trainer<B> {
         others: &[B::Device],
     ) -> Result<Self, Error> {
         let faults = (!B::ON_HOST).then(Watch::new);
-        let mut clock = Clock::new(checkpoint);
         let manifest = &writer.run.manifest;
         let preset = manifest.preset.clone();
         let normaliser = Normaliser::of_run(manifest);
@@ -104,34 +88,35 @@ impl<B: Training> Trainer<B> {
             Feed::new(&dataset.train, augmentation, manifest.seed, &normaliser, device)
         };
         let feeds = std::iter::once(&device).chain(others).map(feed).collect();
-        clock.read = Instant::now();
-        let mut method = preset.method.clone();
-        for (name, value) in &checkpoint.info.loss_weights {
-            method.set_weight(name, *value).map_err(Error::Refused)?;
-        }
-        method.check_state(&checkpoint.spec, &checkpoint.method).map_err(Error::Refused)?;
-        let sums = &checkpoint.info.epoch_sums;
-        let sums = if sums.is_empty() { None } else { Some(Sums::of(&method, sums)?) };
-        clock.read_sums = sums.as_ref().map(Sums::named).unwrap_or_default();
+        let info = &checkpoint.info;
+        let settings = Settings::of_checkpoint(&preset, info, &checkpoint.spec)?;
+        settings.method.check_state(&checkpoint.spec, &checkpoint.method).map_err(Error::Refused)?;
+        let sums = match info.epoch_sums.is_empty() {
+            true => None,
+            false => Some(Sums::of(&settings.method, &info.epoch_sums)?),
+        };
         let mut trainer = Trainer {
             seed: manifest.seed,
             step: checkpoint.step,
-            learning_rate: checkpoint.info.learning_rate,
-            best: checkpoint.info.best,
+            phase: phase_of(info),
+            best: info.best,
+            put_off: None,
             learner,
             normaliser,
             feeds,
-            clock,
+            clock: Clock::new(info.seconds),
             faults,
             order: Vec::new(),
             writer,
             preset,
             dataset,
-            method,
+            settings,
             method_state: checkpoint.method.clone(),
             sums,
+            recent: None,
         };
         trainer.order = trainer.epoch_order();
+        trainer.freeze_from(&[])?;
         Ok(trainer)
     }
 
@@ -157,9 +142,37 @@ impl<B: Training> Trainer<B> {
 
     /// The learning rate of the next step.
     pub fn rate(&self) -> f64 {
-        let training = &self.preset.training;
-        let scheduled = cosine(training.learning_rate, self.epoch(), training.cosine_period());
-        self.learning_rate.unwrap_or(scheduled)
+        self.rate_of(self.epoch())
+    }
+
+    fn rate_of(&self, epoch: u64) -> f64 {
+        self.settings.learning_rate.unwrap_or_else(|| scheduled_rate(&self.preset, epoch))
+    }
+
+    /// The learning rate of the last step: at an epoch's end the counter of epochs has moved on already.
+    fn last_rate(&self) -> f64 {
+        self.rate_of(self.step.saturating_sub(1) / self.steps_per_epoch())
+    }
+
+    /// Begins the phase of the next step, if that is another than the one before: its settings take effect.
+    ///
+    /// # Errors
+    ///
+    /// When it asks for a weight, layer or stage that is not there.
+    pub fn begin_phase(&mut self) -> Result<Option<PhaseStart>, Error> {
+        let due = self.preset.phase_at(self.epoch());
+        let (false, Some(index)) = (due == self.phase, due) else { return Ok(None) };
+        let before = self.settings.frozen.parts();
+        self.settings = Settings::of(&self.preset, due, self.spec())?;
+        self.phase = due;
+        self.freeze_from(&before)?;
+        let Settings { frozen, .. } = &self.settings;
+        Ok(PhaseStart::of(&self.preset, index, self.step, self.settings.weights(), frozen.parts()))
+    }
+
+    /// Number of the phase of the last step, from 1, where the preset has several.
+    fn phase_number(&self) -> Option<u64> {
+        self.phase.filter(|_| self.preset.phase.len() > 1).map(|index| index as u64 + 1)
     }
 
     /// Makes the next step.
@@ -179,29 +192,43 @@ impl<B: Training> Trainer<B> {
         let batch = batch.collect();
         let draws = Draws::new(self.seed, Stream::Dropout, self.step);
         let rate = self.rate();
+        let count = indices.len();
         let progress = Progress {
             seed: self.seed,
             step: self.step,
             epoch: self.epoch(),
             epochs: self.preset.training.epochs as u64,
         };
-        let method = (&self.method, &mut self.method_state);
+        let method = (&self.settings.method, &mut self.method_state);
         let sums = self.learner.step_of(progress, batch, method, rate, &draws);
-        self.sums = Some(match self.sums.take() {
-            Some(before) => before.plus(sums),
-            None => sums,
-        });
+        for total in [&mut self.sums, &mut self.recent] {
+            *total = Some(match total.take() {
+                Some(before) => before.plus(sums.clone()),
+                None => sums.clone(),
+            });
+        }
         self.step += 1;
-        self.clock.stepped(begun.elapsed(), indices.len());
+        self.clock.spend(begun.elapsed(), count);
     }
 
     /// Changes a setting from the next step on.
     ///
     /// # Errors
     ///
-    /// When the method has no such weight or the value makes no sense.
+    /// When the method has no such weight, the network no such layer, or the value makes no sense.
     pub fn set(&mut self, setting: &Setting) -> Result<(), String> {
-        setting.put(&mut self.method, &mut self.learning_rate)
+        let before = self.settings.frozen.parts();
+        self.settings.put(setting)?;
+        self.freeze_from(&before).map_err(|error| error.to_string())
+    }
+
+    /// Has the network freeze what the settings say, where that is not what was frozen before.
+    fn freeze_from(&mut self, before: &[String]) -> Result<(), learn::Error> {
+        let parts = self.settings.frozen.parts();
+        if parts != before {
+            self.learner.freeze(&parts)?;
+        }
+        Ok(())
     }
 
     /// Waits until the device has done what it was given; seconds since the trainer began.
@@ -210,36 +237,49 @@ impl<B: Training> Trainer<B> {
     ///
     /// When a sum is not finite.
     pub fn wait(&self) -> Result<f64, Error> {
-        self.read_sums()?;
-        Ok(self.clock.started.elapsed().as_secs_f64())
+        self.read_sums(&self.sums)?;
+        Ok(self.clock.process())
     }
 
-    /// Means over the steps since the last call, if the last one was long enough ago.
+    /// Means over the steps since the last record, if that was long enough ago or the epoch ends.
     ///
     /// # Errors
     ///
     /// When a sum is not finite.
     pub fn read_steps(&mut self) -> Result<Option<StepRecord>, Error> {
-        if self.clock.read.elapsed() < READ_INTERVAL || self.step == self.clock.read_step {
+        match self.clock.is_due() || self.at_epoch_end() {
+            true => self.record_steps(),
+            false => Ok(None),
+        }
+    }
+
+    /// Means over the steps since the last record, if there were any.
+    ///
+    /// # Errors
+    ///
+    /// When a sum is not finite.
+    pub fn record_steps(&mut self) -> Result<Option<StepRecord>, Error> {
+        if self.recent.is_none() {
             return Ok(None);
         }
-        let sums = self.read_sums()?;
-        let images = (self.clock.epoch_images - self.clock.read_images) as f64;
-        let before = std::mem::replace(&mut self.clock.read_sums, sums.clone());
+        let begun = Instant::now();
+        let sums = self.read_sums(&self.recent)?;
+        self.recent = None;
+        // Reading waits for the steps that a device still makes.
+        self.clock.spend(begun.elapsed(), 0);
+        let spent = self.clock.recent();
+        self.clock.recorded();
         let mean = |(name, sum): (String, f64)| {
-            let mean = (sum - before.get(&name).copied().unwrap_or(0.0)) / images.max(1.0);
-            (if name == CORRECT { "accuracy".to_owned() } else { name }, mean)
+            let name = if name == CORRECT { "accuracy".to_owned() } else { name };
+            (name, sum / (spent.images as f64).max(1.0))
         };
-        let train = sums.into_iter().map(mean).collect();
-        let seconds = self.clock.read.elapsed().as_secs_f64();
-        (self.clock.read, self.clock.read_step) = (Instant::now(), self.step);
-        self.clock.read_images = self.clock.epoch_images;
         Ok(Some(StepRecord {
             step: self.step,
-            seconds: self.clock.started.elapsed().as_secs_f64(),
-            train,
-            learning_rate: self.rate(),
-            images_per_second: images / seconds,
+            phase: self.phase_number(),
+            seconds: self.clock.process(),
+            train: sums.into_iter().map(mean).collect(),
+            learning_rate: self.last_rate(),
+            images_per_second: spent.speed(),
         }))
     }
 
@@ -249,8 +289,7 @@ impl<B: Training> Trainer<B> {
     ///
     /// When a sum, a loss or a mask is not finite.
     pub fn finish_epoch(&mut self) -> Result<(EpochRecord, Option<Usage>), Error> {
-        let rate = cosine_rate_of_last_epoch(self);
-        let sums = self.read_sums()?;
+        let sums = self.read_sums(&self.sums)?;
         let network = self.learner.network().valid();
         let (valid, _) = self.measure(&network, &self.dataset.valid)?;
         let part = evenly_spaced(&self.dataset.train, self.dataset.valid.len());
@@ -259,59 +298,23 @@ impl<B: Training> Trainer<B> {
         if self.best.is_none_or(|best| valid.accuracy > best.accuracy) {
             self.best = Some(Best { step: self.step, accuracy: valid.accuracy });
         }
+        let spent = self.clock.epoch();
         let record = EpochRecord {
             step: self.step,
             epoch: self.epoch(),
-            learning_rate: rate,
-            loss_weights: self.loss_weights(),
+            phase: self.phase_number(),
+            learning_rate: self.last_rate(),
+            loss_weights: self.settings.weights(),
             train,
             best_valid_accuracy: self.best.map_or(valid.accuracy, |best| best.accuracy),
             valid,
-            seconds: self.clock.epoch_steps.as_secs_f64(),
-            images_per_second: self.clock.epoch_images as f64 / self.clock.epoch_steps.as_secs_f64(),
+            seconds: spent.time.as_secs_f64(),
+            images_per_second: spent.speed(),
         };
-        self.sums = None;
+        (self.sums, self.recent) = (None, None);
         self.order = self.epoch_order();
-        self.clock.next_epoch(self.step);
+        self.clock.next_epoch();
         Ok((record, usage))
-    }
-
-    /// Whether enough time has passed since the last checkpoint that another costs little.
-    pub fn wants_checkpoint(&self) -> bool {
-        self.clock.saved.elapsed() >= self.clock.saving * SAVING_SHARE
-    }
-
-    /// Saves a checkpoint of this step.
-    ///
-    /// # Errors
-    ///
-    /// When the weights are not finite (nothing is written then), or the disk refuses.
-    pub fn checkpoint(&mut self, usage: Option<&Usage>) -> Result<(), Error> {
-        let begun = Instant::now();
-        let epoch_sums = match &self.sums {
-            Some(_) => EpochSums::Named(self.read_sums()?),
-            None => EpochSums::default(),
-        };
-        let checkpoint = Checkpoint {
-            step: self.step,
-            epoch: self.epoch(),
-            spec: self.spec().clone(),
-            weights: self.state()?,
-            velocity: self.learner.optimiser().velocity(self.learner.network()),
-            method: self.method_state.clone(),
-            info: CheckpointInfo {
-                loss_weights: self.loss_weights(),
-                learning_rate: self.learning_rate,
-                best: self.best,
-                epoch_sums,
-                seconds: self.clock.seconds(),
-            },
-        };
-        let usage = usage.map(Usage::to_safetensors).transpose()?;
-        self.writer.save_checkpoint(&checkpoint, usage.as_deref())?;
-        self.writer.keep(KEPT_CHECKPOINTS, self.best.map(|best| best.step))?;
-        (self.clock.saved, self.clock.saving) = (Instant::now(), begun.elapsed());
-        Ok(())
     }
 
     /// The weights on the host.
@@ -335,7 +338,7 @@ impl<B: Training> Trainer<B> {
     /// When a mask is not finite.
     pub fn summarise(&mut self) -> Result<(Option<Usage>, Summary), Error> {
         let network = self.learner.network().valid();
-        let usage = match self.method.is_modular() {
+        let usage = match self.settings.method.is_modular() {
             true => Some(self.count_usage(&network)?),
             false => None,
         };
@@ -350,7 +353,7 @@ impl<B: Training> Trainer<B> {
             coupling: modules.as_ref().map(|modules| modules.coupling()),
             krr: modules.as_ref().map(|modules| modules.mean_krr()),
             seconds: self.clock.seconds(),
-            images_per_second: self.clock.images as f64 / self.clock.all_steps.as_secs_f64().max(1e-9),
+            images_per_second: self.clock.all().speed(),
         };
         Ok((usage, summary))
     }
@@ -386,10 +389,11 @@ impl<B: Training> Trainer<B> {
         let mut usage = (!layers.is_empty()).then(|| Usage::new(layers, self.dataset.classes.len()));
         let device = self.learner.device();
         let batches = Batches::of_run(&self.writer.run.manifest, images).remembering(&self.method_state);
-        let evaluation = batches.evaluate(network, &self.normaliser, device, &self.method, usage.as_mut());
+        let method = &self.settings.method;
+        let evaluation = batches.evaluate(network, &self.normaliser, device, method, usage.as_mut());
         self.check_device()?;
         let evaluation = evaluation.map_err(|error| self.as_divergence(error))?;
-        let record = SplitRecord::new(&evaluation, &self.method, usage.as_ref());
+        let record = SplitRecord::new(&evaluation, &self.settings.method, usage.as_ref());
         match record.losses.iter().find(|(_, loss)| !loss.is_finite()) {
             Some((term, _)) => Err(learn::Error::Diverged { term: term.clone(), step: self.step }.into()),
             None => Ok((record, usage)),
@@ -406,12 +410,12 @@ impl<B: Training> Trainer<B> {
         }
     }
 
-    fn read_sums(&self) -> Result<BTreeMap<String, f64>, Error> {
-        let sums = self.sums.as_ref().map(Sums::read).unwrap_or_default();
+    fn read_sums(&self, sums: &Option<Sums<B::InnerBackend>>) -> Result<BTreeMap<String, f64>, Error> {
+        let sums = sums.as_ref().map(Sums::named).unwrap_or_default();
         self.check_device()?;
         match sums.iter().find(|(_, sum)| !sum.is_finite()) {
-            None => Ok(sums.into_iter().map(|(name, sum)| (name.to_owned(), sum)).collect()),
-            Some((term, _)) => Err(learn::Error::Diverged { term: (*term).into(), step: self.step }.into()),
+            None => Ok(sums),
+            Some((term, _)) => Err(learn::Error::Diverged { term: term.clone(), step: self.step }.into()),
         }
     }
 
@@ -439,10 +443,6 @@ impl<B: Training> Trainer<B> {
         }
     }
 
-    fn loss_weights(&self) -> BTreeMap<String, f64> {
-        self.method.weights().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-    }
-
     fn epoch_order(&self) -> Vec<usize> {
         data::epoch_order(self.dataset.train.len(), self.seed, self.epoch())
     }
@@ -466,56 +466,9 @@ fn replica<B: Training>(
     Ok(Replica { network, optimiser, device })
 }
 
-/// The epoch counter has already moved on when an epoch is recorded.
-fn cosine_rate_of_last_epoch<B: Training>(trainer: &Trainer<B>) -> f64 {
-    let training = &trainer.preset.training;
-    let last = trainer.epoch().saturating_sub(1);
-    trainer.learning_rate.unwrap_or_else(|| cosine(training.learning_rate, last, training.cosine_period()))
-}
-
 /// At most `count` images of a split, evenly spaced through it.
 fn evenly_spaced(images: &Images, count: usize) -> Images {
     let count = count.min(images.len());
     let indices: Vec<usize> = (0..count).map(|i| i * images.len() / count).collect();
     images.select(&indices)
-}
-
-impl Clock {
-    fn new(checkpoint: &Checkpoint) -> Self {
-        let now = Instant::now();
-        Clock {
-            started: now,
-            before: Duration::try_from_secs_f64(checkpoint.info.seconds).unwrap_or_default(),
-            epoch_steps: Duration::ZERO,
-            all_steps: Duration::ZERO,
-            images: 0,
-            epoch_images: 0,
-            read: now,
-            read_step: checkpoint.step,
-            read_sums: BTreeMap::new(),
-            read_images: 0,
-            saved: now,
-            saving: Duration::ZERO,
-        }
-    }
-
-    /// Seconds of training so far, those of earlier processes included.
-    fn seconds(&self) -> f64 {
-        (self.before + self.started.elapsed()).as_secs_f64()
-    }
-
-    fn stepped(&mut self, time: Duration, images: usize) {
-        self.epoch_steps += time;
-        self.all_steps += time;
-        self.images += images as u64;
-        self.epoch_images += images as u64;
-    }
-
-    fn next_epoch(&mut self, step: u64) {
-        self.epoch_steps = Duration::ZERO;
-        self.epoch_images = 0;
-        self.read_images = 0;
-        self.read_sums.clear();
-        self.read_step = step;
-    }
 }

@@ -91,12 +91,12 @@ fn event() -> impl Strategy<Value = Event> {
     let steps = (0u64..1000, any::<f64>()).prop_map(|(step, loss)| {
         let train = BTreeMap::from([("cross_entropy".to_owned(), loss), ("accuracy".to_owned(), loss)]);
         let (seconds, learning_rate, images_per_second) = (1.0, loss, loss);
-        Event::Steps(StepRecord { step, seconds, train, learning_rate, images_per_second })
+        Event::Steps(StepRecord { phase: None, step, seconds, train, learning_rate, images_per_second })
     });
     prop_oneof![
         steps,
         (0u64..5, 0u64..9).prop_map(|(revision, step)| {
-            Event::Applied { step, revision: Some(revision), change: "alpha = 2".into() }
+            Event::Applied { step, revision: Some(revision), change: "alpha = 2".parse().unwrap() }
         }),
         (0u64..5).prop_map(|revision| Event::Refused { step: 1, revision, why: "no".into() }),
         (0u64..5).prop_map(|revision| Event::Extracted { step: 1, revision, module: "pair".into() }),

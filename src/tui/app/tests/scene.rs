@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 
 use crate::preset::Preset;
 use crate::reuse::Examination;
-use crate::run::{Entry, EpochRecord, Event, Manifest, Status};
+use crate::run::{Applied, Entry, EpochRecord, Event, Manifest, Status};
 use crate::session::Command;
 use crate::tui::app::{App, Start};
 use crate::tui::curves::Logs;
@@ -187,21 +187,26 @@ impl Scene {
         if !self.lucky {
             return self.say(Event::Refused { step, revision, why: "it makes\nno sense".into() });
         }
-        let applied = |change: &str| Event::Applied { step, revision: Some(revision), change: change.into() };
+        let applied = |change| Event::Applied { step, revision: Some(revision), change };
         let answers = match command {
-            Command::Pause => vec![applied("paused")],
-            Command::Resume => vec![applied("resumed")],
-            Command::StepOnce => vec![applied("one step")],
-            Command::Set(setting) => vec![applied(&setting.to_string())],
-            Command::Checkpoint => vec![Event::Checkpointed { step }, applied("checkpoint")],
+            Command::Pause => vec![applied(Applied::Paused)],
+            Command::Resume => vec![applied(Applied::Resumed)],
+            Command::StepOnce => vec![applied(Applied::OneStep)],
+            Command::Set(setting) => vec![applied(Applied::Set(setting))],
+            Command::Checkpoint => vec![Event::Checkpointed { step }, applied(Applied::Checkpoint)],
             Command::Evaluate => {
-                vec![Event::Evaluated { step, revision, accuracy: 0.9 }, applied("evaluated")]
+                vec![Event::Evaluated { step, revision, accuracy: 0.9 }, applied(Applied::Evaluated)]
             }
             Command::Extract(request) => {
-                vec![applied("extracting"), Event::Extracted { step, revision, module: request.name }]
+                vec![
+                    applied(Applied::Extracting(request.name.clone())),
+                    Event::Extracted { step, revision, module: request.name },
+                ]
             }
-            Command::Branch(name) => vec![applied(&format!("branched to {name}"))],
-            Command::Stop => vec![applied("stopped"), Event::Checkpointed { step }, Event::Stopped { step }],
+            Command::Branch(name) => vec![applied(Applied::Branched(name))],
+            Command::Stop => {
+                vec![applied(Applied::Stopped), Event::Checkpointed { step }, Event::Stopped { step }]
+            }
         };
         answers.into_iter().for_each(|event| self.say(event));
     }
@@ -328,7 +333,7 @@ fn logs(run: &str) -> Logs {
         steps: (5..=2 * PER).step_by(5).map(|step| curves::steps(step, STEPS, &weights)).collect(),
         events: vec![
             Event::Started { step: 0, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() },
-            Event::Applied { step: 10, revision: Some(1), change: "beta = 3.5".into() },
+            Event::Applied { step: 10, revision: Some(1), change: "beta = 3.5".parse().unwrap() },
             Event::Stopped { step: 2 * PER },
         ],
         checkpoints: vec![0, 2 * PER],

@@ -63,7 +63,7 @@ fn a_resumed_run_shows_its_past_and_keeps_its_changes() {
     assert_eq!(asked(&bench.effects), ["first"]);
     bench.train(100, 140);
     let mut past = history("first", "digits", None, 120);
-    let changed = Event::Applied { step: 60, revision: Some(1), change: "beta = 5".into() };
+    let changed = Event::Applied { step: 60, revision: Some(1), change: "beta = 5".parse().unwrap() };
     past.events.insert(1, changed);
     past.epochs.iter_mut().filter(|epoch| epoch.step > 60).for_each(|epoch| {
         epoch.loss_weights.insert("beta".into(), 5.0);
@@ -125,7 +125,7 @@ fn a_change_is_not_written_over_those_of_sessions_that_are_still_being_read() {
     let mut bench = Bench::empty();
     bench.shared.live = Some(Live::new(manifest("first", "digits", None)));
     bench.event(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
-    bench.event(Event::Applied { step: 105, revision: None, change: "alpha = 2".into() });
+    bench.event(Event::Applied { step: 105, revision: None, change: "alpha = 2".parse().unwrap() });
     let written = |effects: &[Effect]| -> Vec<usize> {
         let jobs =
             effects.iter().filter_map(|e| if let Effect::Job(job) = e { Some(job.as_ref()) } else { None });
@@ -137,7 +137,8 @@ fn a_change_is_not_written_over_those_of_sessions_that_are_still_being_read() {
     };
     assert!(written(&bench.effects).is_empty());
     let mut past = history("first", "digits", None, 100);
-    past.events.insert(1, Event::Applied { step: 60, revision: Some(1), change: "beta = 5".into() });
+    past.events
+        .insert(1, Event::Applied { step: 60, revision: Some(1), change: "beta = 5".parse().unwrap() });
     bench.read(past);
     assert_eq!(written(&bench.effects), [2]);
 }

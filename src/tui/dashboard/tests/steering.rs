@@ -1,6 +1,8 @@
 //! Setting changes from the slider to the mark on the charts.
 
 use super::*;
+use crate::preset::Objective;
+use crate::run::PhaseStart;
 use crate::session::{Change, Setting};
 
 fn weight(name: &str, value: f64) -> Setting {
@@ -189,4 +191,51 @@ fn the_knob_follows_the_mouse() {
         bench.effects.extend(effects);
     }
     assert_eq!(bench.sent().last(), Some(&Command::Set(weight("beta", 0.0))));
+}
+
+#[test]
+fn a_layer_is_frozen_from_its_form_and_thawed_by_undo() {
+    let mut bench = Bench::training("digits", 100);
+    bench.act(Action::FreezeLayer);
+    bench.press(KeyCode::Enter);
+    let freeze = Setting::Freeze { layer: "conv0".into() };
+    let thaw = Setting::Thaw { layer: "conv0".into() };
+    assert_eq!(bench.sent(), [Command::Checkpoint, Command::Set(freeze.clone())]);
+    bench.apply(110);
+    bench.apply(110);
+    assert_eq!(bench.curves().frozen.parts(), ["conv0"]);
+    let text = bench.text(120, 40);
+    assert!(text.contains("freeze conv0") && text.contains("frozen"), "{text}");
+    bench.act(Action::FreezeLayer);
+    assert!(bench.text(120, 40).contains("frozen: conv0"));
+    bench.press(KeyCode::Esc);
+    bench.act(Action::UndoChange);
+    assert_eq!(bench.sent(), [Command::Set(thaw.clone())]);
+    bench.apply(120);
+    assert!(bench.curves().frozen.parts().is_empty() && !bench.dashboard.steering.can_undo());
+    let changes: Vec<_> = bench.curves().changes.iter().map(|applied| applied.change.set.clone()).collect();
+    assert_eq!(changes, [freeze, thaw]);
+}
+
+#[test]
+fn a_phase_replaces_the_settings_in_force_and_stands_on_the_charts() {
+    let mut bench = Bench::training("digits", 100);
+    bench.event(Event::Applied { step: 110, revision: None, change: "freeze conv0".parse().unwrap() });
+    let begun = PhaseStart {
+        step: 120,
+        phase: 2,
+        phases: 3,
+        name: Some("masks".into()),
+        objective: Objective::Method,
+        weights: [("alpha".to_owned(), 0.5), ("beta".to_owned(), 4.0)].into(),
+        learning_rate: None,
+        frozen: vec!["linear0".into()],
+    };
+    bench.event(Event::Phase(Box::new(begun)));
+    bench.train(115, 200);
+    let live = bench.shared.live.as_ref().unwrap();
+    assert_eq!((live.weights["beta"], live.frozen.parts()), (4.0, vec!["linear0".to_owned()]));
+    let text = bench.text(120, 40);
+    assert_eq!(text.matches("masks").count(), 6, "on five charts and in the panel\n{text}");
+    assert!(text.contains("2 of 3, masks"), "{text}");
 }

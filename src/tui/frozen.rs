@@ -1,0 +1,24 @@
+//! What does not train of a run, as its events say.
+
+use crate::run::{Manifest, Setting};
+use crate::spec::Frozen;
+
+/// What is frozen of a run's network by a list of names. The trainer has checked the names.
+pub fn frozen(manifest: &Manifest, parts: &[String]) -> Frozen {
+    let mut frozen = Frozen::none(&manifest.network).unwrap_or_default();
+    for part in parts {
+        put(&mut frozen, &Setting::Freeze { layer: part.clone() });
+    }
+    frozen
+}
+
+/// Takes in a change that the trainer has made.
+pub fn put(frozen: &mut Frozen, set: &Setting) {
+    let known = match set {
+        Setting::Freeze { layer } => frozen.freeze(layer),
+        Setting::Thaw { layer } => frozen.thaw(layer),
+        Setting::Weight { .. } | Setting::LearningRate(_) => Ok(()),
+    };
+    // A log of another version may name a layer otherwise; what is frozen is only shown.
+    drop(known);
+}
