@@ -9,15 +9,14 @@ use std::time::{Duration, Instant};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use cleave::backend::{Arithmetic, Cpu, cpu_device};
-use cleave::learn::{Sgd, cross_entropy};
 use cleave::method::mwt::modular_losses;
-use cleave::method::{Average, host_losses};
+use cleave::method::{Average, HostBatch, MethodConfig, MethodState, Mwt, TensorBatch};
 use cleave::modular::{Selection, slice};
-use cleave::network::{Network, PassMasks};
-use cleave::random::{Draws, Stream, generator};
+use cleave::network::Network;
+use cleave::random::{Stream, generator};
 use cleave::run::{Best, CheckpointInfo, EpochSums, Event};
 use cleave::session::{Change, Command, Schedule, Session, Setting};
-use cleave::spec::{Array, Conv, Cost, Init, LayerKind, Residual, Role, Spec, Stage, State};
+use cleave::spec::{Array, Conv, Cost, Init, Residual, Role, SiteKind, Spec, Stage, State};
 use common::{Home, begin, outcome, play, reopen, train};
 use proptest::prelude::*;
 use rand::RngExt;
@@ -161,6 +160,7 @@ fn a_checkpoint_is_read_as_it_was_written_to_the_last_bit() {
         values.zip(odd.iter().cycle()).for_each(|(value, odd)| *value += odd * rng.random::<f32>());
         checkpoint.velocity = checkpoint.weights.clone();
         checkpoint.velocity.0.pop_last();
+        checkpoint.method = checkpoint.velocity.clone();
         checkpoint.step = seed;
         checkpoint.info = CheckpointInfo {
             loss_weights: [("alpha".to_owned(), rng.random()), ("beta".to_owned(), 1e-300)].into(),
@@ -169,10 +169,7 @@ fn a_checkpoint_is_read_as_it_was_written_to_the_last_bit() {
             phase: Some(seed),
             best: Some(Best { step: 3, accuracy: rng.random() }),
             epoch_sums: EpochSums::Named(
-                odd.iter()
-                    .enumerate()
-                    .map(|(n, odd)| (format!("sum {n}"), f64::from(*odd) * rng.random::<f64>()))
-                    .collect(),
+                odd.iter().map(|odd| (odd.to_string(), f64::from(*odd) / 3.0)).collect(),
             ),
             seconds: rng.random(),
         };
@@ -244,31 +241,32 @@ fn random_state(rng: &mut ChaCha8Rng, spec: &Spec) -> State {
     state
 }
 
-/// Some kernels of every convolution.
+/// Some units of every convolution and hidden linear layer.
 fn random_selection(rng: &mut ChaCha8Rng, spec: &Spec) -> Selection {
-    let mut selection = Selection::all(spec);
-    for conv in &mut selection.convs {
-        let always = rng.random_range(0..conv.len());
-        for kernel in 0..conv.len() {
-            let kept = kernel == always || rng.random_bool(0.5);
-            conv.set(kernel, kept);
+    let mut selection = Selection::all(spec).unwrap();
+    for (kept, site) in selection.sites.iter_mut().zip(spec.sites().unwrap()) {
+        if matches!(site.kind, SiteKind::Sum { .. }) {
+            continue;
+        }
+        let always = rng.random_range(0..kept.len());
+        for unit in 0..kept.len() {
+            kept.set(unit, unit == always || rng.random_bool(0.5));
         }
     }
     selection
 }
 
-/// The whole network without mask generators, the channels of dropped kernels made zero by their weights.
+/// The whole network without mask generators, the outputs of dropped units made zero by their weights.
 fn silenced(spec: &Spec, state: &State, selection: &Selection) -> (Spec, State) {
     let mut state = state.clone();
     state.0.retain(|name, _| !name.contains("mask_generator"));
-    let layers = spec.layers().unwrap().into_iter();
-    let convs = layers.filter(|layer| matches!(layer.kind, LayerKind::Conv { .. }));
-    for (layer, kept) in convs.zip(&selection.convs) {
-        for suffix in ["conv.weight", "conv.bias", "bn.weight", "bn.bias", "bn.running_mean"] {
-            let Some(array) = state.0.get_mut(&format!("{}.{suffix}", layer.name)) else { continue };
+    let suffixes = ["conv.weight", "conv.bias", "bn.weight", "bn.bias", "bn.running_mean", "weight", "bias"];
+    for (site, kept) in spec.sites().unwrap().iter().zip(&selection.sites) {
+        for suffix in suffixes {
+            let Some(array) = state.0.get_mut(&format!("{}.{suffix}", site.name)) else { continue };
             let row = array.values.len() / kept.len();
-            for kernel in kept.zeroes() {
-                array.values[kernel * row..(kernel + 1) * row].fill(0.0);
+            for unit in kept.zeroes() {
+                array.values[unit * row..(unit + 1) * row].fill(0.0);
             }
         }
     }
@@ -280,28 +278,6 @@ fn logits(spec: &Spec, state: &State, images: &Array) -> Vec<f32> {
     Array::from_tensor(network.forward(images.to_tensor(&cpu_device())).logits).values
 }
 
-/// Output and gradients of one training pass, the state after an update, and what that makes of the images.
-fn trained(mut network: Network<Cpu>, images: &Array) -> Vec<(String, Array)> {
-    let device = cpu_device();
-    let mut optimiser = Sgd::new(0.9);
-    let draws = Draws::new(1, Stream::Dropout, 0);
-    let pass = network.forward_train(images.to_tensor(&device), &PassMasks::default(), &draws);
-    let output = pass.output().clone();
-    let terms = output.observed.iter().map(|mask| mask.clone().square().sum());
-    let loss = terms.fold(cross_entropy(output.logits.clone(), &[0, 1, 2, 0, 1, 2]), |sum, term| sum + term);
-    let gradients = network.gradients(vec![pass], loss.backward());
-    let named = network.named_gradients(&gradients).0;
-    optimiser.step(0.01, &mut network, gradients);
-    let after = network.valid().forward(images.to_tensor(&device)).logits;
-    let mut all = vec![("logits".to_owned(), Array::from_tensor(output.logits))];
-    all.push(("logits after".into(), Array::from_tensor(after)));
-    all.extend(output.observed.into_iter().map(|mask| ("mask".to_owned(), Array::from_tensor(mask))));
-    all.extend(named.into_iter().map(|(name, array)| (format!("gradient of {name}"), array)));
-    all.extend(network.state().0);
-    all.extend(optimiser.velocity(&network).0);
-    all
-}
-
 fn random_images(rng: &mut ChaCha8Rng, spec: &Spec) -> Array {
     let [channels, height, width] = spec.input;
     let mut images = Array::filled(&[3, channels, height, width], 0.0);
@@ -309,38 +285,9 @@ fn random_images(rng: &mut ChaCha8Rng, spec: &Spec) -> Array {
     images
 }
 
-#[test]
-fn the_engine_and_burns_operations_train_a_network_alike() {
-    (0..48).for_each(trains_alike);
-}
-
-/// Fixed seeds: once in a while rounding moves a decision of ReLU, and then both are right.
-fn trains_alike(seed: u64) {
-    let mut rng = rng(seed);
-    let mut spec = random_spec(&mut rng);
-    if rng.random_bool(0.3) {
-        spec = spec.without_masks();
-    }
-    let state = random_state(&mut rng, &spec);
-    let images = [(); 2].map(|()| random_images(&mut rng, &spec).values).concat();
-    let images = Array { shape: [&[6][..], &spec.input].concat(), values: images };
-    let network = || Network::<Cpu>::new(spec.clone(), &state, &cpu_device()).unwrap();
-    let (engine, operations) = (trained(network(), &images), trained(network().by_operations(), &images));
-    assert_eq!(engine.len(), operations.len());
-    for ((name, a), (same, b)) in engine.iter().zip(&operations) {
-        assert_eq!((name, &a.shape), (same, &b.shape));
-        // Batch norm takes the bias of a convolution out: its gradient is what rounding leaves of large terms.
-        let least = if name.ends_with("conv.bias") { 1.0 } else { 1e-1f32 };
-        let largest = b.values.iter().fold(least, |most, value| most.max(value.abs()));
-        for (a, b) in a.values.iter().zip(&b.values) {
-            assert!((a - b).abs() <= 2e-3 * largest, "{}: {} {} {:?}", name, a, b, spec);
-        }
-    }
-}
-
 proptest! {
     #[test]
-    fn a_slice_computes_what_the_whole_network_does_with_the_dropped_channels_zeroed(seed: u64) {
+    fn a_slice_computes_what_the_whole_network_does_with_the_dropped_units_zeroed(seed: u64) {
         let mut rng = rng(seed);
         let spec = random_spec(&mut rng);
         let state = random_state(&mut rng, &spec);
@@ -483,54 +430,79 @@ fn a_mask_that_is_zero_everywhere_is_similar_to_nothing_and_gives_no_nan() {
     }
 }
 
-/// Losses and gradients of the same masks by Burn's operations.
-fn losses_of_tensors(
-    masks: &[Vec<f32>],
+/// A method's terms, and the gradients of their weighted sum, by Burn's operations.
+fn terms_of_tensors(
+    method: &MethodConfig,
+    observed: &[Vec<f32>],
     labels: &[u32],
-    average: Average,
-    [alpha, beta]: [f64; 2],
-) -> ([f32; 2], Vec<Vec<f32>>) {
-    let device = cpu_device();
-    let tensor = |mask: &Vec<f32>| -> Tensor<Cpu, 2> {
-        let data = TensorData::new(mask.clone(), [labels.len(), mask.len() / labels.len()]);
+) -> (Vec<(&'static str, f32)>, Vec<Option<Vec<f32>>>) {
+    let (device, state) = (cpu_device(), MethodState::default());
+    let tensor = |values: &Vec<f32>| -> Tensor<Cpu, 2> {
+        let data = TensorData::new(values.clone(), [labels.len(), values.len() / labels.len()]);
         Tensor::from_data(data, &device).require_grad()
     };
-    let masks: Vec<Tensor<Cpu, 2>> = masks.iter().map(tensor).collect();
-    let losses = modular_losses(&masks, labels, average, Arithmetic::Plain, &device);
-    let (cohesion, coupling) = (losses.cohesion.mean(), losses.coupling.mean());
-    let total = cohesion.clone().mul_scalar(alpha) + coupling.clone().mul_scalar(beta);
-    let gradients = total.backward();
-    let values = |mask: &Tensor<Cpu, 2>| Array::from_tensor(mask.grad(&gradients).unwrap()).values;
-    let gradients = masks.iter().map(values).collect();
-    ([cohesion, coupling].map(|loss| Array::from_tensor(loss).values[0]), gradients)
+    let observed: Vec<Tensor<Cpu, 2>> = observed.iter().map(tensor).collect();
+    let batch = TensorBatch {
+        observed: &observed,
+        labels,
+        arithmetic: Arithmetic::Plain,
+        device: &device,
+        state: &state,
+    };
+    let (terms, weights) = (method.terms(&batch), method.term_weights());
+    let weighted = terms.iter().map(|(name, value)| value.clone().mul_scalar(weights.of(name)));
+    let gradients = weighted.reduce(|sum, term| sum + term).map(|total| total.backward());
+    let values = |values: &Tensor<Cpu, 2>| {
+        let gradient = gradients.as_ref().and_then(|gradients| values.grad(gradients));
+        gradient.map(|gradient| Array::from_tensor(gradient).values)
+    };
+    let gradients = observed.iter().map(values).collect();
+    let terms = terms.into_iter().map(|(name, value)| (name, Array::from_tensor(value).values[0]));
+    (terms.collect(), gradients)
+}
+
+/// Every method with its defaults, and other settings that change what it computes.
+fn all_methods() -> Vec<MethodConfig> {
+    let mut methods = MethodConfig::all();
+    methods.push(MethodConfig::Mwt(Mwt { alpha: 0.7, beta: 1.9, average: Average::Classes }));
+    methods
 }
 
 #[test]
-fn losses_on_the_host_and_their_gradients_are_those_of_tensors() {
+fn the_terms_of_a_method_on_the_host_and_their_gradients_are_those_of_tensors() {
     let mut rng = rng(6);
     let crowd: Vec<u32> = (0..40).map(|i| [7, 2, 2, 5, 9][i % 5]).collect();
     let batches: [&[u32]; 5] = [&crowd, &[4, 4, 4], &[3, 1, 2], &[1, 1, 2, 2, 8], &[6]];
-    for (labels, average) in
-        batches.into_iter().flat_map(|labels| [(labels, Average::Pairs), (labels, Average::Classes)])
+    for (labels, method) in
+        batches.into_iter().flat_map(|labels| all_methods().into_iter().map(move |method| (labels, method)))
     {
-        let mut masks: Vec<Vec<f32>> = [5, 33, 16]
-            .map(|kernels| {
-                (0..labels.len() * kernels).map(|_| rng.random_range(-0.5f32..1.0).max(0.0)).collect()
-            })
+        let mut observed: Vec<Vec<f32>> = [5, 33, 16]
+            .map(|units| (0..labels.len() * units).map(|_| rng.random_range(-0.5f32..1.0).max(0.0)).collect())
             .into();
-        masks[1][..33].fill(0.0);
-        let weights = [0.7, 1.9];
-        let ours = host_losses(masks.iter().map(Vec::as_slice), labels, average, weights);
-        let ([cohesion, coupling], gradients) = losses_of_tensors(&masks, labels, average, weights);
-        assert!((ours.cohesion - f64::from(cohesion)).abs() < 1e-5, "{ours:?} {cohesion}");
-        assert!((ours.coupling - f64::from(coupling)).abs() < 1e-5, "{ours:?} {coupling}");
-        for (ours, theirs) in ours.gradients.iter().zip(&gradients) {
+        observed[1][..33].fill(0.0);
+        let (weights, state) = (method.term_weights(), MethodState::default());
+        let ours =
+            method.host_terms(&HostBatch { observed: &observed, labels, weights: &weights, state: &state });
+        let (terms, gradients) = terms_of_tensors(&method, &observed, labels);
+        let names: Vec<&str> = method.term_specs().iter().map(|term| term.name).collect();
+        assert_eq!(ours.values.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
+        assert_eq!(terms.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
+        for ((name, a), (_, b)) in ours.values.iter().zip(&terms) {
+            assert!((a - f64::from(*b)).abs() < 1e-5, "{name} of {}: {a} {b}", method.name());
+        }
+        for (site, theirs) in gradients.iter().enumerate() {
+            let ours = ours.gradients.get(site).filter(|ours| !ours.is_empty());
+            let (Some(ours), Some(theirs)) = (ours, theirs) else {
+                assert_eq!(ours.is_some(), theirs.is_some(), "{}", method.name());
+                continue;
+            };
             // A row of zeros is divided by next to nothing, so that rounding is to be measured by its row.
-            let kernels = theirs.len() / labels.len();
-            for (ours, theirs) in ours.chunks(kernels).zip(theirs.chunks(kernels)) {
+            let units = theirs.len() / labels.len();
+            for (ours, theirs) in ours.chunks(units).zip(theirs.chunks(units)) {
                 let largest = theirs.iter().fold(0.1f32, |largest, x| largest.max(x.abs()));
                 for (a, b) in ours.iter().zip(theirs) {
-                    assert!((a - b).abs() <= 1e-5 * largest, "{labels:?} {average:?}: {ours:?} {theirs:?}");
+                    let close = (a - b).abs() <= 1e-5 * largest;
+                    assert!(close, "{labels:?} {}: {ours:?} {theirs:?}", method.name());
                 }
             }
         }

@@ -31,8 +31,8 @@ const KNOWS: &[(&str, &[&str])] = &[
     (
         "session",
         &[
-            "backend", "data", "import", "learn", "method", "modular", "network", "preset", "random",
-            "reuse", "run", "spec",
+            "backend", "data", "import", "learn", "method", "modular", "network", "paths", "preset",
+            "random", "reuse", "run", "spec",
         ],
     ),
     (
@@ -78,7 +78,7 @@ const WORDS: &[(&[&str], Where, &str)] = &[
         "a concrete backend",
     ),
     (&["CudaDevice", "NdArray", "Wgpu"], Where::Only(&["backend"]), "a concrete backend"),
-    (&["burn"], Where::Only(&["backend", "export", "learn", "method", "network", "session"]), "tensors"),
+    (&["burn"], Where::Only(&["backend", "export", "learn", "method", "network"]), "tensors"),
     (&["IsTerminal", "crossterm", "indicatif"], Where::Only(&["cli", "tui"]), "the terminal"),
     (&["ratatui"], Where::Only(&["cli", "plot", "tui"]), "cells of a terminal"),
     (&["clap"], Where::Only(&["cli"]), "command-line arguments"),

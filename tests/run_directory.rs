@@ -58,7 +58,7 @@ fn manifest() -> Manifest {
 fn checkpoint(step: u64) -> Checkpoint {
     let weights = State::init(&spec(), step).unwrap();
     let (velocity, info) = (State::default(), CheckpointInfo::default());
-    Checkpoint { step, epoch: step, spec: spec(), weights, velocity, info }
+    Checkpoint { step, epoch: step, spec: spec(), weights, velocity, method: State::default(), info }
 }
 
 fn epoch(step: u64) -> EpochRecord {

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use allocation::NOW;
 use cleave::backend::{Cpu, cpu_device};
 use cleave::learn::{Learner, Sgd, Share};
-use cleave::method::MethodConfig;
+use cleave::method::{MethodConfig, Mwt};
 use cleave::network::Network;
 use cleave::random::{Draws, Stream};
 use cleave::spec::{Architecture, Array, State};
@@ -24,7 +24,7 @@ fn steps_leave_nothing_behind() {
     let state = State::init(&spec, 0).unwrap();
     let network = Network::<Cpu>::new(spec, &state, &device).unwrap();
     let mut learner = Learner::new(network, Sgd::new(0.9), device);
-    let method = MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Default::default() };
+    let method = MethodConfig::Mwt(Mwt::default());
     let draws = Draws::new(0, Stream::Dropout, 0);
     let images = Array { shape: vec![samples, 3, 8, 8], values: vec![0.5; samples * 3 * 64] };
     let mut steps = |count| {

@@ -14,7 +14,7 @@ use super::output;
 use crate::backend::{self, Choice, Precision, Task, Training};
 use crate::data::{Augmentation, Images};
 use crate::learn::{Feed, Learner, Normaliser, Sgd, Share};
-use crate::method::MethodConfig;
+use crate::method::{MethodConfig, Mwt};
 use crate::modular::{self, Selection};
 use crate::network::Network;
 use crate::random::{Draws, Stream, generator};
@@ -165,7 +165,7 @@ impl Settings {
         let state = State::init(&spec, SEED)?;
         let Some(classes) = self.module_classes else { return Ok((spec, state)) };
         let masks = ClassMasks::new(&spec, CLASSES, self.density.unwrap_or(0.2))?;
-        let selection = Selection::from_tracked(&spec, masks.layers(), &masks.union(classes.into()))?;
+        let selection = Selection::from_tracked(&spec, masks.sites(), &masks.union(classes.into()))?;
         Ok(modular::slice(&spec, &state, &selection)?)
     }
 }
@@ -244,8 +244,8 @@ impl Task for Bench<'_> {
         let is_masked = self.spec.convs().any(|conv| conv.masked);
         let mut learner = Learner::new(network, Sgd::new(0.9), device.clone());
         let method = match is_masked {
-            true => MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Default::default() },
-            false => MethodConfig::Plain {},
+            true => MethodConfig::Mwt(Mwt::default()),
+            false => MethodConfig::PLAIN,
         };
         let draws = Draws::new(SEED, Stream::Dropout, 0);
         let feed = Feed::<B>::new(&images, Augmentation::NONE, SEED, &normaliser, &device);

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub use self::load::Logs;
 use super::frozen;
+use crate::learn::{CROSS_ENTROPY, TOTAL, UNIT_RATE};
+use crate::method::{Estimate, Estimated};
 use crate::plot::{Curve, History, XAxis};
 use crate::run::{EpochRecord, Event, Imported, Manifest, Parent, PhaseStart, SplitRecord, StepRecord};
 use crate::session::{Change, Setting};
@@ -57,7 +59,7 @@ impl Measure {
 
 /// The series of one measure of a run.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct MeasureSeries {
     /// On training batches, averaged over a few steps.
     pub steps: Curve,
     /// On the training split, by epoch.
@@ -78,10 +80,10 @@ pub struct Part {
 }
 
 impl Part {
-    /// `entropy`, `alpha*coh`.
+    /// The name for narrow charts: `cross-entropy`, `alpha*coh`.
     pub fn short_name(&self) -> String {
         match &self.weight {
-            None => "entropy".to_owned(),
+            None => self.name.clone(),
             Some(weight) => format!("{weight}*{}", self.term.chars().take(3).collect::<String>()),
         }
     }
@@ -163,7 +165,9 @@ pub struct Curves {
     pub best: Option<(u64, u64, f64)>,
     /// Steps taken.
     pub step: u64,
-    lines: [Line; 5],
+    lines: [MeasureSeries; 5],
+    /// Terms whose values on batches are charted as estimates of a measure.
+    estimates: Vec<(&'static str, Estimate)>,
     initial: BTreeMap<String, f64>,
     base_rate: f64,
     /// Its network with nothing frozen.
@@ -183,24 +187,24 @@ impl Curves {
             weights.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         let cross_entropy = Part {
             name: "cross-entropy".into(),
-            term: "cross_entropy".into(),
+            term: CROSS_ENTROPY.into(),
             weight: None,
             steps: Curve::new(smoothing),
         };
-        // A method's weights stand in the order of its terms.
-        let weighted = method.term_names().iter().zip(&weights).map(|(term, (weight, _))| Part {
-            name: format!("{weight}*{term}"),
-            term: (*term).to_owned(),
-            weight: Some((*weight).to_owned()),
+        let weighted = method.term_specs().iter().map(|term| Part {
+            name: format!("{}*{}", term.weight, term.label),
+            term: term.name.to_owned(),
+            weight: Some(term.weight.to_owned()),
             steps: Curve::new(smoothing),
         });
         let nothing = frozen::frozen(manifest, &[]);
-        let line = || Line { steps: Curve::new(smoothing), train: History::new(), valid: History::new() };
+        let line =
+            || MeasureSeries { steps: Curve::new(smoothing), train: History::new(), valid: History::new() };
         Curves {
             run: manifest.id.clone(),
             parent: manifest.parent.clone(),
             imported: None,
-            modular: method.wants_masks(),
+            modular: method.is_modular(),
             parts: std::iter::once(cross_entropy).chain(weighted).collect(),
             seconds: History::new(),
             changes: Vec::new(),
@@ -218,6 +222,11 @@ impl Curves {
             best: None,
             step: manifest.parent.as_ref().map_or(0, |parent| parent.step),
             lines: std::array::from_fn(|_| line()),
+            estimates: method
+                .term_specs()
+                .iter()
+                .filter_map(|term| Some((term.name, term.estimate?)))
+                .collect(),
             initial,
             base_rate: manifest.preset.training.learning_rate,
             offset: 0.0,
@@ -227,8 +236,20 @@ impl Curves {
     }
 
     /// The series of a measure.
-    pub fn line(&self, measure: Measure) -> &Line {
+    pub fn line(&self, measure: Measure) -> &MeasureSeries {
         &self.lines[measure as usize]
+    }
+
+    /// What a chart calls a measure of training batches; `None` where batches do not give it.
+    pub fn batch_name(&self, measure: Measure) -> Option<&'static str> {
+        match measure {
+            Measure::Accuracy | Measure::Loss => Some("train"),
+            Measure::Retention => Some("batch"),
+            Measure::Cohesion | Measure::Coupling => {
+                let estimates = self.estimates.iter().map(|(_, estimate)| estimate);
+                estimates.filter(|e| measure_of(e.of) == measure).map(|estimate| estimate.label).next()
+            }
+        }
     }
 
     /// The measures charted for this run.
@@ -374,13 +395,13 @@ impl Curves {
         let value = |name: &str| record.train.get(name).copied();
         let measured = [
             (Measure::Accuracy, value("accuracy")),
-            (Measure::Loss, value("total")),
-            // The cohesion loss is 1 - mean cosine similarity of same-class pairs; the other is that mean.
-            (Measure::Cohesion, value("cohesion").map(|loss| 1.0 - loss)),
-            (Measure::Coupling, value("coupling")),
-            (Measure::Retention, value("kernel_rate")),
+            (Measure::Loss, value(TOTAL)),
+            (Measure::Retention, value(UNIT_RATE)),
         ];
-        for (measure, value) in measured {
+        let estimates = self.estimates.iter().map(|(term, estimate)| {
+            (measure_of(estimate.of), value(term).map(|value| estimate.from_term(value)))
+        });
+        for (measure, value) in measured.into_iter().chain(estimates) {
             if let Some(value) = value {
                 self.lines[measure as usize].steps.push(x, value);
             }
@@ -398,7 +419,7 @@ impl Curves {
     fn epoch(&mut self, record: &EpochRecord) {
         let x = record.step as f64;
         for (split, series) in [
-            (&record.train, (|line| &mut line.train) as fn(&mut Line) -> &mut History),
+            (&record.train, (|line| &mut line.train) as fn(&mut MeasureSeries) -> &mut History),
             (&record.valid, |line| &mut line.valid),
         ] {
             for measure in Measure::ALL {
@@ -476,6 +497,13 @@ impl Curves {
     }
 }
 
+fn measure_of(estimated: Estimated) -> Measure {
+    match estimated {
+        Estimated::Cohesion => Measure::Cohesion,
+        Estimated::Coupling => Measure::Coupling,
+    }
+}
+
 /// A short form of a number: `0.05`, `3`, `1e-5`.
 pub fn short(value: f64) -> String {
     if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) {
@@ -500,7 +528,7 @@ pub fn value(split: &SplitRecord, measure: Measure) -> Option<f64> {
     let masks = split.masks.as_ref();
     match measure {
         Measure::Accuracy => Some(split.accuracy),
-        Measure::Loss => split.losses.get("total").copied(),
+        Measure::Loss => split.losses.get(TOTAL).copied(),
         Measure::Cohesion => masks.map(|masks| masks.cohesion),
         Measure::Coupling => masks.map(|masks| masks.coupling),
         Measure::Retention => masks.map(|masks| masks.krr),

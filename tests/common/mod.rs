@@ -221,6 +221,7 @@ pub fn begin(store: &Store, name: &str, changes: &[&str]) -> Job {
         weights: State::init(&spec, seed).unwrap(),
         velocity: State::default(),
         spec: spec.clone(),
+        method: State::default(),
         info: CheckpointInfo::default(),
     };
     let manifest = Manifest {

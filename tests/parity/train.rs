@@ -5,7 +5,7 @@ use cleave::backend::Training;
 use cleave::import::{Mapping, assign};
 use cleave::learn::{Sgd, cross_entropy};
 use cleave::method::mwt::modular_losses;
-use cleave::method::{Average, MethodConfig};
+use cleave::method::{Average, MethodConfig, MethodState, Mwt, TensorBatch};
 use cleave::network::{Network, Output, PassMasks};
 use cleave::random::{Draws, Stream};
 use cleave::spec::Array;
@@ -21,11 +21,11 @@ pub fn check<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Re
     imported(fixture, &reference, report);
     let labels = fixture.labels("labels");
     let x = fixture.tensor::<B, 4>("x", device);
-    let method = MethodConfig::Mwt {
+    let method = MethodConfig::Mwt(Mwt {
         alpha: f64::from(fixture.scalar("alpha")),
         beta: f64::from(fixture.scalar("beta")),
         average: Average::Pairs,
-    };
+    });
     let rate = f64::from(fixture.scalar("lr"));
     let mut network = reference.network::<B>(fixture, "state/", device);
     let mut optimiser = Sgd::new(f64::from(fixture.scalar("momentum")));
@@ -94,15 +94,18 @@ struct Losses<B: Training> {
 impl<B: Training> Losses<B> {
     fn of(method: &MethodConfig, output: &Output<B>, labels: &[u32]) -> Self {
         let ce = cross_entropy(output.logits.clone(), labels);
-        let terms = method.terms(output, labels);
-        let weighted = terms.iter().map(|term| term.value.clone().mul_scalar(term.weight));
+        let (device, nothing) = (output.logits.device(), MethodState::default());
+        let terms = method.terms(&TensorBatch::of(output, labels, &device, &nothing));
+        let weights = method.term_weights();
+        let weighted = terms.iter().map(|(name, value)| value.clone().mul_scalar(weights.of(name)));
         let total = weighted.fold(ce.clone(), |total, term| total + term);
         let rate = |mask: &Tensor<B, 2>| {
             let values = values(mask.clone());
             values.iter().filter(|v| **v > 0.0).count() as f32 / values.len() as f32
         };
         let kernel_rate = output.observed.iter().map(rate).sum::<f32>() / output.observed.len() as f32;
-        Losses { parts: [ce, terms[0].value.clone(), terms[1].value.clone()], total, kernel_rate }
+        let part = |name: &str| terms.iter().find(|(of, _)| *of == name).unwrap().1.clone();
+        Losses { parts: [ce, part("cohesion"), part("coupling")], total, kernel_rate }
     }
 
     fn compare(&self, what: &str, theirs: &[f32], report: &mut Report) {

@@ -2,7 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `learner`, `loss`, `optimiser`, `sums` | the training step, shared by modular training and fine-tuning |
+//! | `learner`, `replica`, `pass`, `loss`, `optimiser`, `sums` | the training step, shared by modular training and fine-tuning |
 //! | `input`, `feed` | images as network input, augmented batch by batch |
 //! | `rate` | the learning rate over epochs |
 //! | `evaluate`, `record` | measuring a split, and records of what was measured |
@@ -18,18 +18,21 @@ pub mod learner;
 pub mod loss;
 pub mod optimiser;
 mod pace;
+mod pass;
 mod rate;
 mod record;
+mod replica;
 mod sums;
 
 pub use error::Error;
-pub use evaluate::{Evaluation, Pass, argmax_rows, count_usage};
+pub use evaluate::{Batches, Evaluation, argmax_rows, count_usage};
 pub use feed::Feed;
 pub use footprint::Footprint;
 pub use input::Normaliser;
-pub use learner::{Learner, Replica, Share, shares};
+pub use learner::{Learner, shares};
 pub use loss::cross_entropy;
 pub use optimiser::Sgd;
 pub use pace::seconds_per_image;
 pub use rate::cosine;
+pub use replica::{Replica, Share};
 pub use sums::{CORRECT, CROSS_ENTROPY, Sums, TOTAL, UNIT_RATE, sum_names};

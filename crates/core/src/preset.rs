@@ -115,7 +115,7 @@ impl Preset {
     /// Names the stage that does not fit what reaches it, or the last one if it does not give one logit a
     /// class.
     pub fn spec(&self, input: [usize; 3], classes: usize) -> Result<Spec, Error> {
-        self.network.spec(input, Some(classes), self.method.wants_masks())
+        self.network.spec(input, Some(classes), self.method.has_generators())
     }
 
     /// The network, where the shape of the images is known before they are read.

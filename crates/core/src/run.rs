@@ -6,7 +6,8 @@
 //!           steps.jsonl             a line for a few steps each
 //!           events.jsonl            a line an event; the last one says how the run ended (Status)
 //!           checkpoints/<step>/     checkpoint.toml, weights.safetensors, velocity.safetensors,
-//!                                   usage.safetensors where it was counted (Checkpoint)
+//!                                   usage.safetensors where it was counted, method.safetensors where the
+//!                                   method remembers something (Checkpoint)
 //!           modules/<name>/         module.toml, weights.safetensors, README.md (Module)
 //!           tags.toml               words that a person gave it
 //!           lock                    held, and signed, by the process that trains (Lock)

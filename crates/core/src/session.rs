@@ -19,6 +19,8 @@ pub mod fault;
 mod launch;
 mod schedule;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod trainer;
 

@@ -106,29 +106,23 @@ impl<'a> Scope<'a> {
     fn lines(&'a self, mut chart: Chart<'a>, measure: Measure) -> Chart<'a> {
         let line = self.main.line(measure);
         let is_mask = !matches!(measure, Measure::Accuracy | Measure::Loss);
-        let (name, colour, stroke) = match is_mask {
-            true if measure == Measure::Retention => ("batch", 2, Stroke::Dotted),
-            true => ("cosine (batch)", 2, Stroke::Dotted),
-            false => ("train", 0, Stroke::Solid),
-        };
+        let (colour, stroke) = if is_mask { (2, Stroke::Dotted) } else { (0, Stroke::Solid) };
         if is_mask {
             chart = chart.series(self.placed(Series::new("train", &line.train).colour(0), 0));
         }
         let best = best(measure);
         let valid = Series::new("valid", &line.valid).colour(1).stroke(Stroke::Dashed).best(best);
-        let steps = |data| Series::new(name, data).colour(colour).stroke(stroke);
-        let measured = match self.axes.smoothing() > 0.0 {
-            true => {
-                chart = chart.series(self.placed(steps(line.steps.raw()).stroke(Stroke::Solid).faint(), 0));
-                steps(line.steps.smooth())
-            }
-            false => steps(line.steps.raw()),
-        };
-        let (measured, valid) = (self.placed(measured, 0), self.placed(valid, 0));
-        chart = match is_mask {
-            true => chart.series(valid).series(measured),
-            false => chart.series(measured).series(valid),
-        };
+        let smooth = self.axes.smoothing() > 0.0;
+        let batches = self.main.batch_name(measure);
+        let steps = |name, data| Series::new(name, data).colour(colour).stroke(stroke);
+        if let Some(name) = batches.filter(|_| smooth) {
+            let raw = steps(name, line.steps.raw()).stroke(Stroke::Solid).faint();
+            chart = chart.series(self.placed(raw, 0));
+        }
+        let data = if smooth { line.steps.smooth() } else { line.steps.raw() };
+        let measured = batches.map(|name| steps(name, data));
+        let both = if is_mask { [Some(valid), measured] } else { [measured, Some(valid)] };
+        chart = both.into_iter().flatten().fold(chart, |chart, series| chart.series(self.placed(series, 0)));
         for (index, run) in self.others.iter().enumerate() {
             let series = Series::new(run.run.as_str(), &run.line(measure).valid);
             let series = series.colour(FIRST_OTHER + index).stroke(Stroke::Dashed).best(best);

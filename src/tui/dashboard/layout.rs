@@ -64,11 +64,11 @@ pub fn parts(area: Rect, count: usize, selected: usize, alone: bool) -> Parts {
 
 /// The areas of all charts; empty if there is no room for all.
 fn grid(area: Rect, count: usize) -> Vec<Rect> {
-    let rows: &[usize] = match (count, area.width, area.height) {
-        (5, 68.., 14..) => &[2, 3],
-        (2, 100.., 6..) => &[2],
-        (2, 40.., 14..) => &[1, 1],
-        (1, ..) => &[1],
+    let rows: Vec<usize> = match (count, area.width, area.height) {
+        (1, ..) => vec![1],
+        (2, 100.., 6..) => vec![2],
+        (2, 40.., 14..) => vec![1, 1],
+        (3.., 68.., 14..) => vec![count / 2, count - count / 2],
         _ => return Vec::new(),
     };
     let heights = Layout::vertical(rows.iter().map(|_| Constraint::Fill(1))).split(area);

@@ -240,7 +240,6 @@ impl BranchForm {
     /// A form for a branch of the run with this manifest, with its current settings. `now` is its current step if it is
     /// live, so that the branch can start there.
     pub fn new(manifest: Manifest, settings: &[(&str, f64)], curves: &Curves, now: Option<u64>) -> Self {
-        let names = manifest.preset.method.weights();
         // The weights of a phase are not those of the phases after it.
         let settings = if manifest.preset.phase.is_empty() { settings } else { &[] };
         let value = |name: &str| settings.iter().find(|(of, _)| *of == name).map(|(_, value)| *value);
@@ -250,9 +249,11 @@ impl BranchForm {
             Field::text("name", "Name", "").check(name_problem).help("Generated if empty"),
         ];
         let mut filled = Vec::new();
-        for (name, preset) in names {
-            filled.push(value(name).unwrap_or(preset));
-            fields.push(Field::number(name, name, value(name).unwrap_or(preset), (0.0, 1e9)).help(text));
+        for weight in manifest.preset.method.weight_specs() {
+            let value = value(weight.name).or(manifest.preset.method.weight(weight.name));
+            let (value, [low, high]) = (value.unwrap_or(weight.default), weight.range);
+            filled.push(value);
+            fields.push(Field::number(weight.name, weight.name, value, (low, high.min(1e9))).help(text));
         }
         let rate = manifest.preset.training.learning_rate;
         filled.push(rate);
@@ -343,7 +344,7 @@ impl BranchForm {
 
     fn request(&mut self) -> Option<PopupRequest> {
         self.check();
-        let (step, values) = (self.step()?, self.values()?);
+        let step = self.step()?;
         if !self.form.is_right() {
             return None;
         }
@@ -352,13 +353,11 @@ impl BranchForm {
             return name.map(PopupRequest::BranchAside);
         }
         let mut preset = self.manifest.preset.clone();
-        let names = preset.method.weights();
-        for ((weight, _), value) in names.iter().zip(&values) {
-            preset.method.set_weight(weight, *value).ok()?;
+        for weight in preset.method.weight_specs() {
+            preset.method.set_weight(weight.name, self.form.number(weight.name)?).ok()?;
         }
-        let [.., rate, epochs] = values[..] else { return None };
-        preset.training.learning_rate = rate;
-        preset.set_epochs(epochs as usize);
+        preset.training.learning_rate = self.form.number(LEARNING_RATE)?;
+        preset.set_epochs(self.form.number(EPOCHS)? as usize);
         let run = self.manifest.id.clone();
         Some(PopupRequest::Branch(Box::new(Launch::Branch { run, step, name, preset: Some(preset) })))
     }

@@ -217,18 +217,24 @@ fn scheduled(live: &Live) -> f64 {
     scheduled_rate(&live.manifest.preset, epoch)
 }
 
-/// Weights range from 0 to a multiple of the preset's value, learning rates over four decades around it.
+/// Weights go over the method's range; where that has no end, to some times what the preset says. Rates go over four
+/// decades around the preset's.
 fn range(live: &Live, slider: &str, value: f64) -> Range {
     let preset = &live.manifest.preset;
     if slider == LEARNING_RATE {
         let base = preset.training.learning_rate.max(1e-8);
         return Range { low: base * 1e-3, high: base * 10.0, scale: Scale::Log };
     }
-    let initial = preset.method.weights().iter().find(|(name, _)| *name == slider).map_or(1.0, |(_, w)| *w);
-    let least = (2.5 * initial).max(value).max(1e-3);
+    let known = preset.method.weight_specs().iter().find(|weight| weight.name == slider);
+    let [low, high] = known.map_or([0.0, f64::INFINITY], |weight| weight.range);
+    if high.is_finite() {
+        return Range { low, high, scale: Scale::Linear };
+    }
+    let initial = preset.method.weight(slider).unwrap_or(1.0);
+    let least = (2.5 * initial).max(value).max(low + 1e-3);
     let decade = 10f64.powf(least.log10().floor());
     let high = [1.0, 2.0, 4.0, 8.0].map(|digit| digit * decade).into_iter().find(|high| *high >= least);
-    Range { low: 0.0, high: high.unwrap_or(10.0 * decade), scale: Scale::Linear }
+    Range { low, high: high.unwrap_or(10.0 * decade), scale: Scale::Linear }
 }
 
 /// The last settings of a run that is not live.

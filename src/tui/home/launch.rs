@@ -22,16 +22,17 @@ pub enum Step {
     Launch(Box<Launch>),
 }
 
-/// Fields that are preset settings: name, setting, label.
-const SETTINGS: [(&str, &str, &str); 7] = [
-    ("epochs", "training.epochs", "epochs"),
-    ("batch", "training.batch", "batch size"),
-    ("rate", "training.learning_rate", "learning rate"),
-    ("alpha", "method.alpha", "alpha (cohesion)"),
-    ("beta", "method.beta", "beta (coupling)"),
-    ("seed", "training.seed", "seed"),
-    ("path", "data.path", "data files"),
-];
+/// A field of the form whose value is a setting of the preset.
+struct Setting {
+    /// The field's name.
+    field: &'static str,
+    /// The key in the preset.
+    key: String,
+    label: &'static str,
+    help: &'static str,
+    value: String,
+    is_number: bool,
+}
 
 /// The initially selected preset.
 const FIRST: &str = "digits";
@@ -44,7 +45,7 @@ pub struct NewRun {
     /// Why there is no form.
     pub problem: Option<String>,
     /// Summary of the preset with the values of the form, or the error.
-    pub card: Option<Result<Box<PresetSummary>, String>>,
+    pub summary: Option<Result<Box<PresetSummary>, String>>,
     /// Whether the preset's TOML is shown instead of the summary.
     pub show_toml: bool,
     /// Scroll position in the TOML.
@@ -66,7 +67,7 @@ impl NewRun {
         let new = NewRun {
             form: None,
             problem: None,
-            card: None,
+            summary: None,
             show_toml: false,
             scroll: 0,
             presets: Vec::new(),
@@ -96,25 +97,30 @@ impl NewRun {
     }
 
     /// Handles the worker's reply about a preset. Replies that do not match the current form are ignored.
-    pub fn card(&mut self, name: &str, set: &[String], card: &Result<Box<PresetSummary>, String>) -> Step {
+    pub fn summary(
+        &mut self,
+        name: &str,
+        set: &[String],
+        summary: &Result<Box<PresetSummary>, String>,
+    ) -> Step {
         if (name, set) != (self.preset().as_str(), &self.set()) {
             return Step::Stay(Vec::new());
         }
-        self.card = Some(card.clone());
-        if let Ok(card) = card
+        self.summary = Some(summary.clone());
+        if let Ok(summary) = summary
             && self.base.as_ref().is_none_or(|(base, _)| base != name)
         {
-            self.base = Some((name.to_owned(), card.preset.clone()));
-            self.fill(&card.preset);
+            self.base = Some((name.to_owned(), summary.preset.clone()));
+            self.fill(&summary.preset);
         }
         if self.submitted { self.start() } else { Step::Stay(self.time()) }
     }
 
     /// Requests timing of a few training steps, unless an earlier run tells the time per epoch.
     fn time(&mut self) -> Vec<Effect> {
-        let Some(Ok(card)) = &self.card else { return Vec::new() };
-        let (Some(spec), None) = (&card.spec, card.seconds_per_epoch) else { return Vec::new() };
-        let network = TimedNetwork { spec: spec.clone(), preset: card.preset.clone() };
+        let Some(Ok(summary)) = &self.summary else { return Vec::new() };
+        let (Some(spec), None) = (&summary.spec, summary.seconds_per_epoch) else { return Vec::new() };
+        let network = TimedNetwork { spec: spec.clone(), preset: summary.preset.clone() };
         if self.timed.as_ref().is_some_and(|(timed, _)| timed.is_as_fast_as(&network)) {
             return Vec::new();
         }
@@ -129,11 +135,11 @@ impl NewRun {
 
     /// Expected seconds per epoch and their source; `None` while timing.
     pub fn seconds_per_epoch(&self) -> Option<Result<(f64, &'static str), String>> {
-        let Some(Ok(card)) = &self.card else { return None };
-        if let Some(seconds) = card.seconds_per_epoch {
+        let Some(Ok(summary)) = &self.summary else { return None };
+        if let Some(seconds) = summary.seconds_per_epoch {
             return Some(Ok((seconds, "estimated from earlier runs")));
         }
-        let (Some(images), Some(_)) = (card.images, &card.spec) else {
+        let (Some(images), Some(_)) = (summary.images, &summary.spec) else {
             return Some(Err("unknown until the images are read".into()));
         };
         let (_, seconds) = self.timed.as_ref()?;
@@ -198,7 +204,7 @@ impl NewRun {
                 if self.base.as_ref().is_some_and(|(name, _)| *name != self.preset()) {
                     self.base = None;
                 }
-                self.card = None;
+                self.summary = None;
                 Step::Stay(self.ask())
             }
         }
@@ -206,10 +212,10 @@ impl NewRun {
 
     /// Starts the run if the summary is available and valid.
     fn start(&mut self) -> Step {
-        let Some(Ok(card)) = &self.card else { return Step::Stay(Vec::new()) };
+        let Some(Ok(summary)) = &self.summary else { return Step::Stay(Vec::new()) };
         (self.submitted, self.launched) = (false, true);
         let name = Some(self.value("name")).filter(|name| !name.is_empty());
-        let preset = card.preset.clone();
+        let preset = summary.preset.clone();
         Step::Launch(Box::new(Launch::New { preset, name, schedule: Schedule::default() }))
     }
 
@@ -240,10 +246,10 @@ impl NewRun {
         if *name != self.preset() {
             return Vec::new();
         }
-        let changed = SETTINGS.into_iter().filter_map(|(field, setting, _)| {
-            let value = self.value(field);
-            let differs = !value.is_empty() && Some(&value) != setting_of(base, field).as_ref();
-            differs.then(|| format!("{setting}={value}"))
+        let changed = settings(base).into_iter().filter_map(|setting| {
+            let value = self.value(setting.field);
+            let differs = !value.is_empty() && value != setting.value;
+            differs.then(|| format!("{}={value}", setting.key))
         });
         let more = self.value("more");
         changed.chain(more.split_whitespace().map(str::to_owned)).collect()
@@ -268,39 +274,43 @@ fn form(presets: Vec<String>, chosen: usize, preset: Option<&Preset>) -> Form {
     let name =
         Field::text("name", "name", "").help("empty: the preset's name with the date").check(check_name);
     let mut fields = vec![Field::choice("preset", "preset", presets, chosen), name];
-    let known = |field: &str| preset.and_then(|preset| setting_of(preset, field));
-    for (field, _, label) in SETTINGS {
-        if let Some(value) = known(field) {
-            let field = Field::text(field, label, &value);
-            fields.push(if label == "data files" { field } else { field.check(check_number) });
-        }
-    }
+    fields.extend(preset.map(settings).into_iter().flatten().map(|setting| {
+        let field = Field::text(setting.field, setting.label, &setting.value).help(setting.help);
+        if setting.is_number { field.check(check_number) } else { field }
+    }));
     let more = Field::text("more", "overrides", "").help("preset settings as key=value, separated by spaces");
     fields.push(more);
     Form::new("New run", "start", fields)
 }
 
-/// The preset's value of a field; `None` if the preset has no such setting.
-fn setting_of(preset: &Preset, field: &str) -> Option<String> {
-    let weight = |wanted: &str| {
-        preset
-            .method
-            .weights()
-            .into_iter()
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, value)| value.to_string())
+/// The settings of a preset that have a field each, with the preset's own values.
+fn settings(preset: &Preset) -> Vec<Setting> {
+    let number = |field, key: &str, label, value: String| Setting {
+        field,
+        key: key.to_owned(),
+        label,
+        help: "",
+        value,
+        is_number: true,
     };
-    match field {
-        "epochs" => Some(preset.training.epochs.to_string()),
-        "batch" => Some(preset.training.batch.to_string()),
-        "rate" => Some(preset.training.learning_rate.to_string()),
-        "seed" => Some(preset.training.seed.to_string()),
-        "path" => {
-            let path = preset.data.path.as_ref().map(|path| path.display().to_string());
-            (preset.data.source != crate::data::Source::Digits).then(|| path.unwrap_or_default())
-        }
-        name => weight(name),
+    let training = &preset.training;
+    let mut settings = vec![
+        number("epochs", "training.epochs", "epochs", training.epochs.to_string()),
+        number("batch", "training.batch", "batch size", training.batch.to_string()),
+        number("rate", "training.learning_rate", "learning rate", training.learning_rate.to_string()),
+    ];
+    settings.extend(preset.method.weight_specs().iter().filter_map(|weight| {
+        let value = preset.method.weight(weight.name)?.to_string();
+        let field = number(weight.name, &format!("method.{}", weight.name), weight.label, value);
+        Some(Setting { help: weight.help, ..field })
+    }));
+    settings.push(number("seed", "training.seed", "seed", training.seed.to_string()));
+    if preset.data.source != crate::data::Source::Digits {
+        let path = preset.data.path.as_ref().map(|path| path.display().to_string());
+        let field = number("path", "data.path", "data files", path.unwrap_or_default());
+        settings.push(Setting { is_number: false, ..field });
     }
+    settings
 }
 
 fn check_name(name: &str) -> Result<(), String> {
@@ -312,4 +322,27 @@ fn check_name(name: &str) -> Result<(), String> {
 
 fn check_number(text: &str) -> Result<(), String> {
     text.trim().parse::<f64>().map(drop).map_err(|_| "must be a number".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::method::MethodConfig;
+
+    #[test]
+    fn every_weight_of_a_method_has_a_field_of_its_own() {
+        let mut preset = Preset::find("digits", std::path::Path::new("/nowhere"), &[]).unwrap();
+        for method in MethodConfig::all() {
+            preset.method = method;
+            let mut names: Vec<&str> =
+                form(vec!["digits".into()], 0, Some(&preset)).fields.iter().map(|field| field.name).collect();
+            for (weight, _) in preset.method.weights() {
+                assert!(names.contains(&weight), "{weight} of {}", preset.method.name());
+            }
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all, "{names:?}");
+        }
+    }
 }

@@ -8,9 +8,10 @@ use super::input::Normaliser;
 use super::loss::cross_entropy;
 use crate::backend::Compute;
 use crate::data::{Augmentation, Images};
-use crate::method::MethodConfig;
-use crate::modular::{Error, Usage, masked_layers};
+use crate::method::{MethodConfig, MethodState, TensorBatch};
+use crate::modular::{Error, Usage, argmax, masked_sites};
 use crate::network::{Network, Output};
+use crate::random::Stream;
 use crate::run::Manifest;
 use crate::spec::Array;
 
@@ -19,23 +20,20 @@ use crate::spec::Array;
 pub struct Evaluation {
     /// Mean cross-entropy.
     pub cross_entropy: f64,
-    /// Mean of each term of the method over batches, unweighted.
+    /// Mean of each term of the method over batches, by name, unweighted.
     pub terms: Vec<(&'static str, f64)>,
     /// Samples by true class and predicted class.
     pub confusion: Vec<Vec<u32>>,
 }
 
-/// How to go through a split.
+/// A split that goes through a network in batches.
 #[derive(Clone, Copy, Debug)]
-pub struct Pass<'a> {
-    /// The images.
-    pub images: &'a Images,
-    /// Samples a batch.
-    pub batch: usize,
-    /// Whether and how the images are varied.
-    pub augmentation: Augmentation,
-    /// Seed of the variation.
-    pub seed: u64,
+pub struct Batches<'a> {
+    images: &'a Images,
+    size: usize,
+    augmentation: Augmentation,
+    seed: u64,
+    state: Option<&'a MethodState>,
 }
 
 impl Evaluation {
@@ -53,14 +51,23 @@ impl Evaluation {
     }
 }
 
-impl<'a> Pass<'a> {
-    /// A pass over images as they are, in batches of the run's size.
-    pub fn of_run(manifest: &Manifest, images: &'a Images) -> Self {
-        let batch = manifest.preset.training.batch;
-        Pass { images, batch, augmentation: Augmentation::NONE, seed: manifest.seed }
+impl<'a> Batches<'a> {
+    /// Images as they are, in batches of `size`.
+    pub fn new(images: &'a Images, size: usize) -> Self {
+        Batches { images, size, augmentation: Augmentation::NONE, seed: 0, state: None }
     }
 
-    /// Goes through the split in batches; hands each batch's labels and output to `each`.
+    /// Images as they are, in batches of the run's size.
+    pub fn of_run(manifest: &Manifest, images: &'a Images) -> Self {
+        Batches { seed: manifest.seed, ..Batches::new(images, manifest.preset.training.batch) }
+    }
+
+    /// With what the method remembers: its terms may depend on it.
+    pub fn remembering(self, state: &'a MethodState) -> Self {
+        Batches { state: Some(state), ..self }
+    }
+
+    /// Goes through the split; hands each batch's labels and output to `each`.
     pub fn run<B: Compute>(
         &self,
         network: &Network<B>,
@@ -69,19 +76,21 @@ impl<'a> Pass<'a> {
         mut each: impl FnMut(&[u32], Output<B>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let order: Vec<usize> = (0..self.images.len()).collect();
-        let feed = Feed::new(self.images, self.augmentation, self.seed, normaliser, device);
-        for (step, indices) in order.chunks(self.batch).enumerate() {
+        let feed = Feed::new(self.images, self.augmentation, self.seed, normaliser, device)
+            .drawing_from(Stream::PassAugment);
+        for (step, indices) in order.chunks(self.size).enumerate() {
             let images = feed.batch(self.images, indices, step as u64, 0);
             each(&self.images.labels_of(indices), network.forward(images))?;
         }
         Ok(())
     }
 
-    /// Losses and predictions on the split. With `usage`, also counts which kernels each sample uses.
+    /// Losses and predictions on the split. With `usage`, also counts which units each sample uses: those whose
+    /// observed value is above 0.
     ///
     /// # Errors
     ///
-    /// When the network gives masks that are not finite.
+    /// When the network gives observed values that are not finite.
     pub fn evaluate<B: Compute>(
         &self,
         network: &Network<B>,
@@ -90,26 +99,32 @@ impl<'a> Pass<'a> {
         method: &MethodConfig,
         mut usage: Option<&mut Usage>,
     ) -> Result<Evaluation, Error> {
-        let names = method.term_names();
-        let mut sums = vec![0.0; 1 + names.len()];
+        let nothing = MethodState::default();
+        let state = self.state.unwrap_or(&nothing);
+        let mut cross_entropies = 0.0;
+        let mut sums: Vec<(&'static str, f64)> =
+            method.term_specs().iter().map(|term| (term.name, 0.0)).collect();
         let mut confusion = Vec::new();
         self.run(network, normaliser, device, |labels, output| {
-            let terms = method.terms(&output, labels).into_iter().map(|term| term.value);
+            let terms = method.terms(&TensorBatch::of(&output, labels, device, state));
+            let (names, terms): (Vec<&str>, Vec<_>) = terms.into_iter().unzip();
             let losses = std::iter::once(cross_entropy(output.logits.clone(), labels)).chain(terms);
             // One reading waits for the device once.
-            let losses = Array::from_tensor(Tensor::cat(losses.collect(), 0));
-            for (sum, loss) in sums.iter_mut().zip(losses.values) {
-                *sum += f64::from(loss) * labels.len() as f64;
+            let losses = Array::from_tensor(Tensor::cat(losses.collect(), 0)).values;
+            let mut losses = losses.into_iter().map(|loss| f64::from(loss) * labels.len() as f64);
+            cross_entropies += losses.next().unwrap_or_default();
+            for (name, loss) in names.into_iter().zip(losses) {
+                sums.iter_mut().filter(|(of, _)| *of == name).for_each(|(_, sum)| *sum += loss);
             }
             count(&mut confusion, labels, &Array::from_tensor(output.logits.clone()));
             match &mut usage {
-                Some(usage) => add_masks(usage, labels, method.sample_masks(&output)),
+                Some(usage) => add_observed(usage, labels, output.observed),
                 None => Ok(()),
             }
         })?;
-        let mean = |sum: &f64| sum / self.images.len().max(1) as f64;
-        let terms = names.iter().zip(&sums[1..]).map(|(name, sum)| (*name, mean(sum))).collect();
-        Ok(Evaluation { cross_entropy: mean(&sums[0]), terms, confusion })
+        let mean = |sum: f64| sum / self.images.len().max(1) as f64;
+        let terms = sums.into_iter().map(|(name, sum)| (name, mean(sum))).collect();
+        Ok(Evaluation { cross_entropy: mean(cross_entropies), terms, confusion })
     }
 }
 
@@ -130,19 +145,15 @@ pub fn count_usage<B: Compute>(
         true => preset.data.augmentation(),
         false => Augmentation::NONE,
     };
-    let pass = Pass { augmentation, ..Pass::of_run(manifest, images) };
-    let mut usage = Usage::new(masked_layers(network.spec())?, manifest.classes.len());
-    pass.evaluate(network, &Normaliser::of_run(manifest), device, &preset.method, Some(&mut usage))?;
+    let batches = Batches { augmentation, ..Batches::of_run(manifest, images) };
+    let mut usage = Usage::new(masked_sites(network.spec())?, manifest.classes.len());
+    batches.evaluate(network, &Normaliser::of_run(manifest), device, &preset.method, Some(&mut usage))?;
     Ok(usage)
 }
 
 /// Index of the largest value of each row, `[rows, columns]`; the first of equals.
 pub fn argmax_rows(logits: &Array) -> Vec<usize> {
-    let largest = |row: &[f32]| {
-        let better = |best: usize, at: usize| if row[at] > row[best] { at } else { best };
-        (1..row.len()).fold(0, better)
-    };
-    logits.values.chunks_exact(logits.shape[1]).map(largest).collect()
+    logits.values.chunks_exact(logits.shape[1]).map(argmax).collect()
 }
 
 fn count(confusion: &mut Vec<Vec<u32>>, labels: &[u32], logits: &Array) {
@@ -155,11 +166,15 @@ fn count(confusion: &mut Vec<Vec<u32>>, labels: &[u32], logits: &Array) {
     }
 }
 
-fn add_masks<B: Backend>(usage: &mut Usage, labels: &[u32], masks: Vec<Tensor<B, 2>>) -> Result<(), Error> {
-    if masks.is_empty() {
+fn add_observed<B: Backend>(
+    usage: &mut Usage,
+    labels: &[u32],
+    observed: Vec<Tensor<B, 2>>,
+) -> Result<(), Error> {
+    if observed.is_empty() {
         return Ok(());
     }
-    let rows = Array::from_tensor(Tensor::cat(masks, 1));
-    let rows = rows.values.chunks_exact(usage.total_kernels());
+    let rows = Array::from_tensor(Tensor::cat(observed, 1));
+    let rows = rows.values.chunks_exact(usage.total_units());
     labels.iter().zip(rows).try_for_each(|(&label, row)| usage.add(label as usize, row))
 }

@@ -1,50 +1,19 @@
 //! The training step, shared by modular training and the fine-tuning of modules.
 
-use burn::tensor::Tensor;
-
-use super::evaluate::argmax_rows;
-use super::loss::{cross_entropy, host_cross_entropy, label_tensor};
 use super::optimiser::Sgd;
+use super::pass::{Passed, Work};
+use super::replica::{Replica, Share, add};
 use super::sums::{Sums, sum_names};
 use crate::backend::Training;
-use crate::method::{HostTerms, MethodConfig};
-use crate::network::{FreezeError, Gradients, Network, PassMasks};
+use crate::method::{MethodConfig, MethodState, Progress, StepInfo};
+use crate::network::{FreezeError, Gradients, Network};
 use crate::random::Draws;
-use crate::spec::Array;
 
 /// A network with what it takes to improve it: on one device, or on several that share each batch.
 #[derive(Debug)]
 pub struct Learner<B: Training> {
     first: Replica<B>,
     others: Vec<Replica<B>>,
-}
-
-/// The network on one device. Weights and velocities are the same on all; running statistics of batch norm
-/// are those of the device's own shares.
-#[derive(Debug)]
-pub struct Replica<B: Training> {
-    /// The network.
-    pub network: Network<B>,
-    /// Its optimiser.
-    pub optimiser: Sgd<B>,
-    /// Where it is.
-    pub device: B::Device,
-}
-
-/// What one device does of a batch.
-#[derive(Debug)]
-pub struct Share<B: Training> {
-    /// Network input, `[images, channels, height, width]`, on that device.
-    pub images: Tensor<B, 4>,
-    /// One label an image.
-    pub labels: Vec<u32>,
-}
-
-/// What a pass through the network gave.
-struct Passed<B: Training> {
-    gradients: Gradients,
-    sums: Sums<B::InnerBackend>,
-    samples: usize,
 }
 
 /// The parts of a batch of `samples` samples that so many devices take: first sample and number of samples.
@@ -90,29 +59,42 @@ impl<B: Training> Learner<B> {
         &self.first.device
     }
 
-    /// One step of stochastic gradient descent on a batch, of which every device has a [`shares`]' share.
-    /// Gives the sums over the batch's samples.
+    /// One step of stochastic gradient descent on a batch, of which every device has a [`shares`]' share. Gives the
+    /// sums over the batch's samples.
     ///
     /// Losses are means over a share, and gradients are averaged over the devices, samples counting alike.
-    /// So what compares samples (batch norm, cohesion and coupling) compares those of a share.
-    pub fn step(
+    /// So what compares samples (batch norm, a method's terms) compares those of a share.
+    ///
+    /// `progress` says where the step stands in its run, and `state` what the method remembers of the steps before.
+    pub fn step_of(
         &mut self,
+        progress: Progress,
         batch: Vec<Share<B>>,
-        method: &MethodConfig,
+        (method, state): (&MethodConfig, &mut MethodState),
         rate: f64,
         draws: &Draws,
     ) -> Sums<B::InnerBackend> {
+        let labels: Vec<u32> = batch.iter().flat_map(|share| &share.labels).copied().collect();
+        let spec = self.first.network.spec().clone();
+        let info = StepInfo { progress, spec: &spec, labels: &labels };
+        let plans = method.passes(&info, state);
+        let work = Work::new(method, state, plans, labels.len());
         let replicas = std::iter::once(&mut self.first).chain(&mut self.others);
-        let mut first = 0;
-        let pass = |(replica, share): (&mut Replica<B>, Share<B>)| {
-            let draws = draws.clone().from_sample(first);
-            first += share.labels.len();
-            replica.pass(share, method, &draws)
-        };
-        let mut passed: Vec<Passed<B>> = replicas.zip(batch).map(pass).collect();
+        let mut from = 0;
+        let mut passed: Vec<Passed<B>> = Vec::new();
+        for (replica, share) in replicas.zip(batch) {
+            let samples = share.labels.len();
+            passed.push(replica.pass(share, from, &work, draws));
+            from += samples;
+        }
+        for seen in passed.iter().flat_map(|passed| &passed.seen) {
+            method.observe(&info, seen, state);
+        }
         match (self.others.is_empty(), passed.pop()) {
             (true, Some(Passed { gradients, sums, .. })) => {
-                self.first.update(rate, gradients);
+                if let Some(gradients) = gradients {
+                    self.first.update(rate, gradients);
+                }
                 sums
             }
             (_, last) => {
@@ -120,6 +102,18 @@ impl<B: Training> Learner<B> {
                 self.update_all(rate, passed, sum_names(method))
             }
         }
+    }
+
+    /// As [`Learner::step_of`] for a method that remembers nothing, outside a run.
+    pub fn step(
+        &mut self,
+        batch: Vec<Share<B>>,
+        method: &MethodConfig,
+        rate: f64,
+        draws: &Draws,
+    ) -> Sums<B::InnerBackend> {
+        let state = &mut MethodState::default();
+        self.step_of(Progress::default(), batch, (method, state), rate, draws)
     }
 
     /// Averages gradients on the host and makes the same step everywhere.
@@ -131,109 +125,21 @@ impl<B: Training> Learner<B> {
     ) -> Sums<B::InnerBackend> {
         let samples: usize = passed.iter().map(|passed| passed.samples).sum();
         let (mut mean, mut sums) = (Vec::new(), vec![0.0; names.len()]);
-        for Passed { gradients, sums: of_share, samples: share } in passed {
-            let gradients = self.first.network.on_host(gradients);
-            add(&mut mean, gradients, share as f32 / samples as f32);
+        for Passed { gradients, sums: of_share, samples: share, .. } in passed {
+            if let Some(gradients) = gradients {
+                let gradients = self.first.network.on_host(gradients);
+                add(&mut mean, gradients, share as f32 / samples as f32);
+            }
             sums.iter_mut().zip(of_share.read()).for_each(|(sum, (_, value))| *sum += value);
         }
-        for replica in &mut self.others {
-            replica.update(rate, Gradients::Host(mean.clone()));
+        if !mean.is_empty() {
+            for replica in &mut self.others {
+                replica.update(rate, Gradients::Host(mean.clone()));
+            }
+            self.first.update(rate, Gradients::Host(mean));
         }
-        self.first.update(rate, Gradients::Host(mean));
         Sums::on_host(names, sums)
     }
-}
-
-/// Adds arrays, multiplied by a factor, to a sum that may be empty yet.
-fn add(sum: &mut Vec<Vec<f32>>, arrays: Vec<Vec<f32>>, factor: f32) {
-    sum.resize(sum.len().max(arrays.len()), Vec::new());
-    for (sum, array) in sum.iter_mut().zip(arrays) {
-        sum.resize(sum.len().max(array.len()), 0.0);
-        for (sum, value) in sum.iter_mut().zip(array) {
-            *sum += factor * value;
-        }
-    }
-}
-
-impl<B: Training> Replica<B> {
-    fn update(&mut self, rate: f64, gradients: Gradients) {
-        self.optimiser.step(rate, &mut self.network, gradients);
-    }
-
-    /// Forward and back.
-    fn pass(&mut self, share: Share<B>, method: &MethodConfig, draws: &Draws) -> Passed<B> {
-        let on_host = self.pass_on_host(&share, method, draws);
-        on_host.unwrap_or_else(|| self.pass_on_tensors(share, method, draws))
-    }
-
-    /// With the backend's own engine: losses and their gradients are taken on arrays.
-    fn pass_on_host(&mut self, share: &Share<B>, method: &MethodConfig, draws: &Draws) -> Option<Passed<B>> {
-        if !self.network.is_on_host() {
-            return None;
-        }
-        let (labels, images) = (&share.labels, Array::from_tensor(share.images.clone()).values);
-        let mut pass = self.network.host_train(&images, labels.len(), &PassMasks::default(), draws)?;
-        let (logits, masks) = (std::mem::take(&mut pass.logits), std::mem::take(&mut pass.observed));
-        let (cross_entropy, at_logits) = host_cross_entropy(&logits, labels);
-        let HostTerms { terms, gradients } = method.host_terms(&masks, labels);
-        let at_masks: Vec<Option<&[f32]>> =
-            (0..masks.len()).map(|layer| gradients.get(layer).map(Vec::as_slice)).collect();
-        let gradients = self.network.host_gradients(pass, &at_logits, &at_masks);
-
-        let total = terms.iter().fold(cross_entropy, |total, (weight, value)| total + weight * value);
-        let shape = vec![labels.len(), logits.len() / labels.len().max(1)];
-        let predicted = argmax_rows(&Array { shape, values: logits });
-        let correct = predicted.iter().zip(labels).filter(|(p, label)| **p == **label as usize).count();
-        let samples = labels.len();
-        let values = terms.iter().map(|(_, value)| *value);
-        let means = std::iter::once(cross_entropy).chain(values).chain([total]);
-        let of_samples = [host_kernel_rate(&masks)].map(|mean| mean * samples as f64);
-        let sums = means.map(|mean| mean * samples as f64).chain([correct as f64]).chain(of_samples);
-        let sums = Sums::on_host(sum_names(method), sums.collect());
-        Some(Passed { gradients, sums, samples })
-    }
-
-    /// With Burn's operations.
-    fn pass_on_tensors(&mut self, share: Share<B>, method: &MethodConfig, draws: &Draws) -> Passed<B> {
-        let Share { images, labels } = share;
-        let pass = self.network.forward_train(images, &PassMasks::default(), draws);
-        let cross_entropy = cross_entropy(pass.output().logits.clone(), &labels);
-        let terms = method.terms(pass.output(), &labels);
-        let output = pass.output().valid();
-        let weighted = terms.iter().map(|term| term.value.clone().mul_scalar(term.weight));
-        let total = weighted.fold(cross_entropy.clone(), |total, term| total + term);
-        let gradients = self.network.gradients(vec![pass], total.backward());
-
-        let predicted = output.logits.clone().argmax(1).flatten(0, 1);
-        let targets = label_tensor::<B::InnerBackend>(&labels, &self.device);
-        let correct = predicted.equal(targets).float().mean();
-        let values = terms.into_iter().map(|term| term.value);
-        let means = std::iter::once(cross_entropy).chain(values).chain([total]).map(Tensor::inner);
-        let rate = kernel_rate(method.sample_masks(&output), &self.device);
-        let samples = labels.len();
-        let sums = Tensor::cat(means.chain([correct, rate]).collect(), 0).mul_scalar(samples as f64);
-        let sums = Sums::on_device(sum_names(method), sums);
-        Passed { gradients, sums, samples }
-    }
-}
-
-/// The same of masks in the host's memory.
-fn host_kernel_rate(masks: &[Vec<f32>]) -> f64 {
-    let used = |mask: &Vec<f32>| mask.iter().filter(|m| **m > 0.0).count();
-    let rates = masks.iter().map(|mask| used(mask) as f64 / mask.len().max(1) as f64);
-    rates.sum::<f64>() / masks.len().max(1) as f64
-}
-
-/// Mean over layers of the fraction of mask values above zero, `[1]`; 0 without masks.
-fn kernel_rate<B: burn::tensor::backend::Backend>(
-    masks: Vec<Tensor<B, 2>>,
-    device: &B::Device,
-) -> Tensor<B, 1> {
-    if masks.is_empty() {
-        return Tensor::zeros([1], device);
-    }
-    let rates = masks.into_iter().map(|mask| mask.greater_elem(0.0).float().mean());
-    Tensor::cat(rates.collect(), 0).mean()
 }
 
 #[cfg(test)]
@@ -242,7 +148,7 @@ mod tests {
     use crate::backend::{Cpu, cpu_device};
     use crate::data::{Augmentation, Images};
     use crate::learn::{Feed, Normaliser};
-    use crate::method::Average;
+    use crate::method::{Average, Mwt};
     use crate::random::Stream;
     use crate::spec::{Architecture, Spec, Stage, State};
 
@@ -287,7 +193,7 @@ mod tests {
             };
             let batch = shares(indices.len(), devices).map(share).collect();
             let draws = Draws::new(7, Stream::Dropout, step);
-            let step = learner.step(batch, &MethodConfig::Plain {}, 0.1, &draws);
+            let step = learner.step(batch, &MethodConfig::PLAIN, 0.1, &draws);
             sums = step.read().into_iter().map(|(_, sum)| sum as f32).collect();
         }
         for other in &learner.others {
@@ -328,7 +234,7 @@ mod tests {
         let images = normaliser.tensor::<Cpu>(&pixels, &cpu_device());
         let share = Share { images, labels: (0..12).map(|i| i % 3).collect() };
         let mut learner = Learner::new(network, Sgd::new(0.9), cpu_device());
-        let method = MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Average::Classes };
+        let method = MethodConfig::Mwt(Mwt { average: Average::Classes, ..Mwt::default() });
         let sums = learner.step(vec![share], &method, 0.05, &Draws::new(1, Stream::Dropout, 0));
         (
             sums.read().into_iter().map(|(_, sum)| sum as f32).collect(),

@@ -4,6 +4,8 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
+use crate::modular::{Softmax, softmax};
+
 /// Mean cross-entropy of logits `[batch, classes]` against the classes of the samples: `[1]`.
 pub fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, labels: &[u32]) -> Tensor<B, 1> {
     let targets = label_tensor::<B>(labels, &logits.device());
@@ -23,12 +25,10 @@ pub fn host_cross_entropy(logits: &[f32], labels: &[u32]) -> (f64, Vec<f32>) {
     let mut gradient = Vec::with_capacity(logits.len());
     let mut loss = 0.0;
     for (row, &label) in logits.chunks_exact(classes.max(1)).zip(labels) {
-        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let exponentials = row.iter().map(|&x| f64::from(x - largest).exp());
-        let sum: f64 = exponentials.clone().sum();
+        let Softmax { largest, sum, probabilities } = softmax(row);
         loss += (sum.ln() - f64::from(row[label as usize] - largest)) / count;
-        let softmax = exponentials.zip(0..).map(|(e, class)| e / sum - f64::from(class == label));
-        gradient.extend(softmax.map(|difference| (difference / count) as f32));
+        let differences = probabilities.into_iter().zip(0..).map(|(p, class)| p - f64::from(class == label));
+        gradient.extend(differences.map(|difference| (difference / count) as f32));
     }
     (loss, gradient)
 }

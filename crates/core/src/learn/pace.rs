@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::error::Error;
 use super::input::Normaliser;
-use super::learner::{Learner, Share};
+use super::learner::Learner;
 use super::optimiser::Sgd;
+use super::replica::Share;
 use crate::backend::{Device, Task, Training};
 use crate::network::Network;
 use crate::preset::Preset;

@@ -1,8 +1,7 @@
 //! Records of a run from what was measured.
 
-use std::collections::BTreeMap;
-
 use super::evaluate::Evaluation;
+use super::sums::{CROSS_ENTROPY, TOTAL};
 use crate::method::MethodConfig;
 use crate::modular::Usage;
 use crate::run::{MaskRecord, SplitRecord};
@@ -10,11 +9,10 @@ use crate::run::{MaskRecord, SplitRecord};
 impl SplitRecord {
     /// From an evaluation and, where the method makes masks, the usage counted with it.
     pub fn new(evaluation: &Evaluation, method: &MethodConfig, usage: Option<&Usage>) -> Self {
-        let mut losses = BTreeMap::from([("cross_entropy".to_owned(), evaluation.cross_entropy)]);
-        let weights = method.weights();
-        let weighted = evaluation.terms.iter().zip(weights).map(|((_, value), (_, weight))| value * weight);
-        losses.insert("total".into(), evaluation.cross_entropy + weighted.sum::<f64>());
-        losses.extend(evaluation.terms.iter().map(|(name, value)| ((*name).to_owned(), *value)));
+        let Evaluation { cross_entropy, terms, .. } = evaluation;
+        let total = cross_entropy + method.term_weights().sum(terms.iter().copied());
+        let named = [(CROSS_ENTROPY, *cross_entropy), (TOTAL, total)];
+        let losses = named.iter().chain(terms).map(|(name, value)| ((*name).to_owned(), *value)).collect();
         SplitRecord {
             losses,
             accuracy: evaluation.accuracy(),

@@ -36,7 +36,7 @@ enum Values<B: Backend> {
 /// The names of the sums that a step gives for a method: cross-entropy, the method's terms, their weighted total,
 /// correct predictions and units in use.
 pub fn sum_names(method: &MethodConfig) -> Vec<&'static str> {
-    let terms = method.term_names().iter().copied();
+    let terms = method.term_specs().iter().map(|term| term.name);
     std::iter::once(CROSS_ENTROPY).chain(terms).chain([TOTAL, CORRECT, UNIT_RATE]).collect()
 }
 
@@ -106,11 +106,11 @@ impl<B: Backend> Sums<B> {
 mod tests {
     use super::*;
     use crate::backend::{Cpu, cpu_device};
-    use crate::method::Average;
+    use crate::method::Mwt;
 
     #[test]
     fn sums_of_a_checkpoint_go_on_by_name_on_the_host_and_on_a_device() {
-        let method = MethodConfig::Mwt { alpha: 0.5, beta: 1.5, average: Average::Pairs };
+        let method = MethodConfig::Mwt(Mwt::default());
         let values: Vec<f64> = (1..=6).map(f64::from).collect();
         let mut named: BTreeMap<String, f64> =
             sum_names(&method).into_iter().map(str::to_owned).zip(values.clone()).collect();

@@ -1,82 +1,147 @@
-//! The method of a preset: which losses make training modular, and their weights.
+//! The methods there are, and the `[method]` table of a preset.
 
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// A training method and its settings, as written in a preset's `[method]` table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum MethodConfig {
-    /// Ordinary training: no masks, no modular losses.
-    Plain {},
-    /// Modularizing while training: mask generators, cohesion and coupling losses.
-    Mwt {
-        /// Weight of the cohesion loss.
-        #[serde(default = "alpha")]
-        alpha: f64,
-        /// Weight of the coupling loss.
-        #[serde(default = "beta")]
-        beta: f64,
-        /// How similarities of pairs become one number.
-        #[serde(default)]
-        average: Average,
-    },
-}
+#[cfg(test)]
+use super::probe::Probe;
+use super::{
+    HostBatch, HostTerms, Method, MethodState, Mwt, Observes, PassPlan, Plain, Seen, StepInfo, TensorBatch,
+    Term, TermWeights, Weight,
+};
+use crate::backend::Compute;
+use crate::spec::{Spec, SpecError};
 
-/// How pair similarities are averaged into a loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Average {
-    /// Over all pairs of the batch alike (micro): the published code.
-    #[default]
-    Pairs,
-    /// Over classes and pairs of classes (macro): the paper's equations 4 and 5.
-    Classes,
+/// The enumeration of methods, each of whose functions is that of the method at hand.
+macro_rules! methods {
+    ($($(#[$when:meta])? $method:ident: $about:literal,)+) => {
+        /// A training method and its settings, as written in a preset's `[method]` table.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "name", rename_all = "kebab-case")]
+        pub enum MethodConfig {
+            $($(#[$when])? #[doc = $about] $method($method),)+
+        }
+
+        impl MethodConfig {
+            /// Every method with its default settings.
+            pub fn all() -> Vec<MethodConfig> {
+                vec![$($(#[$when])? MethodConfig::$method($method::default()),)+]
+            }
+
+            /// The name as written in a preset.
+            pub fn name(&self) -> &'static str {
+                match self { $($(#[$when])? Self::$method(_) => $method::NAME,)+ }
+            }
+
+            /// The weights that may be changed while training runs, as data.
+            pub fn weight_specs(&self) -> &'static [Weight] {
+                match self { $($(#[$when])? Self::$method(_) => $method::WEIGHTS,)+ }
+            }
+
+            /// The terms that it adds to cross-entropy.
+            pub fn term_specs(&self) -> &'static [Term] {
+                match self { $($(#[$when])? Self::$method(_) => $method::TERMS,)+ }
+            }
+
+            /// Whether the network gets mask generators.
+            pub fn has_generators(&self) -> bool {
+                match self { $($(#[$when])? Self::$method(_) => $method::GENERATORS,)+ }
+            }
+
+            /// Whether it trains a network that falls into modules: whether it looks at units at all.
+            pub fn is_modular(&self) -> bool {
+                let observes = match self { $($(#[$when])? Self::$method(_) => $method::OBSERVES,)+ };
+                observes != Observes::Nothing
+            }
+
+            /// As [`Method::observes`].
+            ///
+            /// # Errors
+            ///
+            /// When the stages do not fit together.
+            pub fn observes(&self, spec: &Spec) -> Result<Vec<usize>, SpecError> {
+                match self { $($(#[$when])? Self::$method(method) => method.observes(spec),)+ }
+            }
+
+            /// As [`Method::terms`].
+            pub fn terms<B: Compute>(&self, batch: &TensorBatch<'_, B>) -> Vec<(&'static str, Tensor<B, 1>)> {
+                match self { $($(#[$when])? Self::$method(method) => method.terms(batch),)+ }
+            }
+
+            /// As [`Method::host_terms`].
+            pub fn host_terms(&self, batch: &HostBatch<'_>) -> HostTerms {
+                match self { $($(#[$when])? Self::$method(method) => method.host_terms(batch),)+ }
+            }
+
+            /// As [`Method::passes`].
+            pub fn passes(&self, step: &StepInfo<'_>, state: &mut MethodState) -> Vec<PassPlan> {
+                match self { $($(#[$when])? Self::$method(method) => method.passes(step, state),)+ }
+            }
+
+            /// As [`Method::observe`].
+            pub fn observe(&self, step: &StepInfo<'_>, seen: &Seen, state: &mut MethodState) {
+                match self { $($(#[$when])? Self::$method(method) => method.observe(step, seen, state),)+ }
+            }
+
+            /// As [`Method::check_state`].
+            ///
+            /// # Errors
+            ///
+            /// Says what does not fit.
+            pub fn check_state(&self, spec: &Spec, state: &MethodState) -> Result<(), String> {
+                match self { $($(#[$when])? Self::$method(method) => method.check_state(spec, state),)+ }
+            }
+
+            /// The value of a weight; `None` where there is none of this name.
+            pub fn weight(&self, name: &str) -> Option<f64> {
+                match self { $($(#[$when])? Self::$method(method) => method.weight(name),)+ }
+            }
+
+            fn weight_mut(&mut self, name: &str) -> Option<&mut f64> {
+                match self { $($(#[$when])? Self::$method(method) => method.weight_mut(name),)+ }
+            }
+        }
+    };
+}
+methods! {
+    Plain: "Ordinary training: no masks, no modular losses.",
+    Mwt: "Modularizing while training: mask generators, cohesion and coupling losses.",
+    #[cfg(test)]
+    Probe: "For tests of what a method may do.",
 }
 
 impl MethodConfig {
-    /// Whether the network gets mask generators.
-    pub fn wants_masks(&self) -> bool {
-        matches!(self, MethodConfig::Mwt { .. })
-    }
+    /// Ordinary training.
+    pub const PLAIN: MethodConfig = MethodConfig::Plain(Plain {});
 
-    /// The name as written in a preset.
-    pub fn name(&self) -> &'static str {
-        match self {
-            MethodConfig::Plain {} => "plain",
-            MethodConfig::Mwt { .. } => "mwt",
-        }
-    }
-
-    /// The names of the loss weights that may be changed while training runs, with their values.
+    /// The names of the weights that may be changed while training runs, with their values.
     pub fn weights(&self) -> Vec<(&'static str, f64)> {
-        match self {
-            MethodConfig::Plain {} => Vec::new(),
-            MethodConfig::Mwt { alpha, beta, .. } => vec![("alpha", *alpha), ("beta", *beta)],
-        }
+        let named = self.weight_specs().iter().map(|weight| weight.name);
+        named.filter_map(|name| Some((name, self.weight(name)?))).collect()
     }
 
-    /// Sets the loss weight of this name.
+    /// How much each term counts in the loss.
+    pub fn term_weights(&self) -> TermWeights {
+        let named = self.term_specs().iter();
+        TermWeights(named.filter_map(|term| Some((term.name, self.weight(term.weight)?))).collect())
+    }
+
+    /// Sets the weight of this name.
     ///
     /// # Errors
     ///
-    /// When the method has no such weight, or the value is negative or not finite.
+    /// When the method has no such weight, or it may not have this value.
     pub fn set_weight(&mut self, name: &str, value: f64) -> Result<(), String> {
-        if !value.is_finite() || value < 0.0 {
-            return Err(format!("the loss weight {name} must be a number of at least 0, not {value}"));
+        let known = self.weight_specs().iter().find(|weight| weight.name == name);
+        match (known, self.weight_mut(name)) {
+            (Some(weight), _) if !weight.allows(value) => {
+                Err(format!("the loss weight {name} must be {}, not {value}", weight.allowed()))
+            }
+            (Some(_), Some(place)) => {
+                *place = value;
+                Ok(())
+            }
+            _ => Err(format!("the method {} has no loss weight {name}", self.name())),
         }
-        match (&mut *self, name) {
-            (MethodConfig::Mwt { alpha, .. }, "alpha") => *alpha = value,
-            (MethodConfig::Mwt { beta, .. }, "beta") => *beta = value,
-            (method, _) => return Err(format!("the method {} has no loss weight {name}", method.name())),
-        }
-        Ok(())
     }
-}
-
-fn alpha() -> f64 {
-    0.5
-}
-
-fn beta() -> f64 {
-    1.5
 }

@@ -1,100 +1,107 @@
-//! Cohesion and coupling losses of "Modularizing while Training" (ICSE 2024).
+//! "Modularizing while Training" (ICSE 2024): mask generators, a cohesion loss and a coupling loss.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `average` | how similarities of pairs become one number |
+//! | `tensor` | both losses by Burn's operations |
+//! | `host` | both losses and their gradients on arrays |
 
-use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
+mod average;
+mod host;
+mod tensor;
 
-use super::Average;
-use crate::backend::{Arithmetic, Compute};
-use crate::network::matmul;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
-/// Smallest norm that a mask row is divided by; an all-zero row is similar to nothing.
-pub(super) const MIN_NORM: f64 = 1e-12;
+pub use self::average::Average;
+pub use self::host::{HostLosses, host_losses};
+pub use self::tensor::{ModularLosses, modular_losses};
+use super::{
+    Estimate, Estimated, HostBatch, HostTerms, Method, Observes, TensorBatch, Term, Weight, weight_fields,
+};
+use crate::backend::Compute;
 
-/// The two losses of a batch, each `[layers]`: their means are the losses of the batch.
-#[derive(Clone, Debug)]
-pub struct ModularLosses<B: Backend> {
-    /// 1 - mean cosine similarity of same-class pairs.
-    pub cohesion: Tensor<B, 1>,
-    /// Mean cosine similarity of different-class pairs.
-    pub coupling: Tensor<B, 1>,
+/// Modularizing while training: mask generators, cohesion and coupling losses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mwt {
+    /// Weight of the cohesion loss.
+    #[serde(default = "alpha")]
+    pub alpha: f64,
+    /// Weight of the coupling loss.
+    #[serde(default = "beta")]
+    pub beta: f64,
+    /// How similarities of pairs become one number.
+    #[serde(default)]
+    pub average: Average,
 }
 
-/// Losses of each masked layer from its masks `[batch, kernels]` and the samples' classes.
-///
-/// Over pairs i < j of the batch with cosine similarity S of their mask rows, cohesion is 1 - mean(S) over
-/// pairs of one class (paper equation 4) and coupling mean(S) over pairs of two classes (equation 5).
-/// `average` says whether the mean is over pairs, as the published code has it, or over classes and pairs of
-/// classes, as the equations do. A batch without such a pair has the loss 0 and no gradient.
-pub fn modular_losses<B: Compute>(
-    masks: &[Tensor<B, 2>],
-    labels: &[u32],
-    average: Average,
-    arithmetic: Arithmetic,
-    device: &B::Device,
-) -> ModularLosses<B> {
-    let pairs = PairWeights::new(labels, average);
-    let batch = labels.len();
-    let tensor = |weights: &[f32]| -> Tensor<B, 2> {
-        Tensor::from_data(TensorData::new(weights.to_vec(), [batch, batch]), device)
-    };
-    let (same, different) = (tensor(&pairs.same), tensor(&pairs.different));
-    let (mut alike, mut crossed) = (Vec::new(), Vec::new());
-    for mask in masks {
-        let similarity = cosine_similarities(mask.clone(), arithmetic);
-        alike.push((similarity.clone() * same.clone()).sum());
-        crossed.push((similarity * different.clone()).sum());
-    }
-    // 1 when there are same-class pairs and 0 otherwise, so that their absence costs nothing.
-    let present: f32 = if pairs.has_same { 1.0 } else { 0.0 };
-    ModularLosses {
-        cohesion: Tensor::cat(alike, 0).neg().add_scalar(present),
-        coupling: Tensor::cat(crossed, 0),
+impl Default for Mwt {
+    fn default() -> Self {
+        Mwt { alpha: alpha(), beta: beta(), average: Average::default() }
     }
 }
 
-/// `[batch, kernels]` to `[batch, batch]`.
-///
-/// The root is taken of a clamped sum of squares: clamping the root instead would send NaN back through an
-/// all-zero row.
-fn cosine_similarities<B: Compute>(mask: Tensor<B, 2>, arithmetic: Arithmetic) -> Tensor<B, 2> {
-    let squares = mask.clone().square().sum_dim(1);
-    let rows = mask / squares.clamp_min(MIN_NORM * MIN_NORM).sqrt();
-    matmul(rows.clone(), rows.transpose(), arithmetic)
+fn alpha() -> f64 {
+    ALPHA.default
 }
 
-/// How much each pair i < j counts in the mean, row-major `[batch, batch]`; both sum to 1 or hold only zeros.
-struct PairWeights {
-    same: Vec<f32>,
-    different: Vec<f32>,
-    has_same: bool,
+fn beta() -> f64 {
+    BETA.default
 }
 
-impl PairWeights {
-    fn new(labels: &[u32], average: Average) -> Self {
-        let mut sizes = std::collections::BTreeMap::<u32, f64>::new();
-        for label in labels {
-            *sizes.entry(*label).or_default() += 1.0;
-        }
-        let inside = |n: &f64| n * (n - 1.0) / 2.0;
-        let total = labels.len() as f64;
-        let same_pairs: f64 = sizes.values().map(inside).sum();
-        let different_pairs = inside(&total) - same_pairs;
-        let paired_classes = sizes.values().filter(|n| **n > 1.0).count() as f64;
-        let class_pairs = inside(&(sizes.len() as f64));
-        let weight = |a: u32, b: u32| match (average, a == b) {
-            (Average::Pairs, true) => 1.0 / same_pairs,
-            (Average::Pairs, false) => 1.0 / different_pairs,
-            (Average::Classes, true) => 1.0 / (paired_classes * inside(&sizes[&a])),
-            (Average::Classes, false) => 1.0 / (class_pairs * sizes[&a] * sizes[&b]),
-        };
-        let n = labels.len();
-        let (mut same, mut different) = (vec![0.0; n * n], vec![0.0; n * n]);
-        for i in 0..n {
-            for j in i + 1..n {
-                let target = if labels[i] == labels[j] { &mut same } else { &mut different };
-                target[i * n + j] = weight(labels[i], labels[j]) as f32;
-            }
-        }
-        PairWeights { same, different, has_same: same_pairs > 0.0 }
+const ALPHA: Weight = Weight {
+    name: "alpha",
+    label: "alpha (cohesion)",
+    default: 0.5,
+    range: [0.0, f64::INFINITY],
+    help: "weight of the cohesion loss: how alike the masks of one class become",
+};
+
+const BETA: Weight = Weight {
+    name: "beta",
+    label: "beta (coupling)",
+    default: 1.5,
+    range: [0.0, f64::INFINITY],
+    help: "weight of the coupling loss: how different the masks of two classes become",
+};
+
+/// 1 - mean cosine similarity of the masks of same-class pairs.
+const COHESION: Term = Term {
+    name: "cohesion",
+    label: "cohesion",
+    weight: ALPHA.name,
+    estimate: Some(Estimate { of: Estimated::Cohesion, label: "cosine (batch)", complement: true }),
+};
+
+/// Mean cosine similarity of the masks of different-class pairs.
+const COUPLING: Term = Term {
+    name: "coupling",
+    label: "coupling",
+    weight: BETA.name,
+    estimate: Some(Estimate { of: Estimated::Coupling, label: "cosine (batch)", complement: false }),
+};
+
+impl Method for Mwt {
+    const NAME: &'static str = "mwt";
+    const WEIGHTS: &'static [Weight] = &[ALPHA, BETA];
+    const TERMS: &'static [Term] = &[COHESION, COUPLING];
+    const GENERATORS: bool = true;
+    const OBSERVES: Observes = Observes::Masks;
+
+    weight_fields!(alpha, beta);
+
+    fn terms<B: Compute>(&self, batch: &TensorBatch<'_, B>) -> Vec<(&'static str, Tensor<B, 1>)> {
+        let TensorBatch { observed, labels, arithmetic, device, .. } = *batch;
+        let losses = modular_losses(observed, labels, self.average, arithmetic, device);
+        vec![(COHESION.name, losses.cohesion.mean()), (COUPLING.name, losses.coupling.mean())]
+    }
+
+    fn host_terms(&self, batch: &HostBatch<'_>) -> HostTerms {
+        let weights = [COHESION, COUPLING].map(|term| batch.weights.of(term.name));
+        let masks = batch.observed.iter().map(Vec::as_slice);
+        let losses = host_losses(masks, batch.labels, self.average, weights);
+        let values = vec![(COHESION.name, losses.cohesion), (COUPLING.name, losses.coupling)];
+        HostTerms { values, gradients: losses.gradients }
     }
 }

@@ -1,9 +1,8 @@
 //! A linear layer that makes the logits of several networks comparable, fitted to logits that were measured once.
 
-use rand::RngExt;
-
 use super::head::Affine;
-use crate::random::{Stream, generator};
+use super::logits::{Softmax, argmax, softmax};
+use crate::random::{Stream, generator, shuffle};
 
 /// What networks gave for some samples.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,11 +38,7 @@ impl Affine {
 
     /// Fraction of the samples whose largest output is the right one.
     pub fn accuracy(&self, logits: &Logits) -> f64 {
-        let right = logits.samples().filter(|(sample, label)| {
-            let outputs = self.apply(sample);
-            let better = |best: usize, at: usize| if outputs[at] > outputs[best] { at } else { best };
-            (1..outputs.len()).fold(0, better) == *label
-        });
+        let right = logits.samples().filter(|(sample, label)| argmax(&self.apply(sample)) == *label);
         right.count() as f64 / logits.labels.len().max(1) as f64
     }
 }
@@ -93,10 +88,10 @@ fn scaled_loss(logits: &Logits, group: &[usize], parameters: &[f64]) -> (f64, Ve
         let scaled = |(x, &g): (&f32, &usize)| f64::from(*x) * parameters[g].exp();
         let products: Vec<f64> = sample.iter().zip(group).map(scaled).collect();
         let shifted = products.iter().zip(group).map(|(product, &g)| product + parameters[groups + g]);
-        let (log_sum, chances) = softmax(&shifted.collect::<Vec<f64>>());
-        loss += (log_sum - products[label] - parameters[groups + group[label]]) / count;
+        let Softmax { largest, sum, probabilities } = softmax(&shifted.collect::<Vec<f64>>());
+        loss += (largest + sum.ln() - products[label] - parameters[groups + group[label]]) / count;
         for (logit, &g) in group.iter().enumerate() {
-            let error = (chances[logit] - f64::from(u8::from(logit == label))) / count;
+            let error = (probabilities[logit] - f64::from(u8::from(logit == label))) / count;
             gradient[g] += error * products[logit];
             gradient[groups + g] += error;
         }
@@ -111,11 +106,8 @@ pub fn fit_linear(initial: &Affine, train: &Logits, valid: &Logits, fit: Fit) ->
     let (mut layer, mut best) = (initial.clone(), initial.clone());
     let mut highest = best.accuracy(valid);
     for epoch in 0..fit.epochs {
-        let mut rng = generator(fit.seed, Stream::Calibration, epoch);
         let mut order: Vec<usize> = (0..train.labels.len()).collect();
-        for at in (1..order.len()).rev() {
-            order.swap(at, rng.random_range(0..=at));
-        }
+        shuffle(&mut generator(fit.seed, Stream::Calibration, epoch), &mut order);
         order.chunks(fit.batch.max(1)).for_each(|batch| descend(&mut layer, train, batch, fit.rate));
         let accuracy = layer.accuracy(valid);
         if accuracy > highest {
@@ -144,9 +136,8 @@ fn descend(layer: &mut Affine, logits: &Logits, batch: &[usize], rate: f64) {
     let mut bias = vec![0.0; layer.outputs];
     for &index in batch {
         let sample = &logits.values[index * width..(index + 1) * width];
-        let (_, chances) = softmax(&layer.apply(sample));
-        for (output, chance) in chances.iter().enumerate() {
-            let error = chance - f64::from(u8::from(output == logits.labels[index] as usize));
+        for (output, probability) in softmax(&layer.apply(sample)).probabilities.into_iter().enumerate() {
+            let error = probability - f64::from(u8::from(output == logits.labels[index] as usize));
             bias[output] += error;
             let row = &mut weight[output * width..(output + 1) * width];
             row.iter_mut().zip(sample).for_each(|(slope, x)| *slope += error * f64::from(*x));
@@ -155,14 +146,6 @@ fn descend(layer: &mut Affine, logits: &Logits, batch: &[usize], rate: f64) {
     let step = (rate / batch.len() as f64) as f32;
     layer.weight.iter_mut().zip(weight).for_each(|(value, slope)| *value -= step * slope as f32);
     layer.bias.iter_mut().zip(bias).for_each(|(value, slope)| *value -= step * slope as f32);
-}
-
-/// Logarithm of the sum of exponentials, and each one's share of it.
-fn softmax(values: &[f64]) -> (f64, Vec<f64>) {
-    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let exponentials: Vec<f64> = values.iter().map(|value| (value - highest).exp()).collect();
-    let sum: f64 = exponentials.iter().sum();
-    (highest + sum.ln(), exponentials.into_iter().map(|value| value / sum).collect())
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use crate::spec::Spec;
 pub(super) fn check(preset: &Preset) -> Result<(), Error> {
     data(&preset.data)?;
     preset.network.check()?;
-    for (name, weight) in preset.method.weights() {
-        demand(finite(weight, 0.0), &format!("method.{name}"), weight, "a number of at least 0")?;
+    for weight in preset.method.weight_specs() {
+        let value = preset.method.weight(weight.name).unwrap_or(weight.default);
+        demand(weight.allows(value), &format!("method.{}", weight.name), value, &weight.allowed())?;
     }
     training(preset)?;
     modules(preset)?;
@@ -21,7 +22,7 @@ pub(super) fn check(preset: &Preset) -> Result<(), Error> {
 
 /// The network, where the shape of the images is known before they are read.
 pub(super) fn known_spec(preset: &Preset) -> Result<Option<Spec>, Error> {
-    let spec = |(input, classes)| preset.network.spec(input, classes, preset.method.wants_masks());
+    let spec = |(input, classes)| preset.network.spec(input, classes, preset.method.has_generators());
     shape(&preset.data).map(spec).transpose()
 }
 
@@ -73,10 +74,6 @@ fn paper(preset: &Preset) -> Result<(), Error> {
         let allowed = "a fraction of 0 to 1, not a percentage";
         demand((0.0..=1.0).contains(&value), &format!("paper.{name}"), value, allowed)
     })
-}
-
-fn finite(value: f64, least: f64) -> bool {
-    value.is_finite() && value >= least
 }
 
 /// `[channels, height, width]` and the number of classes, as far as they are known before the data are read.

@@ -167,7 +167,7 @@ fn home(key: &str, path: &str) -> Option<String> {
     let tables = [
         ("data", keys::<DataConfig>("{ '?' = 0 }")),
         ("network", keys::<NetworkConfig>("{ '?' = 0 }")),
-        ("method", keys::<MethodConfig>("{ name = 'mwt', '?' = 0 }")),
+        ("method", keys_of_methods()),
         ("training", keys::<Training>("{ '?' = 0 }")),
         ("phase", keys::<Phase>("{ epochs = 1, '?' = 0 }")),
         ("modules", keys::<Modules>("{ '?' = 0 }")),
@@ -175,6 +175,13 @@ fn home(key: &str, path: &str) -> Option<String> {
     let holds = |keys: &[String]| keys.iter().any(|known| known == key);
     let (table, _) = tables.iter().find(|(table, keys)| *table != path && holds(keys))?;
     Some(format!("{table}.{key}"))
+}
+
+/// The keys of all methods.
+fn keys_of_methods() -> Vec<String> {
+    let keys =
+        |method: MethodConfig| keys::<MethodConfig>(&format!("{{ name = '{}', '?' = 0 }}", method.name()));
+    MethodConfig::all().into_iter().flat_map(keys).collect()
 }
 
 /// A table's keys: serde lists them when it meets one that it does not know.

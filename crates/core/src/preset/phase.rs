@@ -192,7 +192,7 @@ pub(super) fn check(preset: &Preset, spec: Option<&Spec>) -> Result<(), Error> {
             let help = "leave out the weights, or the objective";
             return Err(Error::value(&key("weights"), &message, help));
         }
-        if phase.train == Trains::Masks && !preset.method.wants_masks() {
+        if phase.train == Trains::Masks && !preset.method.has_generators() {
             let message =
                 format!("`{}`: the method {} has no mask generators", key("train"), preset.method.name());
             return Err(Error::value(&key("train"), &message, ""));

@@ -7,6 +7,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use proptest::prelude::*;
 
 use super::*;
+use crate::method::Mwt;
 use crate::spec::{Architecture, Cost, Stage};
 
 /// Lines are counted in the tests below.
@@ -78,7 +79,7 @@ fn every_embedded_preset_is_whole_and_there_is_no_other() {
 fn a_standard_twin_differs_in_its_method_only() {
     for (name, _) in embedded().filter(|(name, _)| !name.ends_with("-standard")) {
         let (preset, twin) = (with(name, &[]).unwrap(), with(&format!("{name}-standard"), &[]).unwrap());
-        assert!(preset.method.wants_masks() && !twin.method.wants_masks());
+        assert!(preset.method.has_generators() && !twin.method.has_generators());
         let (name, description, method) = (twin.name.clone(), twin.description.clone(), twin.method.clone());
         assert_eq!(twin, Preset { name, description, method, ..preset });
     }
@@ -236,7 +237,7 @@ fn masks_come_with_the_method_and_where_the_stages_ask_for_them() {
     assert_eq!(masked(&trial(conv, &format!("{conv}, {conv}")).unwrap()), [false, true]);
     let chosen = trial(conv, &three).unwrap();
     assert_eq!(masked(&chosen), [false, false, true]);
-    let plain = Preset { method: MethodConfig::Plain {}, ..chosen };
+    let plain = Preset { method: MethodConfig::PLAIN, ..chosen };
     assert_eq!(masked(&plain), [false, false, false]);
 }
 
@@ -257,7 +258,7 @@ fn overrides_are_toml_or_bare_words() {
 
 #[test]
 fn another_method_starts_from_its_defaults_and_the_same_one_keeps_its_settings() {
-    assert_eq!(with("digits", &["method.name=plain"]).unwrap().method, MethodConfig::Plain {});
+    assert_eq!(with("digits", &["method.name=plain"]).unwrap().method, MethodConfig::PLAIN);
     assert_eq!(with("digits", &["method.name=mwt"]).unwrap(), with("digits", &[]).unwrap());
     for changes in [["method.name=mwt", "method.alpha=2"], ["method.alpha=2", "method.name=mwt"]] {
         let method = with("digits-standard", &changes).unwrap().method;
@@ -464,9 +465,9 @@ prop_compose! {
             path: Some(path.into()), limit: Some(limit), ..DataConfig::new(crate::data::Source::Svhn)
         };
         let method = if plain {
-            MethodConfig::Plain {}
+            MethodConfig::PLAIN
         } else {
-            MethodConfig::Mwt { alpha, beta, average: crate::method::Average::Classes }
+            MethodConfig::Mwt(Mwt { alpha, beta, average: crate::method::Average::Classes })
         };
         let (mut epochs, mut phase) = (epochs, Vec::new());
         if let Some((first, second, rate)) = phases {

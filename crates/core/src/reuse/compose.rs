@@ -2,18 +2,17 @@
 
 use super::error::Error;
 use crate::backend::{self, Device, Task};
-use crate::data::{self, Augmentation, Dataset, Images};
-use crate::learn::{Evaluation, Normaliser, Pass};
+use crate::data::{self, Dataset, Images};
+use crate::learn::{Batches, Evaluation, Normaliser};
 use crate::method::MethodConfig;
 use crate::modular::{
     Affine, Fit, Logits, fit_linear, fit_scales, rescaled_input, side_by_side, with_linear, with_logits,
 };
 use crate::network::Network;
 use crate::run::{
-    Aggregation, Ancestor, Card, ClassAccuracy, Manifest, Module, ModuleManifest, Origin, PROGRAM, Taxonomy,
-    Training, now,
+    Aggregation, Ancestor, Card, ClassAccuracy, Manifest, Module, ModuleManifest, Origin, Taxonomy, Training,
 };
-use crate::spec::{Array, Cost, Spec, State};
+use crate::spec::{Array, Spec, State};
 
 /// Images that are measured at a time.
 const BATCH: usize = 256;
@@ -29,7 +28,7 @@ pub struct Source<'a> {
     pub runs: Vec<(&'a Manifest, &'a Dataset)>,
 }
 
-/// A trained network with its run and data.
+/// A trained network that is weak at a class, with its run and data.
 #[derive(Clone, Copy)]
 pub struct Weak<'a> {
     /// Its run.
@@ -117,9 +116,9 @@ fn compose_on<B: backend::Training>(
         licence: licences(sources.iter().map(|source| source.module)),
     };
     let kept = sources.iter().map(|source| kept_of(&source.module.manifest)).collect();
-    let made = Made { name, run, step: first.module.manifest.step, kept, card, network };
+    let composed = Composed { name, run, step: first.module.manifest.step, kept, card, network };
     let names = unique_names(&classes);
-    made.module(names, classes.iter().map(|class| class.label).collect(), &before, &after, None)
+    composed.module(names, classes.iter().map(|class| class.label).collect(), &before, &after, None)
 }
 
 /// A network whose logit of `class` is that of a module: the other logits and the module's go through a linear
@@ -196,8 +195,14 @@ fn replace_on<B: backend::Training>(
         licence: licences([donor].into_iter()),
     };
     let kept = vec![Kept::all_of(weak.spec), kept_of(&donor.manifest)];
-    let made = Made { name, run: weak.run, step: weak.step, kept, card, network };
-    made.module(weak.run.classes.clone(), (0..classes).collect(), &before, &after, Some(before.accuracy()))
+    let composed = Composed { name, run: weak.run, step: weak.step, kept, card, network };
+    composed.module(
+        weak.run.classes.clone(),
+        (0..classes).collect(),
+        &before,
+        &after,
+        Some(before.accuracy()),
+    )
 }
 
 /// Measures a composed module again on the test samples of its classes: gives its manifest with the new figures.
@@ -441,17 +446,13 @@ impl<'a, B: backend::Training> Measure<'a, B> {
 
     fn logits(&self, images: &Images) -> Result<Logits, Error> {
         let mut logits = Logits { width: self.width, ..Logits::default() };
-        pass(images).run(&self.network, &self.normaliser, self.device, |labels, output| {
+        Batches::new(images, BATCH).run(&self.network, &self.normaliser, self.device, |labels, output| {
             logits.values.extend(Array::from_tensor(output.logits).values);
             logits.labels.extend_from_slice(labels);
             Ok(())
         })?;
         Ok(logits)
     }
-}
-
-fn pass(images: &Images) -> Pass<'_> {
-    Pass { images, batch: BATCH, augmentation: Augmentation::NONE, seed: 0 }
 }
 
 fn evaluate<B: backend::Training>(
@@ -462,11 +463,12 @@ fn evaluate<B: backend::Training>(
 ) -> Result<Evaluation, Error> {
     let measure = Measure::<B>::new(spec, state, constants, device)?;
     let Measure { network, normaliser, .. } = &measure;
-    Ok(pass(images).evaluate(network, normaliser, device, &MethodConfig::Plain {}, None)?)
+    let batches = Batches::new(images, BATCH);
+    Ok(batches.evaluate(network, normaliser, device, &MethodConfig::PLAIN, None)?)
 }
 
-/// What a composition came to, before it has figures.
-struct Made<'a> {
+/// A network that was put together, before it has a description.
+struct Composed<'a> {
     name: &'a str,
     /// The run that keeps it.
     run: &'a Manifest,
@@ -498,7 +500,7 @@ fn together(parts: impl Iterator<Item = (u64, f64)>) -> (u64, f64) {
     (kept, kept as f64 / f64::max(whole, 1.0))
 }
 
-impl Made<'_> {
+impl Composed<'_> {
     fn module(
         self,
         classes: Vec<String>,
@@ -508,7 +510,6 @@ impl Made<'_> {
         whole_accuracy: Option<f64>,
     ) -> Result<Module, Error> {
         let (spec, weights) = self.network;
-        let cost = Cost::of(&spec)?;
         let (kernels, krr) = together(self.kept.iter().map(|kept| kept.masked));
         let (_, krr_all) = together(self.kept.iter().map(|kept| kept.all));
         let mut card = self.card;
@@ -518,32 +519,16 @@ impl Made<'_> {
             .map(|(class, (before, after))| ClassAccuracy { class: class.clone(), before, after })
             .collect();
         let manifest = ModuleManifest {
-            name: self.name.into(),
-            run: self.run.id.clone(),
-            step: self.step,
-            created: now(),
-            program: PROGRAM.into(),
             classes,
             class_indices,
-            threshold: self.run.preset.modules.threshold,
-            head: true,
-            fold_masks: false,
-            one_vs_rest: false,
-            fine_tune_epochs: 0,
-            input: spec.input,
-            mean: self.run.mean.clone(),
-            std: self.run.std.clone(),
             kernels,
             krr,
             krr_all,
-            params: cost.params(),
-            macs: cost.macs(),
             whole_accuracy,
             accuracy_before: Some(before.accuracy()),
             accuracy_after: Some(after.accuracy()),
-            controls: Vec::new(),
             card: Some(card),
-            network: spec,
+            ..ModuleManifest::new(self.name, self.run, self.step, spec)?
         };
         Ok(Module { manifest, weights })
     }

@@ -18,6 +18,7 @@ const DOCUMENT: &str = "checkpoint.toml";
 const WEIGHTS: &str = "weights.safetensors";
 const VELOCITY: &str = "velocity.safetensors";
 const USAGE: &str = "usage.safetensors";
+const METHOD: &str = "method.safetensors";
 
 /// A run at one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,8 @@ pub struct Checkpoint {
     pub weights: State,
     /// The optimiser's momentum, by the names of the weights; an array that has none yet is absent.
     pub velocity: State,
+    /// What the method remembers between steps; empty for methods that remember nothing.
+    pub method: State,
     /// What else the next step depends on.
     pub info: CheckpointInfo,
 }
@@ -101,7 +104,12 @@ pub(super) fn save(directory: &Path, checkpoint: &Checkpoint, usage: Option<&[u8
     let metadata = HashMap::from([("step".to_owned(), checkpoint.step.to_string())]);
     let weights = checkpoint.weights.to_safetensors(metadata.clone()).map_err(unwritable)?;
     let velocity = checkpoint.velocity.to_safetensors(metadata).map_err(unwritable)?;
+    let method = match checkpoint.method.0.is_empty() {
+        true => None,
+        false => Some(checkpoint.method.to_safetensors(HashMap::new()).map_err(unwritable)?),
+    };
     let mut files = vec![(WEIGHTS, weights.as_slice()), (VELOCITY, &velocity)];
+    files.extend(method.as_deref().map(|method| (METHOD, method)));
     files.extend(usage.map(|usage| (USAGE, usage)));
     let document = Document {
         schema: SCHEMA,
@@ -130,6 +138,7 @@ pub(super) fn load(path: &Path) -> Result<Checkpoint, Error> {
         epoch: document.epoch,
         weights: state(WEIGHTS)?,
         velocity: state(VELOCITY)?,
+        method: if document.files.contains_key(METHOD) { state(METHOD)? } else { State::default() },
         spec: document.network,
         info: document.info,
     };
@@ -239,6 +248,28 @@ mod tests {
         save_usage(&path, b"more").unwrap();
         assert_eq!(load_usage(&path).unwrap().unwrap(), b"more");
         assert_eq!(load(&path).unwrap(), checkpoint);
+    }
+
+    #[test]
+    fn what_a_method_remembers_is_a_file_of_its_own_where_there_is_something() {
+        let home = saved(&[6, 7]);
+        let path = home.path().join("7").join(METHOD);
+        assert!(!path.exists(), "plain and mwt remember nothing");
+        let mut checkpoint = fixture::checkpoint(7);
+        checkpoint.method.0.insert("steps".into(), crate::spec::Array::filled(&[2, 1], 7.0));
+        save(home.path(), &checkpoint, None).unwrap();
+        assert_eq!(load(&home.path().join("7")).unwrap(), checkpoint);
+        let whole = fs::read(&path).unwrap();
+        for position in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[position] ^= 1;
+            fs::write(&path, &bytes).unwrap();
+            let Newest { checkpoint, skipped } = newest(home.path());
+            assert_eq!((checkpoint.step, skipped.len()), (6, 1));
+            assert!(skipped[0].to_string().contains(METHOD), "{}", skipped[0]);
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(newest(home.path()).checkpoint.step, 6);
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Comparison {
     pub fn new(preset: &Preset, summary: Option<&Summary>) -> Option<Comparison> {
         let paper = preset.paper.as_ref()?;
         let accuracy = |modular: bool| {
-            summary.filter(|_| preset.method.wants_masks() == modular).map(|summary| summary.test_accuracy)
+            summary.filter(|_| preset.method.is_modular() == modular).map(|summary| summary.test_accuracy)
         };
         let row = |measure, paper, ours| ComparisonRow { measure, paper, ours };
         let rows = vec![

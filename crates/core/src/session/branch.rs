@@ -39,6 +39,10 @@ pub fn branch(run: &Run, step: u64, name: Option<&str>, preset: Option<Preset>) 
         checkpoint.info.loss_weights.clear();
         checkpoint.info.frozen.clear();
         (checkpoint.info.learning_rate, checkpoint.info.phase) = (None, None);
+        if preset.method.name() != old.preset.method.name() {
+            // What another method remembers means nothing to this one.
+            checkpoint.method.0.clear();
+        }
         manifest.preset = preset;
     }
     let events = in_force(step, &checkpoint.info, &manifest.preset, &checkpoint.spec)?;

@@ -80,6 +80,7 @@ impl Prepared {
             epoch: 0,
             weights,
             velocity: State::default(),
+            method: State::default(),
             spec,
             info: CheckpointInfo::default(),
         };

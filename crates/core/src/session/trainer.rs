@@ -16,9 +16,10 @@ use crate::backend::fault::Watch;
 use crate::data::{self, Dataset, Images};
 use crate::learn;
 use crate::learn::{
-    CORRECT, Feed, Learner, Normaliser, Pass, Replica, Sgd, Share, Sums, UNIT_RATE, count_usage, shares,
+    Batches, CORRECT, Feed, Learner, Normaliser, Replica, Sgd, Share, Sums, UNIT_RATE, count_usage, shares,
 };
-use crate::modular::{self, Usage, masked_layers};
+use crate::method::{MethodState, Progress};
+use crate::modular::{self, Usage, masked_sites};
 use crate::network::Network;
 use crate::preset::Preset;
 use crate::random::{Draws, Stream};
@@ -42,6 +43,8 @@ pub struct Trainer<B: Training> {
     /// The training split, once for each device.
     feeds: Vec<Feed<B>>,
     settings: Settings,
+    /// What the method remembers between steps.
+    method_state: MethodState,
     /// Index of the phase whose settings have taken effect, where the preset has phases.
     phase: Option<usize>,
     best: Option<Best>,
@@ -87,6 +90,7 @@ impl<B: Training> Trainer<B> {
         let feeds = std::iter::once(&device).chain(others).map(feed).collect();
         let info = &checkpoint.info;
         let settings = Settings::of_checkpoint(&preset, info, &checkpoint.spec)?;
+        settings.method.check_state(&checkpoint.spec, &checkpoint.method).map_err(Error::Refused)?;
         let sums = match info.epoch_sums.is_empty() {
             true => None,
             false => Some(Sums::of(&settings.method, &info.epoch_sums)?),
@@ -107,6 +111,7 @@ impl<B: Training> Trainer<B> {
             preset,
             dataset,
             settings,
+            method_state: checkpoint.method.clone(),
             sums,
             recent: None,
         };
@@ -188,7 +193,14 @@ impl<B: Training> Trainer<B> {
         let draws = Draws::new(self.seed, Stream::Dropout, self.step);
         let rate = self.rate();
         let count = indices.len();
-        let sums = self.learner.step(batch, &self.settings.method, rate, &draws);
+        let progress = Progress {
+            seed: self.seed,
+            step: self.step,
+            epoch: self.epoch(),
+            epochs: self.preset.training.epochs as u64,
+        };
+        let method = (&self.settings.method, &mut self.method_state);
+        let sums = self.learner.step_of(progress, batch, method, rate, &draws);
         for total in [&mut self.sums, &mut self.recent] {
             *total = Some(match total.take() {
                 Some(before) => before.plus(sums.clone()),
@@ -326,7 +338,7 @@ impl<B: Training> Trainer<B> {
     /// When a mask is not finite.
     pub fn summarise(&mut self) -> Result<(Option<Usage>, Summary), Error> {
         let network = self.learner.network().valid();
-        let usage = match self.settings.method.wants_masks() {
+        let usage = match self.settings.method.is_modular() {
             true => Some(self.count_usage(&network)?),
             false => None,
         };
@@ -373,12 +385,12 @@ impl<B: Training> Trainer<B> {
         network: &Network<B::InnerBackend>,
         images: &Images,
     ) -> Result<(SplitRecord, Option<Usage>), Error> {
-        let layers = masked_layers(network.spec())?;
+        let layers = masked_sites(network.spec())?;
         let mut usage = (!layers.is_empty()).then(|| Usage::new(layers, self.dataset.classes.len()));
         let device = self.learner.device();
-        let pass = Pass::of_run(&self.writer.run.manifest, images);
+        let batches = Batches::of_run(&self.writer.run.manifest, images).remembering(&self.method_state);
         let evaluation =
-            pass.evaluate(network, &self.normaliser, device, &self.settings.method, usage.as_mut());
+            batches.evaluate(network, &self.normaliser, device, &self.settings.method, usage.as_mut());
         self.check_device()?;
         let evaluation = evaluation.map_err(|error| self.as_divergence(error))?;
         let record = SplitRecord::new(&evaluation, &self.settings.method, usage.as_ref());
@@ -447,7 +459,9 @@ fn replica<B: Training>(
         Error::Refused(format!("the device does not compute in {}: {why}", training.precision))
     })?;
     let network = Network::<B>::new(checkpoint.spec.clone(), &checkpoint.weights, &device)?;
+    let sites = preset.method.observes(&checkpoint.spec)?;
     let network = network.with_arithmetic(arithmetic);
+    let network = if network.observed_sites() == sites { network } else { network.observing(&sites) };
     let optimiser = Sgd::with_velocity(training.momentum, &checkpoint.velocity, &network, &device)?;
     Ok(Replica { network, optimiser, device })
 }

@@ -1,4 +1,4 @@
-//! Commands to the session, and what is said where there is none.
+//! Commands to the session, and messages when there is none.
 
 use super::*;
 use crate::backend::GpuLoad;

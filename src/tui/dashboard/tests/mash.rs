@@ -1,4 +1,4 @@
-//! Whatever is pressed, said and drawn, in any order and size: nothing panics.
+//! Random input and events in any order and at any size: nothing panics.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Which runs are shown, and how they lie over each other.
+//! The shown run and the overlaid runs.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! From the slider to the mark on the charts.
+//! Setting changes from the slider to the mark on the charts.
 
 use super::*;
 use crate::preset::Objective;
@@ -9,7 +9,7 @@ fn weight(name: &str, value: f64) -> Setting {
     Setting::Weight { name: name.into(), value }
 }
 
-/// A run with the slider of beta selected, whose first checkpoint is done.
+/// A run with the beta slider selected and its first checkpoint saved.
 fn at_beta() -> Bench {
     let mut bench = Bench::training("digits", 100);
     bench.act(Action::NextSlider);

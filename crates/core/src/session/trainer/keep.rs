@@ -79,6 +79,7 @@ impl<B: Training> Trainer<B> {
             spec: self.spec().clone(),
             weights: self.state()?,
             velocity: self.learner.optimiser().velocity(self.learner.network()),
+            method: self.method_state.clone(),
             info: CheckpointInfo {
                 loss_weights: self.settings.weights(),
                 learning_rate: self.settings.learning_rate,

@@ -4,8 +4,8 @@
 //! the sums s of each class's rows, so that no pair is looked at: over the pairs inside a class
 //! (|s|^2 - sum |z_i|^2) / 2, and over the pairs of two classes (|sum s|^2 - sum |s|^2) / 2.
 
-use super::Average;
-use super::mwt::MIN_NORM;
+use super::average::Average;
+use super::tensor::MIN_NORM;
 
 /// The losses of a batch and the gradient of their weighted total.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ pub struct HostLosses {
     pub gradients: Vec<Vec<f32>>,
 }
 
-/// As [`modular_losses`](super::mwt::modular_losses), averaged over layers, with the gradient of
+/// As [`modular_losses`](super::modular_losses), averaged over layers, with the gradient of
 /// `alpha * cohesion + beta * coupling` at each layer's masks `[batch, kernels]`.
 pub fn host_losses<'a>(
     masks: impl ExactSizeIterator<Item = &'a [f32]>,
