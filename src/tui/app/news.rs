@@ -46,17 +46,17 @@ impl App {
             Event::Tuning { .. } => (Tone::Plain, "tuning kernels: the first steps take longer".into()),
             Event::Ready { seconds, .. } => (Tone::Quiet, format!("first step after {seconds:.1} s")),
             // Their result events are reported instead.
-            Event::Applied { change, .. }
-                if matches!(change, Applied::Checkpoint | Applied::Evaluated | Applied::Stopped) =>
-            {
+            Event::Applied {
+                change: Applied::Checkpoint | Applied::Evaluated | Applied::Stopped, ..
+            } => {
                 return None;
             }
             // The header shows these.
-            Event::Applied { step, change, .. }
-                if matches!(change, Applied::Paused | Applied::Resumed | Applied::OneStep) =>
-            {
-                (Tone::Quiet, format!("{change}, from step {step} on"))
-            }
+            Event::Applied {
+                step,
+                change: change @ (Applied::Paused | Applied::Resumed | Applied::OneStep),
+                ..
+            } => (Tone::Quiet, format!("{change}, from step {step} on")),
             Event::Applied { step, change, .. } => (Tone::Good, format!("{change}, from step {step} on")),
             Event::Refused { why, .. } => (Tone::Warn, why.clone()),
             Event::Checkpointed { step } => (Tone::Quiet, format!("checkpoint of step {step} saved")),

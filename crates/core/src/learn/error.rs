@@ -12,9 +12,6 @@ pub enum Error {
     /// What is to be frozen is not there.
     #[error(transparent)]
     Freeze(#[from] FreezeError),
-    /// Sums of training steps that a run is to go on with.
-    #[error("the sums of the unfinished epoch cannot be continued: {0}")]
-    Sums(String),
     /// A loss or the weights are no longer finite.
     #[error(
         "training diverged: {term} is not finite after step {step}; lower the learning rate or the loss weights"

@@ -399,7 +399,7 @@ fn mistakes_in_phases_are_shown_with_their_place() {
         ("epochs = 2", "epoch = 2", "20:1", "did you mean `epochs`?"),
         ("epochs = 2", "", "18:1", "missing key `epochs`"),
         ("epochs = 2", "epochs = 0", "20:10", "must be at least 1"),
-        ("\"cross-entropy\"", "\"entropy\"", "21:13", "did you mean `cross-entropy`?"),
+        ("\"cross-entropy\"", "\"cross_entrpy\"", "21:13", "did you mean `cross-entropy`?"),
         ("0.02", "0", "22:17", "must be a number above 0"),
         (
             "{ layers = [\"linear0\"] }",

@@ -197,7 +197,7 @@ fn the_knob_follows_the_mouse() {
 fn a_layer_is_frozen_from_its_form_and_thawed_by_undo() {
     let mut bench = Bench::training("digits", 100);
     bench.act(Action::FreezeLayer);
-    bench.press(KeyCode::Enter);
+    (0..3).for_each(|_| bench.press(KeyCode::Enter));
     let freeze = Setting::Freeze { layer: "conv0".into() };
     let thaw = Setting::Thaw { layer: "conv0".into() };
     assert_eq!(bench.sent(), [Command::Checkpoint, Command::Set(freeze.clone())]);
