@@ -104,11 +104,13 @@ impl Home {
             );
             (column + 1, figures != self.order.reverse)
         });
-        let row =
-            |index: usize| match arranged.get(index).and_then(|listed| Some((listed, rows.get(listed.index)?))) {
-                Some((listed, row)) => cells(shared, look, row, listed.depth),
-                None => Vec::new(),
-            };
+        let row = |index: usize| match arranged
+            .get(index)
+            .and_then(|listed| Some((listed, rows.get(listed.index)?)))
+        {
+            Some((listed, row)) => cells(shared, look, row, listed.depth),
+            None => Vec::new(),
+        };
         let table =
             Table { columns: &COLUMNS, sort, len: arranged.len(), row: &row, pane: 0, focused: !filtering };
         table.view(look, inner, buffer, hits, &self.selection);
