@@ -1,8 +1,9 @@
-//! Every crate that is compiled into the program, its build or its tests may be used on terms that
-//! `deny.toml` allows.
+//! Dependencies: every crate that is compiled into the program, its build or its tests may be used on terms that
+//! `deny.toml` allows, and is compiled once.
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -32,6 +33,16 @@ fn every_dependency_has_a_licence_that_is_allowed() {
         }
     }
     assert!(faults.is_empty(), "licences that deny.toml does not allow:\n{}", faults.join("\n"));
+}
+
+/// A dependency of tests that turns on a feature of what Burn is built on makes Cargo build Burn twice, which takes
+/// longer than all else together.
+#[test]
+fn tests_and_program_share_one_build_of_every_dependency() {
+    let [program, tests] = ["normal,build", "normal,build,dev"].map(|edges| tree(edges, "{p} [{f}]"));
+    assert!(program.len() > 50, "`cargo tree` lists only {} crates", program.len());
+    let twice: Vec<_> = program.difference(&tests).collect();
+    assert!(twice.is_empty(), "tests need other features of these; turn them on in Cargo.toml: {twice:#?}");
 }
 
 #[test]
@@ -75,28 +86,27 @@ fn texts(list: &Value) -> Vec<String> {
 /// Name and licence of every crate that a build for this computer compiles. `cargo metadata` would also list
 /// optional crates that no build uses.
 fn dependencies() -> Vec<(String, String)> {
+    let lines = tree("normal,build,dev", "{p}\t{l}").into_iter();
+    let split = |line: String| {
+        let (package, licence) = line.split_once('\t')?;
+        Some((package.split(' ').next().unwrap_or_default().to_owned(), licence.to_owned()))
+    };
+    lines.filter_map(split).collect()
+}
+
+/// A line in this format for each crate, without duplicates.
+fn tree(edges: &str, format: &str) -> BTreeSet<String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     // What this test was built with is on the disk, so no network is needed.
-    cargo.args(["tree", "--offline", "--locked", "--edges", "normal,build,dev", "--prefix", "none"]);
-    cargo.args(["--format", "{p}\t{l}"]);
+    cargo.args(["tree", "--offline", "--locked", "--prefix", "none", "--edges", edges, "--format", format]);
     if !cfg!(feature = "cuda") {
         cargo.arg("--no-default-features");
     }
     let output = cargo.output().unwrap();
     assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    let mut found: Vec<(String, String)> = text
-        .lines()
-        .filter_map(|line| line.split_once('\t'))
-        .map(|(package, licence)| {
-            let name = package.split(' ').next().unwrap_or_default();
-            (name.to_owned(), licence.trim_end_matches(" (*)").to_owned())
-        })
-        .collect();
-    found.sort();
-    found.dedup();
-    found
+    text.lines().map(|line| line.trim_end_matches(" (*)").trim_end().to_owned()).collect()
 }
 
 /// Whether an SPDX expression can be met with allowed licences. A `/` between licences is an old form of OR.

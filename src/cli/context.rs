@@ -25,7 +25,7 @@ impl Context {
         self.paths.archives()
     }
 
-    /// Does work on what is kept; `archives` are [`Context::archives`].
+    /// The arguments of operations on stored runs; `archives` is [`Context::archives`].
     pub(super) fn place<'a>(&'a self, archives: &'a Path, device: Device) -> Place<'a> {
         Place { store: &self.store, archives, device }
     }

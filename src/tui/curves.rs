@@ -57,7 +57,7 @@ impl Measure {
 
 /// The series of one measure of a run.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct MeasureSeries {
     /// On training batches, averaged over a few steps.
     pub steps: Curve,
     /// On the training split, by epoch.
@@ -78,10 +78,10 @@ pub struct Part {
 }
 
 impl Part {
-    /// `entropy`, `alpha*coh`.
+    /// The name for narrow charts: `cross-entropy`, `alpha*coh`.
     pub fn short_name(&self) -> String {
         match &self.weight {
-            None => "entropy".to_owned(),
+            None => self.name.clone(),
             Some(weight) => format!("{weight}*{}", self.term.chars().take(3).collect::<String>()),
         }
     }
@@ -157,7 +157,7 @@ pub struct Curves {
     pub best: Option<(u64, u64, f64)>,
     /// Steps taken.
     pub step: u64,
-    lines: [Line; 5],
+    lines: [MeasureSeries; 5],
     /// Terms whose values on batches are charted as estimates of a measure.
     estimates: Vec<(&'static str, Estimate)>,
     initial: BTreeMap<String, f64>,
@@ -187,7 +187,8 @@ impl Curves {
             weight: Some(term.weight.to_owned()),
             steps: Curve::new(smoothing),
         });
-        let line = || Line { steps: Curve::new(smoothing), train: History::new(), valid: History::new() };
+        let line =
+            || MeasureSeries { steps: Curve::new(smoothing), train: History::new(), valid: History::new() };
         Curves {
             run: manifest.id.clone(),
             parent: manifest.parent.clone(),
@@ -221,7 +222,7 @@ impl Curves {
     }
 
     /// The series of a measure.
-    pub fn line(&self, measure: Measure) -> &Line {
+    pub fn line(&self, measure: Measure) -> &MeasureSeries {
         &self.lines[measure as usize]
     }
 
@@ -368,7 +369,7 @@ impl Curves {
     fn epoch(&mut self, record: &EpochRecord) {
         let x = record.step as f64;
         for (split, series) in [
-            (&record.train, (|line| &mut line.train) as fn(&mut Line) -> &mut History),
+            (&record.train, (|line| &mut line.train) as fn(&mut MeasureSeries) -> &mut History),
             (&record.valid, |line| &mut line.valid),
         ] {
             for measure in Measure::ALL {

@@ -1,4 +1,4 @@
-//! The help page: the keys of the screen in sight, and those of every screen.
+//! The help page: the keys of the current screen, and those of every screen.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -322,8 +322,8 @@ impl Home {
                 self.remember(shared);
             }
             (Reply::Presets(presets), Some(Open::New(new))) => return new.presets(presets),
-            (Reply::Preset { name, set, card }, Some(Open::New(new))) => {
-                let step = new.card(name, set, card);
+            (Reply::Preset { name, set, summary }, Some(Open::New(new))) => {
+                let step = new.summary(name, set, summary);
                 return self.launching(step, shared);
             }
             (Reply::Timed(network, found), Some(Open::New(new))) => new.timed(network, found),

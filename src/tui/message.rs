@@ -202,7 +202,7 @@ pub enum Job {
     /// List the checkpoints of a run.
     Checkpoints(String),
     /// Read the epochs and modules of a run.
-    Shelf(String),
+    RunModules(String),
     /// Read the kernel usage at a run's checkpoint, with its network. If it was not counted yet, it is counted, which
     /// takes minutes.
     Usage {
@@ -337,7 +337,7 @@ pub enum Job {
         /// Its bytes.
         bytes: Vec<u8>,
     },
-    /// Render a picture as a PNG file, which is slow.
+    /// Render a chart as a PNG file, which is slow.
     SavePng {
         /// The file.
         to: PathBuf,
@@ -368,7 +368,7 @@ impl Job {
             Job::Runs
             | Job::History { .. }
             | Job::Checkpoints(_)
-            | Job::Shelf(_)
+            | Job::RunModules(_)
             | Job::Usage { .. }
             | Job::Presets
             | Job::Preset { .. }
@@ -385,7 +385,7 @@ impl Job {
 
 /// The charted series of a run from its logs.
 #[derive(Clone, Debug)]
-pub struct Past {
+pub struct LoadedCurves {
     /// The run's manifest.
     pub manifest: Manifest,
     /// Its series, smoothed with `smoothing`.
@@ -398,10 +398,10 @@ pub struct Past {
     pub problem: Option<String>,
 }
 
-impl Past {
+impl LoadedCurves {
     /// The charted series up to a step. Consumes the logs.
     pub fn of(logs: Logs, until: u64, smoothing: f64) -> Self {
-        Past {
+        LoadedCurves {
             curves: Arc::new(Curves::load(&logs, until, smoothing)),
             smoothing,
             last: logs.events.last().cloned(),
@@ -413,7 +413,7 @@ impl Past {
 
 /// What the modules screen reads from a run.
 #[derive(Clone, Debug)]
-pub struct Shelf {
+pub struct RunModules {
     /// The run's manifest.
     pub manifest: Manifest,
     /// Its epochs.
@@ -473,12 +473,12 @@ pub enum Reply {
         /// The last step asked for.
         until: u64,
         /// The series, or the error.
-        found: Result<Arc<Past>, String>,
+        found: Result<Arc<LoadedCurves>, String>,
     },
     /// Steps of a run's checkpoints, ascending.
     Checkpoints(String, Result<Vec<u64>, String>),
     /// A run's epochs and modules.
-    Shelf(String, Result<Arc<Shelf>, String>),
+    RunModules(String, Result<Arc<RunModules>, String>),
     /// A run's usage at a step, and its network.
     Usage {
         /// The run.
@@ -495,7 +495,7 @@ pub enum Reply {
         /// The changes.
         set: Vec<String>,
         /// The preset, or the error.
-        card: Result<Box<PresetSummary>, String>,
+        summary: Result<Box<PresetSummary>, String>,
     },
     /// A launch failed.
     Launch(String),

@@ -6,7 +6,7 @@
 //! | `subject` | the shown run; `prospect`: preview of a module, from kernel usage alone |
 //! | `classes`, `sets` | the choice of classes, and saved sets of classes |
 //! | `sizes`, `overlap`, `retention`, `kernels` | the views of kernel usage; `retention_history`: over epochs |
-//! | `shelf`, `card`, `image_view` | extracted modules: list, figures and comparison, image classification |
+//! | `module_list`, `card`, `image_view` | extracted modules: list, figures and comparison, image classification |
 //! | `extraction`, `forms`, `command` | extracting modules; `figure`: export of charts |
 //! | `act`, `news`, `view` | key and mouse actions, events and replies, drawing |
 
@@ -19,6 +19,7 @@ mod figure;
 mod forms;
 mod image_view;
 mod kernels;
+mod module_list;
 mod news;
 mod overlap;
 mod paint;
@@ -26,7 +27,6 @@ mod prospect;
 mod retention;
 mod retention_history;
 pub mod sets;
-mod shelf;
 mod sizes;
 mod subject;
 #[cfg(test)]
@@ -39,7 +39,6 @@ use crossterm::event::{KeyCode, KeyEvent, MouseEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::action::Action;
 use super::hits::{Hits, Target};
 use super::message::{Effect, Job, Reply};
 use super::output;
@@ -48,15 +47,15 @@ use super::shared::Shared;
 use super::widget::{Answer, Dialog, FormEvent, Input, Selection};
 use crate::export::command::{extract, quoted};
 use crate::run::Event;
-use card::Card;
+use card::CardView;
 use extraction::Extraction;
 use forms::OpenForm;
 use image_view::ImageView;
 use kernels::Kernels;
+use module_list::ModuleList;
 use overlap::Overlap;
 use retention::Retention;
 use sets::Sets;
-use shelf::Shelf;
 use subject::Subject;
 
 /// State of the modules screen.
@@ -72,15 +71,15 @@ pub struct Modules {
     trouble: Option<String>,
     pane: Pane,
     view: View,
-    /// Earlier views that [`Action::Back`] returns to; newest last.
+    /// Earlier views that Back returns to; newest last.
     from: Vec<View>,
     /// The selected layer, in all views.
     layer: usize,
     overlap: Overlap,
     retention: Retention,
     kernels: Kernels,
-    shelf: Shelf,
-    card: Card,
+    list: ModuleList,
+    card: CardView,
     image: ImageView,
     extraction: Extraction,
     /// The module extracted last, until the list of modules has been reloaded.
@@ -103,7 +102,7 @@ enum Pane {
     #[default]
     Classes,
     View,
-    Shelf,
+    Modules,
 }
 
 /// The content of the large pane.
@@ -132,7 +131,7 @@ enum Popup {
 const WIDE: u16 = 120;
 
 impl Pane {
-    const ALL: [Pane; 3] = [Pane::Classes, Pane::View, Pane::Shelf];
+    const ALL: [Pane; 3] = [Pane::Classes, Pane::View, Pane::Modules];
 
     fn after(self, places: usize) -> Pane {
         let at = Pane::ALL.iter().position(|pane| *pane == self).unwrap_or(0);
@@ -215,16 +214,6 @@ impl Modules {
         Vec::new()
     }
 
-    /// Why an action is unavailable; `None` if it is available.
-    pub fn refusal(&self, action: Action, shared: &Shared) -> Option<String> {
-        self.objection(action, shared)
-    }
-
-    /// Performs an available action.
-    pub fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
-        self.perform(action, shared)
-    }
-
     /// Handles a mouse event at a target of this screen, or outside all targets.
     pub fn mouse(
         &mut self,
@@ -249,7 +238,7 @@ impl Modules {
     /// Handles an event of the session; `shared.live` is already updated.
     pub fn event(&mut self, event: &Event, shared: &mut Shared) -> Vec<Effect> {
         match self.entered {
-            true => self.hear(event, shared),
+            true => self.handle_event(event, shared),
             false => Vec::new(),
         }
     }
@@ -257,7 +246,7 @@ impl Modules {
     /// Handles a worker's reply.
     pub fn reply(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
         match self.entered {
-            true => self.learn(reply, shared),
+            true => self.handle_reply(reply, shared),
             false => Vec::new(),
         }
     }
@@ -278,8 +267,8 @@ impl Modules {
             Some(Popup::Form(OpenForm::SaveSet(_) | OpenForm::Image(_) | OpenForm::Chart(_))) => return None,
             _ => {}
         }
-        if self.pane == Pane::Shelf && self.popup.is_none() {
-            let module = self.shelf.manifest(subject)?;
+        if self.pane == Pane::Modules && self.popup.is_none() {
+            let module = self.list.manifest(subject)?;
             return Some(format!("cleave evaluate {}/{}", quoted(&subject.run), module.name));
         }
         // No module can be extracted from a run without masks.
@@ -298,12 +287,12 @@ impl Modules {
         let subject = self.subject.as_ref()?;
         match (self.pane, self.view) {
             (Pane::Classes, _) => Some(subject.classes.name(subject.classes.current()?).to_owned()),
-            (Pane::Shelf, _) => Some(self.shelf.current(subject)?.0.clone()),
+            (Pane::Modules, _) => Some(self.list.current(subject)?.0.clone()),
             (Pane::View, View::Sizes) => subject.prospect()?.kept.get(self.layer).map(usize::to_string),
             (Pane::View, View::Overlap) => self.overlap.value(subject),
             (Pane::View, View::Retention) => self.retention.value(subject, self.layer),
             (Pane::View, View::Kernels) => self.kernels.value(subject, self.layer),
-            (Pane::View, View::Card) => Some(self.shelf.current(subject)?.0.clone()),
+            (Pane::View, View::Card) => Some(self.list.current(subject)?.0.clone()),
             (Pane::View, View::Image) => self.image.value(),
         }
     }
@@ -350,6 +339,19 @@ impl Modules {
             }
         }
         Vec::new()
+    }
+
+    /// Asks whether to delete the module under the cursor.
+    fn ask_delete(&mut self) {
+        let Some((name, module)) = self.subject.as_ref().and_then(|subject| self.list.current(subject))
+        else {
+            return;
+        };
+        let what = match module {
+            Ok(module) => format!("Permanently delete module {name} ({})?", module.classes.join(", ")),
+            Err(_) => format!("Permanently delete the damaged module {name}?"),
+        };
+        self.popup = Some(Popup::Delete(Dialog::confirm("Delete module", &what, "delete"), name.clone()));
     }
 
     fn delete_answer(&mut self, answer: Answer) -> Vec<Effect> {

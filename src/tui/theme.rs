@@ -277,7 +277,7 @@ mod tests {
         assert!(Theme::Mono.style(Role::Selected).add_modifier.contains(Modifier::REVERSED));
     }
 
-    /// Colours of text and ground as a person sees them, and how the text stands out.
+    /// The visible colours of text and background, and the modifiers.
     fn seen(look: Look, roles: &[Role]) -> (Color, Color, Modifier) {
         let area = Rect::new(0, 0, 1, 1);
         let mut buffer = Buffer::empty(area);

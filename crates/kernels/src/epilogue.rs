@@ -54,7 +54,7 @@ impl RawEpilogue {
     /// # Safety
     ///
     /// `first` is at most the number of channels.
-    pub(crate) unsafe fn from_channel(self, first: usize) -> Self {
+    pub(crate) unsafe fn channels_from(self, first: usize) -> Self {
         // SAFETY: scale and shift have a value for each channel, and `first` is not behind the last one's end.
         let (scale, shift) = unsafe { (SendPtr(self.scale.at(first)), SendPtr(self.shift.at(first))) };
         RawEpilogue { scale, shift, ..self }

@@ -140,14 +140,14 @@ impl Job for Span<'_> {
             let weight = self.of.weight.at(self.group * S::LANES * stride + self.first * taps);
             let (plain, local) = (Matrix { at: weight, stride }, Matrix { at: self.local, stride: S::LANES });
             if self.of.adjoint {
-                self.from_packed(simd);
+                self.unpack(simd);
                 transpose(simd, local, plain, len, outputs);
             } else {
                 if outputs < S::LANES {
                     self.local.write_bytes(0, len * S::LANES);
                 }
                 transpose(simd, plain, local, outputs, len);
-                self.to_packed(simd);
+                self.pack(simd);
             }
         }
     }
@@ -171,7 +171,7 @@ impl Span<'_> {
     ///
     /// The worker's buffer holds the weights `[inputs][taps][LANES]`; the packed weights hold what the plan says.
     #[inline(always)]
-    unsafe fn to_packed<S: Simd>(&self, s: S) {
+    unsafe fn pack<S: Simd>(&self, s: S) {
         let plan = self.of.plan;
         let taps = plan.shape.kernel * plan.shape.kernel;
         let plane = plan.weight_plane();
@@ -217,11 +217,11 @@ impl Span<'_> {
     ///
     /// The worker's buffer has room for `[inputs][taps][LANES]`; the packed gradients hold what the plan says.
     #[inline(always)]
-    unsafe fn from_packed<S: Simd>(&self, s: S) {
+    unsafe fn unpack<S: Simd>(&self, s: S) {
         let plan = self.of.plan;
         let taps = plan.shape.kernel * plan.shape.kernel;
         let plane = plan.weight_plane();
-        // SAFETY: as in `to_packed`, with the sides exchanged.
+        // SAFETY: as in `pack`, with the sides exchanged.
         unsafe {
             if plan.scheme == Scheme::Im2col && plan.taps.len() < taps {
                 self.local.write_bytes(0, self.inputs * taps * S::LANES);

@@ -255,7 +255,7 @@ impl Pass<'_> {
             let out = |row: usize| self.output.at.at(point * self.output.plane + row * ldo + block * n.width);
             // With one point the sums are the outputs themselves.
             let epilogue = self.epilogue.filter(|_| plan.points == 1);
-            let epilogue = epilogue.map(|epilogue| epilogue.from_channel(block * n.width));
+            let epilogue = epilogue.map(|epilogue| epilogue.channels_from(block * n.width));
             // The whole block of weights, for some rows of the output. A is set in each case.
             let of_block = |first: usize, rows: usize| GemmNN {
                 a: self.input.at.at(point * self.input.plane + first * self.input.row),

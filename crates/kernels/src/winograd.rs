@@ -262,10 +262,10 @@ impl Job for ToDomain<'_> {
         // SAFETY: the strip's pointers are as its fields say, by this function's contract.
         unsafe {
             match (self.0.four, self.0.of_output) {
-                (true, false) => self.0.to_domain::<S, F4x4, false>(s),
-                (true, true) => self.0.to_domain::<S, F4x4, true>(s),
-                (false, false) => self.0.to_domain::<S, F2x2, false>(s),
-                (false, true) => self.0.to_domain::<S, F2x2, true>(s),
+                (true, false) => self.0.read_image::<S, F4x4, false>(s),
+                (true, true) => self.0.read_image::<S, F4x4, true>(s),
+                (false, false) => self.0.read_image::<S, F2x2, false>(s),
+                (false, true) => self.0.read_image::<S, F2x2, true>(s),
             }
         }
     }
@@ -277,10 +277,10 @@ impl Job for FromDomain<'_> {
         // SAFETY: the strip's pointers are as its fields say, by this function's contract.
         unsafe {
             match (self.0.four, self.0.of_output) {
-                (true, false) => self.0.from_domain::<S, F4x4, false, 1>(s),
-                (true, true) => self.0.outputs::<S, F4x4>(s),
-                (false, false) => self.0.from_domain::<S, F2x2, false, 1>(s),
-                (false, true) => self.0.outputs::<S, F2x2>(s),
+                (true, false) => self.0.write_image::<S, F4x4, false, 1>(s),
+                (true, true) => self.0.write_outputs::<S, F4x4>(s),
+                (false, false) => self.0.write_image::<S, F2x2, false, 1>(s),
+                (false, true) => self.0.write_outputs::<S, F2x2>(s),
             }
         }
     }
@@ -337,7 +337,7 @@ impl Strip<'_> {
     ///
     /// The strip's pointers are as its fields say, and OUTPUT is `of_output`.
     #[inline(always)]
-    unsafe fn to_domain<S: Simd, A: Algorithm, const OUTPUT: bool>(&self, s: S) {
+    unsafe fn read_image<S: Simd, A: Algorithm, const OUTPUT: bool>(&self, s: S) {
         let (mut domain, rest) = (self.domain, self.channels % S::LANES);
         for tile_row in self.tiles.clone() {
             for tile_column in 0..self.columns {
@@ -347,10 +347,10 @@ impl Strip<'_> {
                     let pixels = &self.pixels::<A, 1>(self.image, [tile_row, tile_column]);
                     let at = |channel| TileVector { pixels, added: None, domain, channel, rest };
                     for c in (0..self.channels - rest).step_by(S::LANES) {
-                        self.vector_to_domain::<S, A, OUTPUT, false>(s, at(c));
+                        self.read_vector::<S, A, OUTPUT, false>(s, at(c));
                     }
                     if rest > 0 {
-                        self.vector_to_domain::<S, A, OUTPUT, true>(s, at(self.channels - rest));
+                        self.read_vector::<S, A, OUTPUT, true>(s, at(self.channels - rest));
                     }
                     domain = domain.add(self.row);
                 }
@@ -364,7 +364,7 @@ impl Strip<'_> {
     ///
     /// The pixels hold `LANES` values from the channel on, or `rest` with PART; each point has room for `LANES`.
     #[inline(always)]
-    unsafe fn vector_to_domain<S: Simd, A: Algorithm, const OUTPUT: bool, const PART: bool>(
+    unsafe fn read_vector<S: Simd, A: Algorithm, const OUTPUT: bool, const PART: bool>(
         &self,
         s: S,
         at: TileVector,
@@ -398,12 +398,12 @@ impl Strip<'_> {
     ///
     /// The strip's pointers are as its fields say, and `of_output` is set.
     #[inline(always)]
-    unsafe fn outputs<S: Simd, A: Algorithm>(&self, s: S) {
-        // SAFETY: as this function's contract, which is that of `from_domain`.
+    unsafe fn write_outputs<S: Simd, A: Algorithm>(&self, s: S) {
+        // SAFETY: as this function's contract, which is that of `write_image`.
         unsafe {
             match self.epilogue.map_or(1, |epilogue| epilogue.pool) {
-                2 => self.from_domain::<S, A, true, 2>(s),
-                _ => self.from_domain::<S, A, true, 1>(s),
+                2 => self.write_image::<S, A, true, 2>(s),
+                _ => self.write_image::<S, A, true, 1>(s),
             }
         }
     }
@@ -412,7 +412,7 @@ impl Strip<'_> {
     ///
     /// The strip's pointers are as its fields say, OUTPUT is `of_output`, and POOL the epilogue's pool.
     #[inline(always)]
-    unsafe fn from_domain<S: Simd, A: Algorithm, const OUTPUT: bool, const POOL: usize>(&self, s: S) {
+    unsafe fn write_image<S: Simd, A: Algorithm, const OUTPUT: bool, const POOL: usize>(&self, s: S) {
         let (mut domain, rest) = (self.domain, self.channels % S::LANES);
         let added = self.epilogue.and_then(|epilogue| epilogue.added);
         for tile in self.tiles.clone().flat_map(|row| (0..self.columns).map(move |c| [row, c])) {
@@ -423,29 +423,23 @@ impl Strip<'_> {
                 let added = added.map(|a| (self.pixels::<A, POOL>(a.values.at(0), tile), a.outer));
                 let at = |channel| TileVector { pixels, added: added.as_ref(), domain, channel, rest };
                 for c in (0..self.channels - rest).step_by(S::LANES) {
-                    self.vector_from_domain::<S, A, OUTPUT, POOL, false>(s, at(c));
+                    self.write_vector::<S, A, OUTPUT, POOL, false>(s, at(c));
                 }
                 if rest > 0 {
-                    self.vector_from_domain::<S, A, OUTPUT, POOL, true>(s, at(self.channels - rest));
+                    self.write_vector::<S, A, OUTPUT, POOL, true>(s, at(self.channels - rest));
                 }
                 domain = domain.add(self.row);
             }
         }
     }
 
-    /// The reverse of [`Strip::vector_to_domain`].
+    /// The reverse of [`Strip::read_vector`].
     ///
     /// # Safety
     ///
-    /// As for [`Strip::vector_to_domain`], for reading and writing both; the epilogue has these channels.
+    /// As for [`Strip::read_vector`], for reading and writing both; the epilogue has these channels.
     #[inline(always)]
-    unsafe fn vector_from_domain<
-        S: Simd,
-        A: Algorithm,
-        const OUTPUT: bool,
-        const POOL: usize,
-        const PART: bool,
-    >(
+    unsafe fn write_vector<S: Simd, A: Algorithm, const OUTPUT: bool, const POOL: usize, const PART: bool>(
         &self,
         s: S,
         at: TileVector,

@@ -109,7 +109,7 @@ fn a_run_is_exported_with_its_records() {
 fn weights_are_imported_when_nothing_is_in_training() {
     let mut app = training();
     press(&mut app, 'I');
-    assert!(app.overlay.is_none(), "one run is trained at a time");
+    assert!(app.overlay.is_none(), "only one run trains at a time");
     let mut app = self::app();
     press(&mut app, 'I');
     app.update(Msg::Paste("their weights.pth".into()));
@@ -164,7 +164,7 @@ fn leaving_while_training_asks_and_enter_saves_a_checkpoint() {
     assert!(matches!(app.overlay, Some(Overlay::Quit(_))));
     assert_eq!(app.update(key(KeyCode::Enter, KeyModifiers::NONE)), [Effect::Quit(0)]);
     assert!(app.leaving.is_some());
-    // Whoever does not want to wait leaves at once.
+    // A second ctrl-c quits without waiting.
     assert_eq!(ctrl_c(&mut app), [Effect::Abort(0)]);
 }
 
@@ -248,7 +248,7 @@ fn the_system_is_not_asked_back() {
     let end = Msg::EndAsked { why: "SIGTERM", code: 143 };
     assert_eq!(app.update(end), [Effect::Quit(143)]);
     let gone = Msg::EndAsked { why: "the terminal is gone", code: 129 };
-    assert_eq!(app.update(gone), [], "what is known already changes nothing");
+    assert_eq!(app.update(gone), [], "a second request changes nothing");
 }
 
 #[test]
@@ -355,7 +355,7 @@ fn a_failed_run_shows_why_until_it_was_read() {
     assert!(text.replace('\n', "").contains("workbench.log"), "{text}");
     app.update(key(KeyCode::Esc, KeyModifiers::NONE));
     assert!(app.banner.is_none());
-    assert_eq!(press(&mut app, 'q'), [Effect::Quit(0)], "the workbench lives on and can be left");
+    assert_eq!(press(&mut app, 'q'), [Effect::Quit(0)], "the workbench still runs and can be quit");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::*;
 use crate::preset::Preset;
 use crate::run::{MaskRecord, PROGRAM, SCHEMA};
 
-/// What a run of a preset is.
+/// The manifest of a run of a preset.
 pub fn manifest(run: &str, preset: &str, parent: Option<(&str, u64)>) -> Manifest {
     let text = crate::preset::embedded().find(|(name, _)| *name == preset).unwrap().1;
     let preset = Preset::parse(text, preset, &[]).unwrap();

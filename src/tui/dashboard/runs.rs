@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::run::{Event, Manifest};
 use crate::session::Change;
 use crate::tui::curves::Curves;
-use crate::tui::message::{Effect, Job, Past};
+use crate::tui::message::{Effect, Job, LoadedCurves};
 use crate::tui::shared::Shared;
 
 /// Maximum number of overlaid runs.
@@ -131,16 +131,16 @@ impl Runs {
     pub fn loaded(
         &mut self,
         (run, until): (&str, u64),
-        found: &Result<Arc<Past>, String>,
+        found: &Result<Arc<LoadedCurves>, String>,
         smoothing: f64,
         shared: &mut Shared,
     ) -> Vec<Effect> {
-        let problem = found.as_ref().ok().and_then(|past| past.problem.as_ref());
+        let problem = found.as_ref().ok().and_then(|loaded| loaded.problem.as_ref());
         let mut effects: Vec<Effect> =
             problem.map(|why| Effect::Toast(format!("{run}: {why}"))).into_iter().collect();
         if self.is_live(run) {
             match found {
-                Ok(past) => self.catch_up(past, until, smoothing, shared),
+                Ok(loaded) => self.catch_up(loaded, until, smoothing, shared),
                 // The run stays in the waiting state, so that earlier changes are not overwritten.
                 Err(why) => {
                     effects.push(Effect::Toast(format!("the history of {run} cannot be read: {why}")))
@@ -149,19 +149,19 @@ impl Runs {
             return effects;
         }
         if shared.open.as_deref() == Some(run) {
-            let found = found.clone().map(|past| Read {
-                manifest: past.manifest.clone(),
-                curves: curves(&past, smoothing),
-                last: past.last.clone(),
+            let found = found.clone().map(|loaded| Read {
+                manifest: loaded.manifest.clone(),
+                curves: curves(&loaded, smoothing),
+                last: loaded.last.clone(),
             });
             self.opened = Some(Opened { run: run.to_owned(), found });
             effects.extend(self.ask(smoothing, shared));
             return effects;
         }
         match found {
-            Ok(past) if self.wanted(shared).iter().any(|wanted| wanted == run) => {
+            Ok(loaded) if self.wanted(shared).iter().any(|wanted| wanted == run) => {
                 self.others.retain(|curves| curves.run != run);
-                self.others.push(curves(past, smoothing));
+                self.others.push(curves(loaded, smoothing));
                 effects
             }
             Err(why) if self.asked.iter().any(|asked| asked == run) => {
@@ -172,9 +172,9 @@ impl Runs {
     }
 
     /// Prepends the history of a resumed run to its events since.
-    fn catch_up(&mut self, past: &Past, until: u64, smoothing: f64, shared: &mut Shared) {
+    fn catch_up(&mut self, loaded: &LoadedCurves, until: u64, smoothing: f64, shared: &mut Shared) {
         let Some((_, events)) = self.backlog.take_if(|(step, _)| *step == until) else { return };
-        let mut curves = Arc::unwrap_or_clone(curves(past, smoothing));
+        let mut curves = Arc::unwrap_or_clone(curves(loaded, smoothing));
         // Changes that the session logged at this step are already among the events.
         let (begun, rest) = (&events[..events.len().min(1)], &events[events.len().min(1)..]);
         begun.iter().for_each(|event| curves.event(event));
@@ -253,9 +253,9 @@ fn read(run: String, until: u64, smoothing: f64) -> Effect {
 }
 
 /// The series that were read, with the current smoothing.
-fn curves(past: &Past, smoothing: f64) -> Arc<Curves> {
-    let mut curves = past.curves.clone();
-    if past.smoothing != smoothing {
+fn curves(loaded: &LoadedCurves, smoothing: f64) -> Arc<Curves> {
+    let mut curves = loaded.curves.clone();
+    if loaded.smoothing != smoothing {
         Arc::make_mut(&mut curves).smooth(smoothing);
     }
     curves

@@ -19,18 +19,18 @@ use crate::tui::curves::Logs;
 use crate::tui::curves::tests::{epoch, manifest, steps};
 use crate::tui::keymap::Keymap;
 use crate::tui::live::Live;
-use crate::tui::message::{Job, Load, Past, RunRow};
+use crate::tui::message::{Job, Load, LoadedCurves, RunRow};
 use crate::tui::theme::{Charset, Depth, Theme};
 
-/// Steps of an epoch, and of a run.
+/// Steps per epoch and per run.
 const PER: u64 = 20;
 const STEPS: u64 = 800;
 
-/// The dashboard with what all screens know, driven as `App` drives it.
+/// The dashboard with the shared state, called as `App` calls it.
 struct Bench {
     shared: Shared,
     dashboard: Dashboard,
-    /// What was to be done outside, in order.
+    /// The effects, in order.
     effects: Vec<Effect>,
     hits: Hits,
 }
@@ -54,7 +54,7 @@ impl Bench {
         Bench { shared, dashboard: Dashboard::default(), effects: Vec::new(), hits: Hits::default() }
     }
 
-    /// A run of this preset in training, after so many steps.
+    /// A run of this preset that has trained this many steps.
     fn training(preset: &str, steps: u64) -> Self {
         let mut bench = Bench::empty();
         bench.start("first", preset, None);
@@ -69,21 +69,21 @@ impl Bench {
         self.shared.live = Some(Live::new(manifest));
         let effects = self.dashboard.enter(&mut self.shared);
         self.effects.extend(effects);
-        self.hear(Event::Started { step, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
+        self.event(Event::Started { step, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
     }
 
     /// The records of a span of steps.
     fn train(&mut self, from: u64, to: u64) {
         for step in (from + 5..=to).step_by(5) {
             let weights = self.shared.live.as_ref().map(|live| live.weights.clone()).unwrap_or_default();
-            self.hear(Event::Steps(steps(step, STEPS, &weights)));
+            self.event(Event::Steps(steps(step, STEPS, &weights)));
             if step % PER == 0 {
-                self.hear(Event::Epoch(Box::new(epoch(step, PER, STEPS, &weights))));
+                self.event(Event::Epoch(Box::new(epoch(step, PER, STEPS, &weights))));
             }
         }
     }
 
-    fn hear(&mut self, event: Event) {
+    fn event(&mut self, event: Event) {
         if let Some(live) = &mut self.shared.live {
             live.event(&event);
         }
@@ -91,19 +91,19 @@ impl Bench {
         self.effects.extend(effects);
     }
 
-    /// The trainer carries out the oldest command at a step.
+    /// Applies the oldest command at a step.
     fn apply(&mut self, step: u64) -> Option<Command> {
         let live = self.shared.live.as_ref()?;
         let (revision, command) = live.pending.iter().next().map(|(n, c)| (*n, c.clone()))?;
         let change = match &command {
             Command::Set(set) => set.to_string(),
             Command::Checkpoint => {
-                self.hear(Event::Checkpointed { step });
+                self.event(Event::Checkpointed { step });
                 "checkpoint".into()
             }
             other => format!("{other:?}"),
         };
-        self.hear(Event::Applied { step, revision: Some(revision), change });
+        self.event(Event::Applied { step, revision: Some(revision), change });
         Some(command)
     }
 
@@ -118,18 +118,18 @@ impl Bench {
         self.effects.extend(effects);
     }
 
-    /// A worker has read a run, up to where a session that was resumed went on.
+    /// Delivers the logs of a run, up to the step at which the session resumed.
     fn read(&mut self, logs: Logs) {
         let run = logs.manifest.id.clone();
         let smoothing = self.dashboard.axes.smoothing();
         let until = self.dashboard.runs.goes_on_from(&run).unwrap_or(u64::MAX);
-        let found = Ok(Arc::new(Past::of(logs, until, smoothing)));
+        let found = Ok(Arc::new(LoadedCurves::of(logs, until, smoothing)));
         let reply = Reply::History { run, until, found };
         let effects = self.dashboard.reply(&reply, &mut self.shared);
         self.effects.extend(effects);
     }
 
-    /// Commands sent since the last time.
+    /// Commands sent since the last call.
     fn sent(&mut self) -> Vec<Command> {
         let effects = std::mem::take(&mut self.effects);
         effects

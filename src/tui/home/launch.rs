@@ -45,7 +45,7 @@ pub struct NewRun {
     /// Why there is no form.
     pub problem: Option<String>,
     /// Summary of the preset with the values of the form, or the error.
-    pub card: Option<Result<Box<PresetSummary>, String>>,
+    pub summary: Option<Result<Box<PresetSummary>, String>>,
     /// Whether the preset's TOML is shown instead of the summary.
     pub show_toml: bool,
     /// Scroll position in the TOML.
@@ -67,7 +67,7 @@ impl NewRun {
         let new = NewRun {
             form: None,
             problem: None,
-            card: None,
+            summary: None,
             show_toml: false,
             scroll: 0,
             presets: Vec::new(),
@@ -97,25 +97,30 @@ impl NewRun {
     }
 
     /// Handles the worker's reply about a preset. Replies that do not match the current form are ignored.
-    pub fn card(&mut self, name: &str, set: &[String], card: &Result<Box<PresetSummary>, String>) -> Step {
+    pub fn summary(
+        &mut self,
+        name: &str,
+        set: &[String],
+        summary: &Result<Box<PresetSummary>, String>,
+    ) -> Step {
         if (name, set) != (self.preset().as_str(), &self.set()) {
             return Step::Stay(Vec::new());
         }
-        self.card = Some(card.clone());
-        if let Ok(card) = card
+        self.summary = Some(summary.clone());
+        if let Ok(summary) = summary
             && self.base.as_ref().is_none_or(|(base, _)| base != name)
         {
-            self.base = Some((name.to_owned(), card.preset.clone()));
-            self.fill(&card.preset);
+            self.base = Some((name.to_owned(), summary.preset.clone()));
+            self.fill(&summary.preset);
         }
         if self.submitted { self.start() } else { Step::Stay(self.time()) }
     }
 
     /// Requests timing of a few training steps, unless an earlier run tells the time per epoch.
     fn time(&mut self) -> Vec<Effect> {
-        let Some(Ok(card)) = &self.card else { return Vec::new() };
-        let (Some(spec), None) = (&card.spec, card.seconds_per_epoch) else { return Vec::new() };
-        let network = TimedNetwork { spec: spec.clone(), preset: card.preset.clone() };
+        let Some(Ok(summary)) = &self.summary else { return Vec::new() };
+        let (Some(spec), None) = (&summary.spec, summary.seconds_per_epoch) else { return Vec::new() };
+        let network = TimedNetwork { spec: spec.clone(), preset: summary.preset.clone() };
         if self.timed.as_ref().is_some_and(|(timed, _)| timed.is_as_fast_as(&network)) {
             return Vec::new();
         }
@@ -130,11 +135,11 @@ impl NewRun {
 
     /// Expected seconds per epoch and their source; `None` while timing.
     pub fn seconds_per_epoch(&self) -> Option<Result<(f64, &'static str), String>> {
-        let Some(Ok(card)) = &self.card else { return None };
-        if let Some(seconds) = card.seconds_per_epoch {
+        let Some(Ok(summary)) = &self.summary else { return None };
+        if let Some(seconds) = summary.seconds_per_epoch {
             return Some(Ok((seconds, "estimated from earlier runs")));
         }
-        let (Some(images), Some(_)) = (card.images, &card.spec) else {
+        let (Some(images), Some(_)) = (summary.images, &summary.spec) else {
             return Some(Err("unknown until the images are read".into()));
         };
         let (_, seconds) = self.timed.as_ref()?;
@@ -199,7 +204,7 @@ impl NewRun {
                 if self.base.as_ref().is_some_and(|(name, _)| *name != self.preset()) {
                     self.base = None;
                 }
-                self.card = None;
+                self.summary = None;
                 Step::Stay(self.ask())
             }
         }
@@ -207,10 +212,10 @@ impl NewRun {
 
     /// Starts the run if the summary is available and valid.
     fn start(&mut self) -> Step {
-        let Some(Ok(card)) = &self.card else { return Step::Stay(Vec::new()) };
+        let Some(Ok(summary)) = &self.summary else { return Step::Stay(Vec::new()) };
         (self.submitted, self.launched) = (false, true);
         let name = Some(self.value("name")).filter(|name| !name.is_empty());
-        let preset = card.preset.clone();
+        let preset = summary.preset.clone();
         Step::Launch(Box::new(Launch::New { preset, name, schedule: Schedule::default() }))
     }
 

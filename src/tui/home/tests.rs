@@ -157,15 +157,15 @@ fn a_new_run_starts_with_the_values_of_the_form() {
     assert_eq!(home.act(Action::NewRun, &mut shared), [job(Job::Presets)]);
     let asked = home.reply(&Reply::Presets(Ok(vec![("digits".into(), "small".into())])), &mut shared);
     assert_eq!(asked, [job(Job::Preset { name: "digits".into(), set: Vec::new() })]);
-    let card = |set: &[&str], epochs| {
+    let summary = |set: &[&str], epochs| {
         let mut preset = preset("digits");
         preset.training.epochs = epochs;
-        let card =
+        let summary =
             PresetSummary { toml: String::new(), spec: None, images: None, seconds_per_epoch: None, preset };
         let set = set.iter().map(|set| (*set).to_owned()).collect();
-        Reply::Preset { name: "digits".into(), set, card: Ok(Box::new(card)) }
+        Reply::Preset { name: "digits".into(), set, summary: Ok(Box::new(summary)) }
     };
-    home.reply(&card(&[], 40), &mut shared);
+    home.reply(&summary(&[], 40), &mut shared);
     let Some(Open::New(new)) = &mut home.open else { panic!("the form is open") };
     let form = new.form.as_mut().unwrap();
     assert_eq!(form.value("epochs"), "40");
@@ -175,7 +175,7 @@ fn a_new_run_starts_with_the_values_of_the_form() {
     assert_eq!(home.command_line(&shared).unwrap(), "cleave train digits --set training.epochs=400");
     let submit = KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL);
     assert!(home.key(submit, &mut shared).is_empty(), "it waits until the values are checked");
-    let effects = home.reply(&card(&["training.epochs=400"], 400), &mut shared);
+    let effects = home.reply(&summary(&["training.epochs=400"], 400), &mut shared);
     let Some(Effect::Launch(launch)) = effects.first() else { panic!("{effects:?}") };
     assert!(matches!(&**launch, Launch::New { preset, .. } if preset.training.epochs == 400));
     assert!(home.refused() && home.prompt().is_some(), "what was typed stays where the launch fails");

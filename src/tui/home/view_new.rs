@@ -46,12 +46,12 @@ pub(super) fn view(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer, hi
 
 fn figures(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer) {
     let inner = frame(look, area, buffer, "Summary (ctrl-t shows TOML)", false);
-    let lines: Vec<(Role, String)> = match &new.card {
+    let lines: Vec<(Role, String)> = match &new.summary {
         None => vec![(Role::Dim, "Checking...".into())],
         Some(Err(why)) => why.lines().map(|line| (Role::Bad, line.to_owned())).collect(),
-        Some(Ok(card)) => {
+        Some(Ok(summary)) => {
             let mut lines = vec![(Role::Text, new.description().to_owned())];
-            lines.extend(sizes(new, card).into_iter().map(|line| (Role::Text, line)));
+            lines.extend(sizes(new, summary).into_iter().map(|line| (Role::Text, line)));
             lines.push((Role::Dim, new.command_line()));
             lines
         }
@@ -65,15 +65,15 @@ fn figures(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-fn sizes(new: &NewRun, card: &PresetSummary) -> Vec<String> {
-    let training = &card.preset.training;
+fn sizes(new: &NewRun, summary: &PresetSummary) -> Vec<String> {
+    let training = &summary.preset.training;
     let mut lines = Vec::new();
-    if let (Some(spec), Some(images)) = (&card.spec, card.images) {
+    if let (Some(spec), Some(images)) = (&summary.spec, summary.images) {
         let [channels, height, width] = spec.input;
         let images = grouped(images as u64);
         lines.push(format!("Data: {images} images per epoch, {height} x {width}, {channels} channel(s)."));
     }
-    match card.spec.as_ref().and_then(|spec| Cost::of(spec).ok()) {
+    match summary.spec.as_ref().and_then(|spec| Cost::of(spec).ok()) {
         Some(cost) => {
             lines.push(format!(
                 "Network: {} parameters, {} kernels ({} masked), {} MACs per image.",
@@ -106,8 +106,8 @@ fn sizes(new: &NewRun, card: &PresetSummary) -> Vec<String> {
 
 fn toml(new: &NewRun, look: Look, area: Rect, buffer: &mut Buffer) {
     let inner = frame(look, area, buffer, "Preset (ctrl-t: summary, page up/down: scroll)", false);
-    let text = match &new.card {
-        Some(Ok(card)) => card.toml.as_str(),
+    let text = match &new.summary {
+        Some(Ok(summary)) => summary.toml.as_str(),
         Some(Err(why)) => why,
         None => "",
     };

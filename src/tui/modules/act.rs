@@ -6,8 +6,8 @@ use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKin
 use ratatui::layout::Rect;
 
 use super::forms::{self, OpenForm};
+use super::module_list::{self, Marked};
 use super::retention::Retention;
-use super::shelf::{self, Marked};
 use super::sizes;
 use super::subject::no_module;
 use super::{Modules, Pane, Popup, View, WIDE, job};
@@ -15,7 +15,7 @@ use crate::tui::action::{Action, Screen};
 use crate::tui::hits::Target;
 use crate::tui::message::{Effect, Job, ModuleName};
 use crate::tui::shared::Shared;
-use crate::tui::widget::{Dialog, Input, Selection};
+use crate::tui::widget::{Input, Selection};
 
 /// Threshold step of the raise and lower keys.
 const NOTCH: f64 = 0.05;
@@ -25,7 +25,8 @@ const FINE: f64 = 0.01;
 pub(super) const SETS: usize = 9;
 
 impl Modules {
-    pub(super) fn objection(&self, action: Action, shared: &Shared) -> Option<String> {
+    /// Why an action is unavailable; `None` if it is available.
+    pub fn refusal(&self, action: Action, shared: &Shared) -> Option<String> {
         use Action::{
             AllClasses, CompareModules, ComposeModules, DeleteModule, ExportModule, ExtractModule,
             InvertClasses, ReplaceClass, SaveSet, ScrubBack, ScrubForward, ThresholdDown, ThresholdUp,
@@ -63,7 +64,7 @@ impl Modules {
             ComposeModules | ReplaceClass if self.making.is_some() => {
                 Some("wait until the other module is finished".into())
             }
-            ComposeModules if self.shelf.marked.len() < 2 => Some(format!(
+            ComposeModules if self.list.marked.len() < 2 => Some(format!(
                 "mark two or more modules first ({}); modules of other runs can be marked too",
                 key(CompareModules)
             )),
@@ -72,9 +73,9 @@ impl Modules {
                 key(CompareModules)
             )),
             // A damaged module can still be verified and deleted.
-            VerifyModule | DeleteModule if self.shelf.current(subject).is_some() => None,
+            VerifyModule | DeleteModule if self.list.current(subject).is_some() => None,
             TryImage | CompareModules | ExportModule | DeleteModule | VerifyModule => {
-                match self.shelf.current(subject) {
+                match self.list.current(subject) {
                     None => Some(no_module(&shared.keymap)),
                     Some((_, Err(why))) => Some(why.clone()),
                     Some(_) => None,
@@ -107,8 +108,9 @@ impl Modules {
         }
     }
 
-    pub(super) fn perform(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
-        if self.objection(action, shared).is_some() {
+    /// Performs an available action.
+    pub fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
+        if self.refusal(action, shared).is_some() {
             return Vec::new();
         }
         let wide = shared.size.0 >= WIDE;
@@ -220,7 +222,7 @@ impl Modules {
         match seen {
             View::Retention => subject.retention.scrub(by),
             _ => {
-                let last = subject.layers.len().saturating_sub(1);
+                let last = subject.sites.len().saturating_sub(1);
                 self.layer = self.layer.saturating_add_signed(by).min(last);
             }
         }
@@ -244,7 +246,7 @@ impl Modules {
                 self.card.confusion = !self.card.confusion;
                 return self.examine();
             }
-            (Pane::Shelf, _) => {
+            (Pane::Modules, _) => {
                 self.go_to(View::Card);
                 self.card.scroll = 0;
                 return self.examine();
@@ -270,16 +272,16 @@ impl Modules {
             Action::Right => (0, 1),
             _ => return Vec::new(),
         };
-        let last = subject.layers.len().saturating_sub(1);
+        let last = subject.sites.len().saturating_sub(1);
         let (pane, view) = (self.pane, self.view);
-        let compares = view == View::Card && self.shelf.marked.len() >= 2;
+        let compares = view == View::Card && self.list.marked.len() >= 2;
         match (pane, view) {
-            (Pane::Classes | Pane::Shelf, _) if right != 0 && view != View::Image && !compares => {
+            (Pane::Classes | Pane::Modules, _) if right != 0 && view != View::Image && !compares => {
                 self.move_threshold(FINE * right as f64);
             }
             (Pane::Classes, _) if right == 0 => subject.classes.step(down),
-            (Pane::Shelf, _) if right == 0 => {
-                self.shelf.selection.act(action, subject.modules.len());
+            (Pane::Modules, _) if right == 0 => {
+                self.list.selection.act(action, subject.modules.len());
                 self.card.scroll = 0;
                 if self.view == View::Card {
                     return self.examine();
@@ -317,9 +319,9 @@ impl Modules {
 
     fn mark(&mut self) {
         let Some(subject) = &self.subject else { return };
-        self.shelf.mark(subject);
+        self.list.mark(subject);
         self.card.scroll = 0;
-        if self.shelf.marked.len() >= 2 {
+        if self.list.marked.len() >= 2 {
             self.go_to(View::Card);
         }
     }
@@ -327,21 +329,21 @@ impl Modules {
     /// Requests confusion matrix and latency of the shown module, once.
     pub(super) fn examine(&mut self) -> Vec<Effect> {
         let (View::Card, Some(subject)) = (self.view, &self.subject) else { return Vec::new() };
-        let Some(module) = self.shelf.manifest(subject).map(|module| module.name.clone()) else {
+        let Some(module) = self.list.manifest(subject).map(|module| module.name.clone()) else {
             return Vec::new();
         };
-        if self.shelf.examined.contains_key(&module) {
+        if self.list.examined.contains_key(&module) {
             return Vec::new();
         }
         // Only the newest request is answered, so earlier ones may be repeated.
-        self.shelf.examined.retain(|_, found| found.is_some());
-        self.shelf.examined.insert(module.clone(), None);
+        self.list.examined.retain(|_, found| found.is_some());
+        self.list.examined.insert(module.clone(), None);
         vec![job(Job::Examine { run: subject.run.clone(), module })]
     }
 
     fn try_image(&mut self) -> Vec<Effect> {
         let Some(subject) = &self.subject else { return Vec::new() };
-        let Some(module) = self.shelf.manifest(subject).map(|module| module.name.clone()) else {
+        let Some(module) = self.list.manifest(subject).map(|module| module.name.clone()) else {
             return Vec::new();
         };
         let run = subject.run.clone();
@@ -358,18 +360,6 @@ impl Modules {
         self.image.ask(&run).map(job).into_iter().collect()
     }
 
-    fn ask_delete(&mut self) {
-        let Some((name, module)) = self.subject.as_ref().and_then(|subject| self.shelf.current(subject))
-        else {
-            return;
-        };
-        let what = match module {
-            Ok(module) => format!("Permanently delete module {name} ({})?", module.classes.join(", ")),
-            Err(_) => format!("Permanently delete the damaged module {name}?"),
-        };
-        self.popup = Some(Popup::Delete(Dialog::confirm("Delete module", &what, "delete"), name.clone()));
-    }
-
     fn open(&mut self, action: Action) {
         let Some(subject) = &self.subject else { return };
         self.popup = match action {
@@ -381,19 +371,19 @@ impl Modules {
             Action::LoadSet => Some(Popup::Sets(Selection::default())),
             Action::ComposeModules => {
                 let epochs = subject.settings.fine_tune_epochs.max(1);
-                let form = forms::compose(&self.shelf.marked, epochs);
-                let modules = self.shelf.marked.iter().map(Marked::named).collect();
+                let form = forms::compose(&self.list.marked, epochs);
+                let modules = self.list.marked.iter().map(Marked::named).collect();
                 Some(Popup::Form(OpenForm::Compose(form, modules)))
             }
             Action::ReplaceClass => {
                 let donors = self.donors();
                 let class = subject.classes.current().unwrap_or(0);
-                let here = self.shelf.current(subject).map(|(name, _)| (subject.run.clone(), name.clone()));
+                let here = self.list.current(subject).map(|(name, _)| (subject.run.clone(), name.clone()));
                 let donor = donors.iter().position(|donor| Some(donor) == here.as_ref()).unwrap_or(0);
                 let form = forms::replace(subject, &donors, (class, donor));
                 Some(Popup::Form(OpenForm::Replace(form, donors)))
             }
-            _ => self.shelf.manifest(subject).map(|module| {
+            _ => self.list.manifest(subject).map(|module| {
                 let form = forms::export(&subject.run, &module.name);
                 Popup::Form(OpenForm::Export(form, module.name.clone()))
             }),
@@ -403,14 +393,14 @@ impl Modules {
     /// The modules that can replace a class: marked ones of other runs, and all of this run.
     fn donors(&self) -> Vec<ModuleName> {
         let Some(subject) = &self.subject else { return Vec::new() };
-        let marked = self.shelf.marked.iter().filter(|marked| marked.module.run != subject.run);
+        let marked = self.list.marked.iter().filter(|marked| marked.module.run != subject.run);
         let own = subject.modules.iter().filter(|(_, module)| module.is_ok());
         let own = own.map(|(name, _)| (subject.run.clone(), name.clone()));
         marked.map(Marked::named).chain(own).collect()
     }
 
     fn verify(&self) -> Vec<Effect> {
-        let module = self.subject.as_ref().and_then(|subject| self.shelf.current(subject));
+        let module = self.subject.as_ref().and_then(|subject| self.list.current(subject));
         match (module, &self.run) {
             (Some((module, _)), Some(run)) => {
                 vec![job(Job::Verify { run: run.clone(), module: module.clone() })]
@@ -489,7 +479,7 @@ impl Modules {
         subject.refresh();
         self.notice = Some(match unknown.is_empty() {
             true => Ok(format!("{name}: {} classes", classes.len())),
-            false => Err(format!("this run has no class named {}", unknown.join(", "))),
+            false => Err(format!("this run has no class {}", unknown.join(", "))),
         });
     }
 
@@ -586,13 +576,13 @@ impl Modules {
                 subject.refresh();
             }
             Target::Row(sizes::ROWS, row) if pressed => self.layer = row,
-            Target::Row(shelf::ROWS, row) if pressed => {
-                self.shelf.selection.at = row;
-                self.shelf.selection.keep_in(subject.modules.len());
+            Target::Row(module_list::ROWS, row) if pressed => {
+                self.list.selection.at = row;
+                self.list.selection.keep_in(subject.modules.len());
                 self.go_to(View::Card);
                 return self.examine();
             }
-            Target::Action(action) if pressed => return self.perform(action, shared),
+            Target::Action(action) if pressed => return self.act(action, shared),
             _ => {}
         }
         Vec::new()

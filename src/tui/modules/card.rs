@@ -2,9 +2,10 @@
 
 use ratatui::layout::Rect;
 
+use super::module_list::{Marked, ModuleList};
 use super::paint::{Paint, count, heads, percent, percent_or_dash, seconds};
-use super::shelf::{Marked, Shelf};
 use super::subject::{Subject, no_module};
+use crate::modular::Provenance;
 use crate::plot::{HeatMap, Unit};
 use crate::run::{Control, ModuleManifest, Origin};
 use crate::spec::Cost;
@@ -15,7 +16,7 @@ use crate::tui::widget::text;
 
 /// State of the view.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Card {
+pub(super) struct CardView {
     /// Whether the confusion matrix is maximised.
     pub confusion: bool,
     /// First visible line, or first visible module of a comparison.
@@ -23,19 +24,19 @@ pub(super) struct Card {
 }
 
 /// A line of the card: label, value, and for an accuracy the fraction for a bar.
-struct Line {
+struct CardLine {
     label: String,
     value: String,
     share: Option<f64>,
 }
 
-impl Line {
+impl CardLine {
     fn new(label: &str, value: String) -> Self {
-        Line { label: label.into(), value, share: None }
+        CardLine { label: label.into(), value, share: None }
     }
 
     fn accuracy(label: &str, share: Option<f64>, more: &str) -> Self {
-        Line { label: label.into(), value: format!("{:>8}{more}", percent_or_dash(share)), share }
+        CardLine { label: label.into(), value: format!("{:>8}{more}", percent_or_dash(share)), share }
     }
 }
 
@@ -47,13 +48,13 @@ fn gutter(area: Rect) -> usize {
     LABEL.min(usize::from(area.width) * 5 / 9)
 }
 
-impl Card {
+impl CardView {
     /// Draws the comparison of the marked modules if there are two or more, else the module under the cursor.
-    pub fn view(&self, subject: &Subject, shelf: &Shelf, paint: &mut Paint<'_>, area: Rect) {
-        if shelf.marked.len() >= 2 {
-            return self.compare(subject, &shelf.marked, paint, area);
+    pub fn view(&self, subject: &Subject, list: &ModuleList, paint: &mut Paint<'_>, area: Rect) {
+        if list.marked.len() >= 2 {
+            return self.compare(subject, &list.marked, paint, area);
         }
-        match shelf.current(subject) {
+        match list.current(subject) {
             None => {
                 paint.note(area, &no_module(paint.keys), Role::Dim);
             }
@@ -71,7 +72,7 @@ impl Card {
                 );
             }
             Some((name, Ok(module))) => {
-                let found = shelf.examined.get(name);
+                let found = list.examined.get(name);
                 self.one(subject, module, found, paint, area);
             }
         }
@@ -111,7 +112,7 @@ impl Card {
         }
     }
 
-    fn lines(&self, lines: &[Line], paint: &mut Paint<'_>, area: Rect, more: bool) {
+    fn lines(&self, lines: &[CardLine], paint: &mut Paint<'_>, area: Rect, more: bool) {
         let height = area.height.saturating_sub(u16::from(more));
         let first = self.scroll.min(lines.len().saturating_sub(usize::from(height)));
         for (row, line) in (0..height).zip(&lines[first..]) {
@@ -146,15 +147,15 @@ impl Card {
         let column = |Marked { module, whole }: &Marked| {
             let mut lines = core(module, whole);
             if several {
-                lines.insert(1, Line::new("run", module.run.clone()));
+                lines.insert(1, CardLine::new("run", module.run.clone()));
             }
             lines
         };
-        let columns: Vec<Vec<Line>> = modules[first..].iter().take(shown).map(column).collect();
+        let columns: Vec<Vec<CardLine>> = modules[first..].iter().take(shown).map(column).collect();
         let Some(labels) = columns.first() else { return };
         for (row, line) in (0..area.height).zip(0..labels.len()) {
             let label = text::fit(&labels[line].label, gutter, false, charset);
-            let cell = |column: &Vec<Line>| {
+            let cell = |column: &Vec<CardLine>| {
                 let value = column.get(line).map_or("", |line| line.value.trim());
                 // Text after a comma or in brackets is dropped before truncating.
                 let listed = labels[line].label == "classes";
@@ -174,7 +175,7 @@ impl Card {
 }
 
 /// The lines of a module; for a composed one also its parts and the accuracy per class.
-fn figures(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
+fn figures(module: &ModuleManifest, whole: &Cost) -> Vec<CardLine> {
     let mut lines = core(module, whole);
     let Some(card) = module.card.as_ref().filter(|card| card.origin != Origin::Extracted) else {
         return lines;
@@ -183,16 +184,16 @@ fn figures(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
         Some(module) => format!("{}/{module}", parent.run),
         None => parent.run.clone(),
     });
-    lines.insert(2, Line::new("composed of", parts.collect::<Vec<_>>().join(", ")));
+    lines.insert(2, CardLine::new("composed of", parts.collect::<Vec<_>>().join(", ")));
     lines.extend(card.class_accuracy.iter().map(|row| {
         let before = format!(", before {}", percent(row.before));
-        Line::accuracy(&format!("  class {}", row.class), Some(row.after), &before)
+        CardLine::accuracy(&format!("  class {}", row.class), Some(row.after), &before)
     }));
     lines
 }
 
 /// The lines that every module has; their number is constant.
-fn core(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
+fn core(module: &ModuleManifest, whole: &Cost) -> Vec<CardLine> {
     let of =
         |part: u64, all: u64| format!(", {} of {}", percent(part as f64 / all.max(1) as f64), count(all));
     let epochs = module.fine_tune_epochs;
@@ -213,26 +214,29 @@ fn core(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
         false => ("  module, extracted", "  module, fine-tuned"),
     };
     let mut lines = vec![
-        Line::new("module", module.name.clone()),
-        Line::new("classes", format!("{}: {}", module.class_indices.len(), module.classes.join(", "))),
-        Line::new(taken, format!("at step {}, threshold {}", module.step, module.threshold)),
-        Line::new("head", head),
-        Line::new("fine-tuned", if epochs == 0 { "no".into() } else { format!("for {epochs} epochs") }),
-        Line::new("kernels kept", module.kernels.to_string()),
-        Line::new("KRR, masked kernels", percent(module.krr)),
-        Line::new("KRR, all kernels", percent(module.krr_all)),
-        Line::new("parameters", format!("{}{}", count(module.params), of(module.params, whole.trunk_params))),
-        Line::new("MACs per image", format!("{}{}", count(module.macs), of(module.macs, whole.macs()))),
-        Line::new("test accuracy", task.to_owned()),
-        Line::accuracy("  whole network", module.whole_accuracy, ""),
-        Line::accuracy(before, module.accuracy_before, ""),
-        Line::accuracy(after, module.accuracy_after, ""),
+        CardLine::new("module", module.name.clone()),
+        CardLine::new("classes", format!("{}: {}", module.class_indices.len(), module.classes.join(", "))),
+        CardLine::new(taken, format!("at step {}{}", module.step, way(module))),
+        CardLine::new("head", head),
+        CardLine::new("fine-tuned", if epochs == 0 { "no".into() } else { format!("for {epochs} epochs") }),
+        CardLine::new("kernels kept", module.kernels.to_string()),
+        CardLine::new("KRR, masked kernels", percent(module.krr)),
+        CardLine::new("KRR, all kernels", percent(module.krr_all)),
+        CardLine::new(
+            "parameters",
+            format!("{}{}", count(module.params), of(module.params, whole.trunk_params)),
+        ),
+        CardLine::new("MACs per image", format!("{}{}", count(module.macs), of(module.macs, whole.macs()))),
+        CardLine::new("test accuracy", task.to_owned()),
+        CardLine::accuracy("  whole network", module.whole_accuracy, ""),
+        CardLine::accuracy(before, module.accuracy_before, ""),
+        CardLine::accuracy(after, module.accuracy_after, ""),
     ];
     let controls = &module.controls;
     if controls.is_empty() {
         let none = if side_by_side { "not available" } else { "not measured" };
-        lines.push(Line::new("  random kernels", none.into()));
-        lines.push(Line::new("  random, fine-tuned", none.into()));
+        lines.push(CardLine::new("  random kernels", none.into()));
+        lines.push(CardLine::new("  random, fine-tuned", none.into()));
         return lines;
     }
     lines.push(of_controls("  random kernels", controls, |control| Some(control.accuracy_before)));
@@ -241,10 +245,10 @@ fn core(module: &ModuleManifest, whole: &Cost) -> Vec<Line> {
 }
 
 /// Mean and range over the random-kernel controls.
-fn of_controls(label: &str, controls: &[Control], of: impl Fn(&Control) -> Option<f64>) -> Line {
+fn of_controls(label: &str, controls: &[Control], of: impl Fn(&Control) -> Option<f64>) -> CardLine {
     let found: Vec<f64> = controls.iter().filter_map(of).collect();
     if found.is_empty() {
-        return Line::accuracy(label, None, "");
+        return CardLine::accuracy(label, None, "");
     }
     let mean = found.iter().sum::<f64>() / found.len() as f64;
     let low = found.iter().copied().fold(f64::INFINITY, f64::min);
@@ -253,21 +257,21 @@ fn of_controls(label: &str, controls: &[Control], of: impl Fn(&Control) -> Optio
         1 => " (1 draw)".to_owned(),
         n => format!(" ({:.1} to {:.1}, {n} draws)", 100.0 * low, 100.0 * high),
     };
-    Line::accuracy(label, Some(mean), &more)
+    CardLine::accuracy(label, Some(mean), &more)
 }
 
-fn latency(found: Option<&Option<Result<Examination, String>>>) -> Vec<Line> {
+fn latency(found: Option<&Option<Result<Examination, String>>>) -> Vec<CardLine> {
     let found = match found {
-        None => return vec![Line::new("latency", "press enter to measure".into())],
-        Some(None) => return vec![Line::new("latency", "measuring...".into())],
-        Some(Some(Err(why))) => return vec![Line::new("latency", why.clone())],
+        None => return vec![CardLine::new("latency", "press enter to measure".into())],
+        Some(None) => return vec![CardLine::new("latency", "measuring...".into())],
+        Some(Some(Err(why))) => return vec![CardLine::new("latency", why.clone())],
         Some(Some(Ok(found))) => found,
     };
     let (module, whole) = (found.seconds_per_image, found.whole_seconds_per_image);
     let times = if module > 0.0 { whole / module } else { 0.0 };
     vec![
-        Line::new("latency per image", seconds(module)),
-        Line::new("  whole network", format!("{}: {times:.1} x the module's", seconds(whole))),
+        CardLine::new("latency per image", seconds(module)),
+        CardLine::new("  whole network", format!("{}: {times:.1} x the module's", seconds(whole))),
     ]
 }
 
@@ -289,4 +293,15 @@ fn confusion(module: &ModuleManifest, found: Option<&Examination>, paint: &mut P
     let rows: Vec<String> = names.iter().take(found.confusion.len()).cloned().collect();
     let columns = heads(names.iter().take(columns), paint.look.charset);
     HeatMap::new("", rows, columns, values).unit(Unit::Percent).render(body, paint.buffer, &paint.canvas);
+}
+
+/// How the units of a module were chosen, behind a comma.
+fn way(module: &ModuleManifest) -> String {
+    match module.provenance() {
+        Some(Provenance { by, threshold: Some(threshold), .. }) if by == Provenance::USAGE => {
+            format!(", threshold {threshold}")
+        }
+        Some(provenance) => format!(", by {provenance}"),
+        None => String::new(),
+    }
 }

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::module_list::Marked;
 use super::paint::percent;
 use super::sets::Sets;
-use super::shelf::Marked;
 use super::subject::Subject;
+use crate::modular::Provenance;
 use crate::reuse::{Join, Request};
 use crate::run::{check_name as check, slug};
 use crate::tui::message::{Job, ModuleName};
@@ -139,7 +140,7 @@ fn check_extract(form: &mut Form, subject: &Subject) {
 pub(super) fn request(form: &Form, subject: &Subject) -> Option<Request> {
     Some(Request {
         classes: subject.classes.chosen(),
-        threshold: subject.threshold(),
+        provenance: Provenance::usage(subject.threshold()),
         head: form.ticked("head"),
         fold_masks: form.ticked("fold"),
         fine_tune_epochs: form.number("epochs")? as usize,
@@ -152,7 +153,7 @@ pub(super) fn request(form: &Form, subject: &Subject) -> Option<Request> {
 pub(super) fn plain_request(subject: &Subject) -> Request {
     Request {
         classes: subject.classes.chosen(),
-        threshold: subject.threshold(),
+        provenance: Provenance::usage(subject.threshold()),
         head: true,
         fold_masks: false,
         fine_tune_epochs: subject.settings.fine_tune_epochs.max(1),
@@ -171,7 +172,7 @@ fn base_name(subject: &Subject) -> String {
     })
 }
 
-fn free_name(modules: &[super::subject::Shelved], base: &str) -> String {
+fn free_name(modules: &[super::subject::ListedModule], base: &str) -> String {
     let numbered = (2..).map(|number: u64| format!("{base}-{number}"));
     let mut names = std::iter::once(base.to_owned()).chain(numbered);
     names.find(|name| modules.iter().all(|(other, _)| other != name)).unwrap_or_default()

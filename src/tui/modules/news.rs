@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use super::module_list::ModuleList;
 use super::prospect::Source;
-use super::shelf::Shelf;
 use super::subject::{Counts, Subject};
 use super::{Modules, View, job};
 use crate::reuse::Request;
 use crate::run::{Event, Manifest, ModuleManifest};
 use crate::session::Command;
 use crate::tui::live::Live;
-use crate::tui::message::{Effect, Job, Reply, Shelf as Read};
+use crate::tui::message::{Effect, Job, Reply, RunModules};
 use crate::tui::notices::Tone;
 use crate::tui::shared::Shared;
 
@@ -26,7 +26,7 @@ impl Modules {
             run: current.clone(),
             sets: std::mem::take(&mut self.sets),
             making: self.making.take(),
-            shelf: Shelf { marked: std::mem::take(&mut self.shelf.marked), ..Shelf::default() },
+            list: ModuleList { marked: std::mem::take(&mut self.list.marked), ..ModuleList::default() },
             ..Modules::default()
         };
         let Some(run) = current else { return Vec::new() };
@@ -34,7 +34,7 @@ impl Modules {
             self.begin(&live.manifest);
             self.count_live(live);
         }
-        vec![job(Job::Shelf(run))]
+        vec![job(Job::RunModules(run))]
     }
 
     fn begin(&mut self, manifest: &Manifest) {
@@ -52,7 +52,7 @@ impl Modules {
         }
     }
 
-    pub(super) fn hear(&mut self, event: &Event, shared: &mut Shared) -> Vec<Effect> {
+    pub(super) fn handle_event(&mut self, event: &Event, shared: &mut Shared) -> Vec<Effect> {
         let mut effects = self.sync(shared);
         let shown = shared.live.as_ref().is_some_and(|live| self.run.as_deref() == Some(live.run()));
         if !shown {
@@ -72,7 +72,7 @@ impl Modules {
             Event::Extracted { revision, module, .. } if self.extraction.is(*revision) => {
                 self.notice = Some(Ok(format!("extracted {module}")));
                 effects.extend(self.next(None, shared));
-                effects.push(job(Job::Shelf(self.run.clone().unwrap_or_default())));
+                effects.push(job(Job::RunModules(self.run.clone().unwrap_or_default())));
                 effects.push(Effect::Notify(Tone::Good, format!("extracted module {module}")));
                 self.newest = Some(module.clone());
             }
@@ -95,7 +95,7 @@ impl Modules {
     /// usage at the last checkpoint.
     fn session_ended(&mut self, shared: &mut Shared) -> Vec<Effect> {
         let Some(run) = self.run.clone() else { return Vec::new() };
-        let mut effects = vec![job(Job::Shelf(run))];
+        let mut effects = vec![job(Job::RunModules(run))];
         let sent = self.extraction.running().is_some_and(|running| running.revision.is_some());
         if sent {
             effects.extend(self.next(None, shared));
@@ -132,10 +132,10 @@ impl Modules {
         }
     }
 
-    pub(super) fn learn(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
+    pub(super) fn handle_reply(&mut self, reply: &Reply, shared: &mut Shared) -> Vec<Effect> {
         let mut effects = self.sync(shared);
         match reply {
-            Reply::Shelf(run, found) if Some(run) == self.run.as_ref() => match found {
+            Reply::RunModules(run, found) if Some(run) == self.run.as_ref() => match found {
                 Ok(found) => effects.extend(self.read(found, shared)),
                 Err(why) => self.trouble = Some(why.clone()),
             },
@@ -154,7 +154,7 @@ impl Modules {
             }
             Reply::Made(found) => effects.extend(self.made(found)),
             Reply::Examined { run, module, found } if Some(run) == self.run.as_ref() => {
-                self.shelf.examined.insert(module.clone(), Some(found.clone()));
+                self.list.examined.insert(module.clone(), Some(found.clone()));
             }
             Reply::Predicted { run, module, image, index, found } if Some(run) == self.run.as_ref() => {
                 self.image.answer((module, image.as_deref(), *index), found);
@@ -162,7 +162,7 @@ impl Modules {
             Reply::Removed { run, module, done } if Some(run) == self.run.as_ref() => {
                 let said = |()| format!("deleted module {module} of {run}");
                 self.notice = Some(done.clone().map(said));
-                effects.push(job(Job::Shelf(run.clone())));
+                effects.push(job(Job::RunModules(run.clone())));
             }
             Reply::Sets(Ok(sets)) => self.sets.clone_from(sets),
             Reply::Sets(Err(why)) => self.notice = Some(Err(why.clone())),
@@ -178,7 +178,7 @@ impl Modules {
             self.notice = Some(Ok(format!("extracted {}", module.name)));
             self.newest = Some(module.name.clone());
             effects.push(Effect::Notify(Tone::Good, format!("extracted module {}", module.name)));
-            effects.push(job(Job::Shelf(module.run.clone())));
+            effects.push(job(Job::RunModules(module.run.clone())));
         }
         effects
     }
@@ -192,11 +192,11 @@ impl Modules {
                 self.notice = Some(Ok(said.clone()));
                 if self.run.as_ref() == Some(&module.run) {
                     // Show its card instead of the comparison of its parts.
-                    self.shelf.marked.clear();
+                    self.list.marked.clear();
                     self.newest = Some(module.name.clone());
                     self.go_to(View::Card);
                 }
-                vec![Effect::Notify(Tone::Good, said), job(Job::Shelf(module.run.clone()))]
+                vec![Effect::Notify(Tone::Good, said), job(Job::RunModules(module.run.clone()))]
             }
             Err(why) => {
                 self.notice = Some(Err(format!("failed: {why}")));
@@ -206,7 +206,7 @@ impl Modules {
     }
 
     /// Adopts a run's epochs and modules, and its manifest if unknown.
-    fn read(&mut self, found: &Read, shared: &Shared) -> Vec<Effect> {
+    fn read(&mut self, found: &RunModules, shared: &Shared) -> Vec<Effect> {
         let mut effects = Vec::new();
         if self.subject.is_none() {
             self.begin(&found.manifest);
@@ -217,10 +217,10 @@ impl Modules {
         let Some(subject) = &mut self.subject else { return effects };
         found.epochs.iter().for_each(|record| subject.retention.add(record));
         subject.modules.clone_from(&found.modules);
-        self.shelf.keep_in(subject);
+        self.list.keep_in(subject);
         // Show the module just extracted, unless the user has moved on.
         if let Some(name) = self.newest.take_if(|_| self.view == View::Card) {
-            self.shelf.select(subject, &name);
+            self.list.select(subject, &name);
         }
         effects.extend(self.examine());
         effects

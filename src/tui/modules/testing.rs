@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Modules, job};
-use crate::modular::{Usage, masked_layers};
+use crate::modular::{Usage, masked_sites};
 use crate::preset::Preset;
 use crate::random::{Stream, generator};
 use crate::run::{
@@ -19,11 +19,11 @@ use crate::tui::action::Action;
 use crate::tui::hits::{Hits, Target};
 use crate::tui::keymap::Keymap;
 use crate::tui::live::Live;
-use crate::tui::message::{Effect, Job, Load, Reply, Shelf};
+use crate::tui::message::{Effect, Job, Load, Reply, RunModules};
 use crate::tui::shared::Shared;
 use crate::tui::theme::{Charset, Depth, Theme};
 
-/// Names of classes: plain ones, wide ones, and one that is long.
+/// Class names: plain, wide and long ones.
 pub(super) fn names(classes: usize) -> Vec<String> {
     const SOME: [&str; 6] =
         ["cat", "sea lion", "車", "a class of a very long name indeed", "e\u{301}toile", "7"];
@@ -52,21 +52,21 @@ pub(in crate::tui) fn manifest(architecture: Architecture, classes: usize, maske
     }
 }
 
-/// Usage in which a class fires some kernels always, some at times and some never.
+/// Usage in which each class fires some kernels always, some sometimes and some never.
 pub(in crate::tui) fn usage(manifest: &Manifest) -> Usage {
     use rand::RngExt;
-    let layers = masked_layers(&manifest.network).unwrap();
-    let kernels: usize = layers.iter().map(|layer| layer.kernels).sum();
+    let sites = masked_sites(&manifest.network).unwrap();
+    let kernels: usize = sites.iter().map(|site| site.units).sum();
     let mut rng = generator(7, Stream::Split, 0);
     let counts = (0..manifest.classes.len())
         .map(|_| (0..kernels).map(|_| rng.random_range(0..60u32).saturating_sub(20)).collect())
         .collect();
-    Usage::from_counts(layers, vec![40; manifest.classes.len()], counts).unwrap()
+    Usage::from_counts(sites, vec![40; manifest.classes.len()], counts).unwrap()
 }
 
 pub(in crate::tui) fn epoch(epoch: u64, usage: &Usage) -> EpochRecord {
     let share = 1.0 / epoch as f64;
-    let rows = usage.layers().iter().enumerate();
+    let rows = usage.sites().iter().enumerate();
     let rates = rows.map(|(layer, _)| {
         (0..usage.classes()).map(|class| share * ((layer + class) % 5) as f64 / 4.0).collect()
     });
@@ -96,7 +96,8 @@ pub(in crate::tui) fn module(manifest: &Manifest, name: &str, classes: &[usize])
         program: PROGRAM.into(),
         classes: classes.iter().map(|&class| manifest.classes[class].clone()).collect(),
         class_indices: classes.to_vec(),
-        threshold: 0.9,
+        threshold: Some(0.9),
+        provenance: None,
         head: true,
         fold_masks: false,
         one_vs_rest: false,
@@ -118,21 +119,21 @@ pub(in crate::tui) fn module(manifest: &Manifest, name: &str, classes: &[usize])
     }
 }
 
-pub(super) fn shelved(manifest: &Manifest, modules: &[ModuleManifest]) -> Shelf {
-    let mut shelved: Vec<_> =
+pub(super) fn run_modules(manifest: &Manifest, modules: &[ModuleManifest]) -> RunModules {
+    let mut run_modules: Vec<_> =
         modules.iter().map(|module| (module.name.clone(), Ok(module.clone()))).collect();
-    shelved.push(("broken".into(), Err("module.toml is damaged: it was changed".into())));
-    Shelf {
+    run_modules.push(("broken".into(), Err("module.toml is damaged: it was changed".into())));
+    RunModules {
         manifest: manifest.clone(),
         epochs: (1..=3)
             .map(|n| epoch(n, &usage(manifest)))
             .filter(|_| manifest.network.convs().any(|conv| conv.masked))
             .collect(),
-        modules: shelved,
+        modules: run_modules,
     }
 }
 
-/// A screen with what it shares, and what it wanted done.
+/// The screen with the shared state and its effects.
 pub(super) struct Stage {
     pub screen: Modules,
     pub shared: Shared,
@@ -160,7 +161,7 @@ impl Stage {
         Stage { screen: Modules::default(), shared, manifest, effects: Vec::new(), hits: Hits::default() }
     }
 
-    /// A run in training that has finished two epochs and has two modules.
+    /// A training run with two completed epochs and two modules.
     pub fn live(architecture: Architecture, classes: usize) -> Stage {
         let mut stage = Stage::bare(manifest(architecture, classes, true));
         stage.shared.live = Some(Live::new(stage.manifest.clone()));
@@ -171,12 +172,15 @@ impl Stage {
             stage.event(Event::Usage { step: 100 * n, usage: usage.clone() });
         }
         let modules = [module(&stage.manifest, "cat-dog", &[0, 1]), module(&stage.manifest, "rest", &[2, 3])];
-        stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&stage.manifest, &modules)))));
+        stage.reply(Reply::RunModules(
+            "digits-1".into(),
+            Ok(Arc::new(run_modules(&stage.manifest, &modules))),
+        ));
         stage.effects.clear();
         stage
     }
 
-    /// A finished run of which only the name is known, being opened.
+    /// A finished run that has just been opened, of which only the name is known.
     pub fn opened(manifest: Manifest) -> Stage {
         let mut stage = Stage::bare(manifest);
         stage.shared.open = Some("digits-1".into());
@@ -201,7 +205,7 @@ impl Stage {
         self.effects.extend(effects);
     }
 
-    /// Does actions that must not be refused.
+    /// Performs actions that must be available.
     pub fn act(&mut self, actions: &[Action]) {
         for &action in actions {
             assert_eq!(self.screen.refusal(action, &self.shared), None, "{action:?}");
@@ -230,7 +234,7 @@ impl Stage {
         self.effects.extend(effects);
     }
 
-    /// The left button, at the middle of the first area that is this target.
+    /// Sends a mouse event at the middle of the first area with this target.
     pub fn click(&mut self, target: Target, kind: MouseEventKind, share: f64) {
         let (width, height) = self.shared.size;
         self.draw(width, height);

@@ -1,19 +1,19 @@
-//! What a person may rely on at the modules screen.
+//! Behaviour of the modules screen.
 
-mod shelf;
+mod module_list;
 
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 
-use super::testing::{Stage, epoch, manifest, module, shelved, usage};
+use super::testing::{Stage, epoch, manifest, module, run_modules, usage};
 use super::*;
-use crate::modular::{jaccard, module_cost};
+use crate::modular::{Provenance, jaccard, module_cost};
 use crate::reuse::Request;
 use crate::session::Command;
 use crate::spec::Architecture;
-use crate::tui::action::TABLE;
+use crate::tui::action::{Action, TABLE};
 use crate::tui::message::{Examination, Export};
 use crate::tui::snapshot::{SIZES, compare, styled};
 use crate::tui::theme::{Charset, Theme};
@@ -32,11 +32,11 @@ fn the_module_in_sight_has_the_numbers_that_the_counts_give() {
     assert_eq!(found.classes, [0, 2]);
     assert_eq!(found.cost, module_cost(spec, &selection).unwrap());
     assert_eq!(found.kernels, modules.union(&[0, 2]).unwrap().count_ones(..));
-    assert_eq!(found.kernels_all, selection.kept());
+    assert_eq!(found.kernels_all, selection.kernels(spec).unwrap());
     let untracked = spec.convs().filter(|conv| !conv.masked).map(|conv| conv.kernels).sum::<usize>();
     assert_eq!(found.all, found.tracked + untracked);
     let cuts = subject.cuts().unwrap();
-    assert_eq!(cuts.overlap()[0][2], jaccard(&modules.masks[0], &modules.masks[2]));
+    assert_eq!(cuts.overlap()[0][2], jaccard(&modules.parts[0].units, &modules.parts[2].units));
     let by_layer: usize = cuts.pair_by_layer(0, 2).iter().map(|(_, _, shared)| shared.len()).sum();
     assert_eq!(Some(by_layer), cuts.pair(0, 2).map(|(both, _, _)| both));
 }
@@ -45,9 +45,9 @@ fn the_module_in_sight_has_the_numbers_that_the_counts_give() {
 fn a_finished_run_is_read_then_counted() {
     let manifest = manifest(Architecture::Tiny, 4, true);
     let mut stage = Stage::opened(manifest.clone());
-    assert!(stage.wants(Job::Shelf("digits-1".into())));
+    assert!(stage.wants(Job::RunModules("digits-1".into())));
     assert!(stage.text(80, 24).contains("Reading digits-1"));
-    stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&manifest, &[])))));
+    stage.reply(Reply::RunModules("digits-1".into(), Ok(Arc::new(run_modules(&manifest, &[])))));
     assert!(stage.wants(Job::Usage { run: "digits-1".into(), step: None }));
     assert!(stage.text(80, 24).contains("Counting the kernel usage"));
     let found = (300, Arc::new(usage(&manifest)), Arc::new(manifest.network.clone()));
@@ -60,10 +60,10 @@ fn a_finished_run_is_read_then_counted() {
 fn what_another_run_answers_is_passed_over() {
     let manifest = manifest(Architecture::Tiny, 4, true);
     let mut stage = Stage::opened(manifest.clone());
-    stage.reply(Reply::Shelf("other".into(), Ok(Arc::new(shelved(&manifest, &[])))));
+    stage.reply(Reply::RunModules("other".into(), Ok(Arc::new(run_modules(&manifest, &[])))));
     assert!(stage.screen.subject.is_none());
     let modules = [module(&manifest, "cat-sea-lion", &[0, 1])];
-    stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&manifest, &modules)))));
+    stage.reply(Reply::RunModules("digits-1".into(), Ok(Arc::new(run_modules(&manifest, &modules)))));
     stage.act(&[Action::NextPane, Action::NextPane, Action::Accept]);
     let found = Examination {
         confusion: vec![vec![9, 1], vec![0, 10]],
@@ -108,7 +108,7 @@ fn of_two_views_side_by_side_the_one_with_the_keys_is_exported() {
 fn a_run_without_masks_says_so_and_what_to_do() {
     let manifest = manifest(Architecture::Tiny, 4, false);
     let mut stage = Stage::opened(manifest.clone());
-    stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&manifest, &[])))));
+    stage.reply(Reply::RunModules("digits-1".into(), Ok(Arc::new(run_modules(&manifest, &[])))));
     assert!(!stage.jobs().iter().any(|job| matches!(job, Job::Usage { .. })));
     let text = stage.text(120, 40);
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -138,7 +138,7 @@ fn the_threshold_moves_by_keys_and_by_dragging_its_slider() {
         modifiers: KeyModifiers::NONE,
     };
     stage.screen.mouse(away, None, &mut stage.shared);
-    assert_eq!(threshold(&stage), 1.0, "the slider stays in the hand");
+    assert_eq!(threshold(&stage), 1.0, "the drag continues outside the track");
     assert!(kernels(&stage) < many);
     assert!(stage.screen.refusal(Action::ThresholdUp, &stage.shared).is_some());
 }
@@ -170,10 +170,10 @@ fn a_set_is_kept_and_taken_again() {
     stage.act(&[Action::LoadSet]);
     stage.keys(&[KeyCode::Enter]);
     assert_eq!(stage.screen.subject.as_ref().unwrap().classes.chosen(), [1]);
-    assert!(stage.text(120, 40).contains("no class named horse"));
+    assert!(stage.text(120, 40).contains("no class horse"));
 }
 
-/// Opens the form, gives it a name, and submits.
+/// Opens the extraction form, enters a name and submits.
 fn extract(stage: &mut Stage, name: &str) {
     stage.act(&[Action::ExtractModule]);
     stage.screen.key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL), &mut stage.shared);
@@ -198,7 +198,7 @@ fn an_extraction_goes_to_the_session_and_its_result_is_shown() {
     stage.submit();
     let wanted = Request {
         classes: vec![0, 1],
-        threshold: 0.9,
+        provenance: Provenance::usage(0.9),
         head: true,
         fold_masks: false,
         fine_tune_epochs: stage.manifest.preset.modules.fine_tune_epochs,
@@ -209,9 +209,9 @@ fn an_extraction_goes_to_the_session_and_its_result_is_shown() {
     assert_eq!(stage.shared.live.as_ref().unwrap().pending.len(), 1);
     assert!(stage.text(80, 24).contains("extracting cat-sea-lion"));
     stage.event(Event::Extracted { step: 250, revision: 1, module: "cat-sea-lion".into() });
-    assert!(stage.wants(Job::Shelf("digits-1".into())));
+    assert!(stage.wants(Job::RunModules("digits-1".into())));
     let modules = [module(&stage.manifest, "cat-sea-lion", &[0, 1])];
-    stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&stage.manifest, &modules)))));
+    stage.reply(Reply::RunModules("digits-1".into(), Ok(Arc::new(run_modules(&stage.manifest, &modules)))));
     assert!(stage.wants(Job::Examine { run: "digits-1".into(), module: "cat-sea-lion".into() }));
     let found = Examination {
         confusion: vec![vec![9, 1], vec![0, 10]],
@@ -298,10 +298,10 @@ fn deleting_asks_and_keeping_is_what_enter_chooses() {
     assert!(stage.wants(Job::RemoveModule { run: "digits-1".into(), module: "cat-dog".into() }));
     stage.effects.clear();
     stage.reply(Reply::Done(Ok("saved a chart".into())));
-    assert!(stage.jobs().is_empty(), "what else was done is no answer to it");
+    assert!(stage.jobs().is_empty(), "another job's reply is not its reply");
     let (run, module) = ("digits-1".into(), "cat-dog".into());
     stage.reply(Reply::Removed { run, module, done: Ok(()) });
-    assert!(stage.wants(Job::Shelf("digits-1".into())));
+    assert!(stage.wants(Job::RunModules("digits-1".into())));
 }
 
 #[test]
@@ -387,7 +387,7 @@ fn the_matrix_is_ordered_by_name_size_and_likeness() {
     assert_eq!(order(overlap::MatrixOrder::Name)[0], 5, "numbers first");
     let sizes: Vec<usize> = order(overlap::MatrixOrder::Size)
         .iter()
-        .map(|&class| cuts.modules.masks[class].count_ones(..))
+        .map(|&class| cuts.modules.parts[class].units.count_ones(..))
         .collect();
     assert!(sizes.is_sorted_by(|a, b| a >= b));
     let mut likeness = order(overlap::MatrixOrder::Likeness);
@@ -421,7 +421,7 @@ fn the_chart_in_sight_becomes_a_file() {
     stage.act(&[Action::NextPane, Action::NextView, Action::ExportChart]);
     stage.keys(&[KeyCode::Backspace, KeyCode::Backspace, KeyCode::Backspace]);
     stage.submit();
-    assert!(stage.jobs().is_empty(), "a file without an ending is no chart");
+    assert!(stage.jobs().is_empty(), "a chart file needs an extension");
     stage.type_text("csv");
     stage.submit();
     let jobs = stage.jobs();
@@ -517,7 +517,9 @@ fn news(stage: &mut Stage, which: u8) {
         2 => stage.event(Event::Extracted { step: 1, revision: 1, module: "cat-dog".into() }),
         3 => stage.event(Event::Refused { step: 1, revision: 1, why: "no".into() }),
         4 => stage.event(Event::Stopped { step: 901 }),
-        5 => stage.reply(Reply::Shelf("digits-1".into(), Ok(Arc::new(shelved(&stage.manifest, &[]))))),
+        5 => {
+            stage.reply(Reply::RunModules("digits-1".into(), Ok(Arc::new(run_modules(&stage.manifest, &[])))))
+        }
         6 => stage.reply(Reply::Sets(Ok([("a".to_owned(), vec!["cat".to_owned()])].into()))),
         7 => stage.reply(Reply::Predicted {
             run: "digits-1".into(),

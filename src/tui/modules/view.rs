@@ -83,7 +83,7 @@ fn panes(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint
 fn left(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
     if area.height < LOW {
         match screen.pane {
-            Pane::Shelf => shelf(screen, subject, shared, paint, area),
+            Pane::Modules => module_list(screen, subject, shared, paint, area),
             _ => classes(screen, subject, paint, area),
         }
         return;
@@ -91,7 +91,7 @@ fn left(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<
     let wanted = subject.modules.len().max(1) + 2 + usize::from(!status(screen, shared).is_empty()) * 2;
     let low = u16::try_from(wanted).unwrap_or(u16::MAX).clamp(4, area.height / 2);
     classes(screen, subject, paint, Rect { height: area.height - low, ..area });
-    shelf(screen, subject, shared, paint, Rect { y: area.bottom() - low, height: low, ..area });
+    module_list(screen, subject, shared, paint, Rect { y: area.bottom() - low, height: low, ..area });
 }
 
 fn classes(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
@@ -135,19 +135,19 @@ fn classes(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rec
     }
 }
 
-fn shelf(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
-    let title = match (subject.modules.len(), screen.shelf.marked.len()) {
+fn module_list(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
+    let title = match (subject.modules.len(), screen.list.marked.len()) {
         (0, _) => "modules".to_owned(),
         (n, 0) => format!("modules {n}"),
         (n, marked) => format!("modules {n}, {marked} marked"),
     };
     paint.hits.add(area, Target::Pane(2));
-    let inner = paint.frame(area, &title, screen.pane == Pane::Shelf);
+    let inner = paint.frame(area, &title, screen.pane == Pane::Modules);
     let lines = status(screen, shared);
     let low = if lines.is_empty() { 0 } else { inner.height.saturating_sub(1).min(2) };
     let list = Rect { height: inner.height - low, ..inner };
     if !subject.modules.is_empty() || screen.extraction.running().is_none() {
-        screen.shelf.view(subject, paint, list, screen.pane == Pane::Shelf);
+        screen.list.view(subject, paint, list, screen.pane == Pane::Modules);
     }
     let mut below = Rect { y: list.bottom(), height: low, ..inner };
     for (line, role) in lines {
@@ -232,7 +232,7 @@ fn title(subject: &Subject, shared: &Shared) -> String {
 }
 
 fn view(screen: &Modules, subject: &Subject, shared: &Shared, view: View, paint: &mut Paint<'_>, area: Rect) {
-    let layer = subject.layers.get(screen.layer).map_or("", |layer| layer.name.as_str());
+    let layer = subject.sites.get(screen.layer).map_or("", |layer| layer.name.as_str());
     let title = match view {
         View::Sizes => "kernels kept per layer".to_owned(),
         View::Overlap if screen.overlap.detail => "kernels shared by two classes".to_owned(),
@@ -240,7 +240,7 @@ fn view(screen: &Modules, subject: &Subject, shared: &Shared, view: View, paint:
         View::Retention => "retention by layer and class".to_owned(),
         View::Kernels if screen.kernels.kept => format!("kernels kept in {layer}"),
         View::Kernels => format!("firing frequency of kernels in {layer}"),
-        View::Card if screen.shelf.marked.len() >= 2 => "comparison".to_owned(),
+        View::Card if screen.list.marked.len() >= 2 => "comparison".to_owned(),
         View::Card => "extracted module".to_owned(),
         View::Image => "classify an image".to_owned(),
     };
@@ -271,7 +271,7 @@ fn card(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<
     }
     // While the first extraction runs, do not say that there are no modules.
     if !subject.modules.is_empty() || screen.extraction.running().is_none() {
-        screen.card.view(subject, &screen.shelf, paint, below);
+        screen.card.view(subject, &screen.list, paint, below);
     }
 }
 

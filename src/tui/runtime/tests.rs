@@ -1,5 +1,4 @@
-//! Panics. The real workbench runs in a terminal of its own: this program, started again, with a fault that only
-//! it has.
+//! Panics. The test program starts itself again as the workbench in a pseudo-terminal, with an injected fault.
 
 use std::env;
 use std::time::Duration;
@@ -13,10 +12,10 @@ use pty::Pty;
 #[path = "../../../tests/pty/mod.rs"]
 mod pty;
 
-/// The step at which the trainer of the workbench panics; without the variable there is no workbench.
+/// The variable with the step at which the trainer panics; without it, the workbench is not started.
 const STEP: &str = "CLEAVE_TEST_FAULT";
 
-/// How long anything may take on a busy computer.
+/// Time limit, generous for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A key that nothing else uses makes the loop panic.
@@ -25,7 +24,7 @@ pub(super) fn fault(msg: &Msg) {
     assert!(!asked, "a fault of the loop");
 }
 
-/// The workbench, when this program was started for that; by itself it shows nothing.
+/// Runs the workbench if the variable is set; otherwise this test does nothing.
 #[test]
 fn workbench() {
     let Ok(step) = env::var(STEP) else { return };
@@ -59,8 +58,8 @@ fn a_panic_of_the_trainer_leaves_the_workbench_alive_and_says_what_happened_and_
     assert!(pty.has_its_modes());
     let log = std::fs::read_to_string(pty.home().join("data/workbench.log")).unwrap();
     assert!(log.contains("trainer: ") && log.contains("a fault at step 30"), "{log}");
-    // Which functions are left of it depends on what the compiler inlines.
-    assert!(log.contains("cleave::session::"), "the way to it: {log}");
+    // Only the module name is checked, because functions may be inlined.
+    assert!(log.contains("session::"), "the way to it: {log}");
 }
 
 #[test]

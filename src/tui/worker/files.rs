@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::curves::Logs;
-use super::super::message::{Job, Past, PresetSummary, Reply, RunRow, Shelf};
+use super::super::message::{Job, LoadedCurves, PresetSummary, Reply, RunModules, RunRow};
 use super::super::modules::sets;
 use super::Context;
 use crate::preset::{self, Override, Preset};
@@ -27,14 +27,14 @@ pub(super) fn work(context: &Context, job: Job) -> Reply {
             let found = context.store.open(&run).and_then(|run| run.checkpoints()).map_err(text);
             Reply::Checkpoints(run, found.map(|found| found.into_iter().map(|(step, _)| step).collect()))
         }
-        Job::Shelf(run) => {
-            let found = shelf(context, &run).map(Arc::new);
-            Reply::Shelf(run, found)
+        Job::RunModules(run) => {
+            let found = run_modules(context, &run).map(Arc::new);
+            Reply::RunModules(run, found)
         }
         Job::Presets => Reply::Presets(Ok(presets(context))),
         Job::Preset { name, set } => {
-            let card = card(context, &name, &set).map(Box::new);
-            Reply::Preset { name, set, card }
+            let summary = preset_summary(context, &name, &set).map(Box::new);
+            Reply::Preset { name, set, summary }
         }
         Job::RemoveRun(run) => {
             // Another process may have removed the run since it was listed: only the exact name may match.
@@ -95,7 +95,7 @@ fn runs(context: &Context) -> Result<Vec<RunRow>, String> {
 }
 
 /// What can be read of a run; an unreadable log does not prevent reading the rest.
-fn history(context: &Context, name: &str, until: u64, smoothing: f64) -> Result<Past, String> {
+fn history(context: &Context, name: &str, until: u64, smoothing: f64) -> Result<LoadedCurves, String> {
     let run = context.store.exact(name).map_err(text)?;
     let mut problems = Vec::new();
     let mut note = |error: crate::run::Error| problems.push(error.to_string());
@@ -106,15 +106,15 @@ fn history(context: &Context, name: &str, until: u64, smoothing: f64) -> Result<
     let checkpoints = checkpoints.into_iter().map(|(step, _)| step).collect();
     let logs = Logs { manifest: run.manifest, epochs, steps, events, checkpoints };
     let problem = (!problems.is_empty()).then(|| problems.join("; "));
-    Ok(Past { problem, ..Past::of(logs, until, smoothing) })
+    Ok(LoadedCurves { problem, ..LoadedCurves::of(logs, until, smoothing) })
 }
 
-fn shelf(context: &Context, name: &str) -> Result<Shelf, String> {
+fn run_modules(context: &Context, name: &str) -> Result<RunModules, String> {
     let run = context.store.open(name).map_err(text)?;
     let (epochs, _) = run.metrics().map_err(text)?;
     let modules = run.modules().map_err(text)?;
     let modules = modules.into_iter().map(|entry| (entry.name, entry.manifest.map_err(text))).collect();
-    Ok(Shelf { epochs, modules, manifest: run.manifest })
+    Ok(RunModules { epochs, modules, manifest: run.manifest })
 }
 
 fn verify(context: &Context, run: &str, name: &str) -> Result<String, String> {
@@ -165,7 +165,7 @@ fn presets(context: &Context) -> Vec<(String, String)> {
         .collect()
 }
 
-fn card(context: &Context, name: &str, set: &[String]) -> Result<PresetSummary, String> {
+fn preset_summary(context: &Context, name: &str, set: &[String]) -> Result<PresetSummary, String> {
     let overrides = set.iter().map(|text| text.parse::<Override>()).collect::<Result<Vec<_>, _>>();
     let preset = Preset::find(name, &context.paths.presets(), &overrides.map_err(text)?).map_err(text)?;
     preset.check().map_err(text)?;

@@ -124,7 +124,10 @@ impl Array {
     /// The tensor's values, read back from its device.
     pub fn from_tensor<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Array {
         let shape = tensor.dims().to_vec();
-        let values = tensor.into_data().convert::<f32>().into_vec().unwrap_or_default();
+        let values = match tensor.into_data().convert::<f32>().into_vec() {
+            Ok(values) => values,
+            Err(error) => unreachable!("values that were converted to f32 are f32: {error:?}"),
+        };
         Array { shape, values }
     }
 }

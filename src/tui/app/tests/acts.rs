@@ -1,4 +1,4 @@
-//! Every action that is not refused does something that a person can see.
+//! Every available action has a visible effect.
 
 use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
@@ -7,10 +7,10 @@ use super::scene::{PER, Scene};
 use super::*;
 use crate::tui::action::{Action, TABLE};
 
-/// Large enough for all panels.
+/// A size with room for all panels.
 const SIZE: (u16, u16) = (140, 40);
 
-/// Where one can be, by name, and how to come there.
+/// Situations by name, and how to reach each.
 type Situation = (&'static str, fn() -> Scene);
 
 const SITUATIONS: [Situation; 9] = [
@@ -25,7 +25,7 @@ const SITUATIONS: [Situation; 9] = [
     ("no run on the modules screen", || pressed(nothing(), "3")),
 ];
 
-/// A workbench that has listed no run.
+/// A workbench without runs.
 fn nothing() -> Scene {
     let mut scene = Scene::new();
     scene.send(Msg::Device { name: "cpu".into(), note: None });
@@ -52,7 +52,7 @@ fn pressed(mut scene: Scene, keys: &str) -> Scene {
     scene
 }
 
-/// What takes one to where the action has room: up from the first row is nowhere.
+/// The action to perform first so that `action` has an effect: Up does nothing in the first row.
 fn before(action: Action) -> Option<Action> {
     let pairs = [
         (Action::Up, Action::Down),
@@ -68,7 +68,7 @@ fn before(action: Action) -> Option<Action> {
     })
 }
 
-/// Does an action that must not be refused; gives the frame, and whether something outside was asked for.
+/// Performs an action that must be available; returns the frame, and whether there were effects.
 fn does(scene: &mut Scene, action: Action) -> (Buffer, bool) {
     let effects = scene.app.act(action);
     let effects = scene.app.apply_effects(effects);
@@ -81,7 +81,7 @@ fn every_action_that_is_not_refused_is_seen_or_does_something() {
     for (name, make) in SITUATIONS {
         let mut open: Vec<Action> = TABLE.iter().map(|entry| entry.action).collect();
         let scene = make();
-        // The number of the screen that one is on leads where one is.
+        // The action of the current screen has no effect.
         let here = match scene.app.screen {
             Screen::Dashboard => Action::GoDashboard,
             Screen::Modules => Action::GoModules,
@@ -93,7 +93,7 @@ fn every_action_that_is_not_refused_is_seen_or_does_something() {
             let mut scene = make();
             let mut old = scene.draw(SIZE.0, SIZE.1);
             if let Some(back) = before(action).filter(|back| scene.app.refusal(*back).is_none()) {
-                // The first move may only bring the cursor in, at the end that it comes from.
+                // The first move may only place the cursor at an end.
                 does(&mut scene, back);
                 (old, _) = does(&mut scene, back);
             }

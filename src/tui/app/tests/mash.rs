@@ -1,4 +1,4 @@
-//! Whatever is pressed, said and answered, in any order and at any size: nothing panics, and one can leave.
+//! Random input, events and replies in any order and at any size: nothing panics, and the program can be quit.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::run::{Event, StepRecord, Summary};
 use crate::tui::action::TABLE;
 use crate::tui::palette::Choice;
 
-/// Something that a person, the terminal, the session or a worker does.
+/// An input from the user, the terminal, the session or a worker.
 #[derive(Clone, Debug)]
 enum Deed {
     /// A key.
     Key(KeyEvent),
-    /// An action, as the palette chooses it.
+    /// An action chosen in the palette.
     Act(usize),
     /// The mouse.
     Mouse(MouseEvent),
@@ -26,15 +26,15 @@ enum Deed {
     Paste(String),
     /// A frame of this size.
     Draw(u16, u16),
-    /// So many questions are answered, well or not.
+    /// Replies to a number of jobs, successful or not.
     Answer(bool, u8),
-    /// The session goes on by so many steps.
+    /// The session trains a number of steps.
     Train(u64),
-    /// The session says something, wanted or not.
+    /// An event of the session, expected or not.
     Say(Event),
-    /// Time goes by.
+    /// Time passes.
     Tick(u64),
-    /// The process slept.
+    /// The process was suspended and resumed.
     Wake,
 }
 

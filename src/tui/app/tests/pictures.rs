@@ -1,4 +1,4 @@
-//! How the whole frame looks with each panel, at three sizes, with and without colours.
+//! Snapshots of the complete frame with each panel, at three sizes, with and without colours.
 
 use crossterm::event::KeyCode;
 

@@ -1,4 +1,4 @@
-//! The workbench with everything outside of it played: sessions, workers and the terminal.
+//! The workbench with simulated sessions, workers and terminal.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -18,23 +18,23 @@ use crate::tui::curves::Logs;
 use crate::tui::curves::tests::{self as curves, manifest as run_of};
 use crate::tui::keymap::Keymap;
 use crate::tui::message::{
-    Effect, Job, Launch, Load, Msg, Past, Prediction, PresetSummary, Reply, RunRow, Shelf,
+    Effect, Job, Launch, Load, LoadedCurves, Msg, Prediction, PresetSummary, Reply, RunModules, RunRow,
 };
 use crate::tui::modules::testing as modules;
 use crate::tui::settings::Settings;
 use crate::tui::theme::{Charset, Depth, Theme};
 use crate::tui::view;
 
-/// Steps of an epoch, and of a run.
+/// Steps per epoch and per run.
 pub const PER: u64 = 20;
 pub const STEPS: u64 = 800;
 
-/// The workbench and what it waits for.
+/// The workbench and its unanswered jobs.
 pub struct Scene {
     pub app: App,
-    /// Whether it wanted to end.
+    /// Whether it asked to exit.
     pub left: bool,
-    /// Whether questions get a good answer.
+    /// Whether jobs succeed.
     pub lucky: bool,
     jobs: VecDeque<Job>,
     commands: VecDeque<(u64, Command)>,
@@ -70,7 +70,7 @@ impl Scene {
         scene
     }
 
-    /// A run in training for so many steps, all questions answered.
+    /// A run that has trained this many steps, with all jobs answered.
     pub fn training(steps: u64) -> Scene {
         let mut scene = Scene::new();
         scene.send(Msg::Device { name: "cpu".into(), note: None });
@@ -99,7 +99,7 @@ impl Scene {
         self.send(Msg::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL)));
     }
 
-    /// Types, and has all questions answered.
+    /// Types a text and answers all jobs.
     pub fn type_text(&mut self, text: &str) {
         for letter in text.chars() {
             self.press(KeyCode::Char(letter));
@@ -122,7 +122,7 @@ impl Scene {
         }
     }
 
-    /// Answers the oldest question; gives whether there was one.
+    /// Answers the oldest job; returns whether there was one.
     pub fn answer(&mut self) -> bool {
         if let Some(launch) = self.launch.take() {
             self.begin(launch);
@@ -139,7 +139,7 @@ impl Scene {
 
     pub fn answer_all(&mut self) {
         let answers = (0..1_000).take_while(|_| self.answer()).count();
-        assert!(answers < 1_000, "an answer leads to the same question for ever");
+        assert!(answers < 1_000, "a reply causes the same job forever");
     }
 
     fn begin(&mut self, launch: Launch) {
@@ -162,14 +162,14 @@ impl Scene {
         self.say(Event::Started { step, steps_per_epoch, steps, device: "cpu".into() });
     }
 
-    /// The session says something, if there is one.
+    /// Sends an event of the session, if there is one.
     pub fn say(&mut self, event: Event) {
         if self.app.shared.is_training() {
             self.send(Msg::Session(event));
         }
     }
 
-    /// The session makes so many steps.
+    /// Trains this many steps.
     pub fn train(&mut self, steps: u64) {
         let Some(live) = self.app.shared.live.as_ref() else { return };
         let (from, weights, manifest) = (live.step, live.weights.clone(), live.manifest.clone());
@@ -214,14 +214,14 @@ impl Scene {
         buffer
     }
 
-    /// Time goes by, so that toasts fade.
+    /// Advances the time until toasts expire.
     pub fn wait(&mut self) {
         let now = self.app.shared.now + Duration::from_secs(40);
         self.send(Msg::Tick(now));
     }
 }
 
-/// What a worker answers.
+/// The simulated reply of a worker.
 pub fn reply(job: &Job, lucky: bool) -> Reply {
     let no = || "the file\nis gone".to_owned();
     let told = |good: &str| Reply::Done(if lucky { Ok(good.to_owned()) } else { Err(no()) });
@@ -229,17 +229,19 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
         Job::Runs if lucky => Reply::Runs(Ok(rows())),
         Job::Runs => Reply::Runs(Err(no())),
         Job::History { run, until, smoothing } => {
-            let past = || Arc::new(Past::of(logs(run), *until, *smoothing));
+            let loaded = || Arc::new(LoadedCurves::of(logs(run), *until, *smoothing));
             Reply::History {
                 run: run.clone(),
                 until: *until,
-                found: if lucky { Ok(past()) } else { Err(no()) },
+                found: if lucky { Ok(loaded()) } else { Err(no()) },
             }
         }
         Job::Checkpoints(run) => {
             Reply::Checkpoints(run.clone(), if lucky { Ok(logs(run).checkpoints) } else { Err(no()) })
         }
-        Job::Shelf(run) => Reply::Shelf(run.clone(), if lucky { Ok(shelf(run)) } else { Err(no()) }),
+        Job::RunModules(run) => {
+            Reply::RunModules(run.clone(), if lucky { Ok(run_modules(run)) } else { Err(no()) })
+        }
         Job::RemoveModule { run, module } => {
             let done = if lucky { Ok(()) } else { Err(no()) };
             Reply::Removed { run: run.clone(), module: module.clone(), done }
@@ -256,8 +258,8 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
             Reply::Presets(if lucky { Ok(known) } else { Err(no()) })
         }
         Job::Preset { name, set } => {
-            let card = if lucky { card(name, set) } else { Err(no()) };
-            Reply::Preset { name: name.clone(), set: set.clone(), card }
+            let summary = if lucky { preset_summary(name, set) } else { Err(no()) };
+            Reply::Preset { name: name.clone(), set: set.clone(), summary }
         }
         Job::Extract { run, request } => {
             let manifest = run_of(run, "digits", None);
@@ -293,7 +295,7 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
     }
 }
 
-fn card(name: &str, set: &[String]) -> Result<Box<PresetSummary>, String> {
+fn preset_summary(name: &str, set: &[String]) -> Result<Box<PresetSummary>, String> {
     let changes: Result<Vec<_>, _> = set.iter().map(|text| text.parse()).collect();
     let preset =
         Preset::find(name, Path::new(""), &changes.map_err(|e: crate::preset::Error| e.to_string())?);
@@ -334,18 +336,18 @@ fn logs(run: &str) -> Logs {
     }
 }
 
-fn shelf(run: &str) -> Arc<Shelf> {
+fn run_modules(run: &str) -> Arc<RunModules> {
     let Logs { manifest, epochs, .. } = logs(run);
     let module = modules::module(&manifest, "pair", &[0, 1]);
     let modules = vec![("pair".into(), Ok(module)), ("broken".into(), Err("module.toml is damaged".into()))];
-    Arc::new(Shelf { manifest, epochs, modules })
+    Arc::new(RunModules { manifest, epochs, modules })
 }
 
-/// Runs of every kind.
+/// Runs of every status.
 fn rows() -> Vec<RunRow> {
     let row = |name: &str, status, parent, tags: &[&str], reason: Option<&str>| {
         let mut manifest = run_of(name, "digits", parent);
-        // Their age is nothing on any day.
+        // A date in the future, so that the age is always 0.
         manifest.created = "2999-01-01T00:00:00Z".into();
         let last = Some(epoch(&manifest, 2 * PER));
         let entry = Entry {

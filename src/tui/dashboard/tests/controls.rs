@@ -1,4 +1,4 @@
-//! Commands to the session, and what is said where there is none.
+//! Commands to the session, and messages when there is none.
 
 use super::*;
 use crate::backend::GpuLoad;
@@ -8,7 +8,7 @@ use crate::run::Imported;
 fn the_load_of_a_gpu_is_shown_where_it_trains_and_said_to_be_unknown_where_it_cannot_be_asked() {
     let mut bench = Bench::training("digits", 100);
     assert!(bench.text(120, 40).contains("cpu load") && !bench.text(120, 40).contains("gpu"));
-    bench.hear(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cuda:0".into() });
+    bench.event(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cuda:0".into() });
     bench.train(100, 120);
     assert!(bench.text(120, 40).contains("gpu        load unknown"), "{}", bench.text(120, 40));
     bench.shared.load.gpu = Some(GpuLoad { busy: 0.63, memory: 12_300_000_000, total: 80_000_000_000 });
@@ -73,7 +73,7 @@ fn without_a_session_controls_say_why_and_resume_is_offered() {
 fn a_run_that_failed_shows_the_message() {
     let mut bench = Bench::training("digits", 40);
     let message = "training diverged: coupling is not finite after step 40".to_owned();
-    bench.hear(Event::Failed { step: 40, message, diverged: true, checkpoint: Some(20) });
+    bench.event(Event::Failed { step: 40, message, diverged: true, checkpoint: Some(20) });
     for (width, height) in [(120, 40), (80, 24), (60, 16)] {
         let text = bench.text(width, height);
         assert!(text.contains("failed") && text.contains("training diverged"), "{text}");
@@ -90,7 +90,7 @@ fn a_branch_of_a_run_in_training_begins_when_the_run_has_stopped() {
     bench.effects.clear();
     bench.dashboard.key(KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL), &mut bench.shared);
     assert!(bench.shared.live.as_ref().unwrap().pending.values().any(|c| *c == Command::Stop));
-    bench.hear(Event::Stopped { step: 45 });
+    bench.event(Event::Stopped { step: 45 });
     assert!(bench.effects.iter().any(|effect| matches!(effect, Effect::Launch(launch)
         if matches!(&**launch, Launch::Branch { run, step: None, .. } if run == "first"))));
 }
@@ -203,7 +203,7 @@ fn the_command_line_of_a_preset_that_is_not_in_the_program_names_a_file_of_it() 
 fn the_command_line_of_imported_weights_imports_them() {
     let mut bench = Bench::training("digits", 20);
     let from = Imported { file: "theirs.pth".into(), sha256: String::new(), format: None, names: None };
-    bench.hear(Event::Imported { step: 0, from });
+    bench.event(Event::Imported { step: 0, from });
     let line = bench.dashboard.command_line(&bench.shared).unwrap();
     assert_eq!(line, "cleave import theirs.pth --preset digits");
 }

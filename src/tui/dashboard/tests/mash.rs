@@ -1,4 +1,4 @@
-//! Whatever is pressed, said and drawn, in any order and size: nothing panics.
+//! Random input and events in any order and at any size: nothing panics.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
@@ -78,9 +78,9 @@ impl Bench {
                 self.apply(step);
             }
             Deed::Refuse => {
-                self.hear(Event::Refused { step: 1, revision: 1, why: "no".into() });
+                self.event(Event::Refused { step: 1, revision: 1, why: "no".into() });
             }
-            Deed::End(how) => self.hear(match how {
+            Deed::End(how) => self.event(match how {
                 0 => Event::Stopped { step: 7 },
                 1 => Event::Finished { step: STEPS, summary: Default::default() },
                 _ => Event::Failed {

@@ -1,9 +1,9 @@
-//! How the screen looks, at three sizes, with and without colours.
+//! Snapshots of the screen, at three sizes, with and without colours.
 
 use super::*;
 use crate::tui::snapshot::{SIZES, compare, styled};
 
-/// A run in training with a change in force, one on its way and the cursor set.
+/// A training run with an applied change, a pending change, and a cursor.
 fn scene() -> Bench {
     let mut bench = Bench::training("digits", 200);
     bench.act(Action::NextSlider);

@@ -1,4 +1,4 @@
-//! Which runs are shown, and how they lie over each other.
+//! The shown run and the overlaid runs.
 
 use super::*;
 
@@ -59,7 +59,7 @@ fn by_time_a_branch_stands_behind_what_its_parent_took() {
 fn a_resumed_run_shows_its_past_and_keeps_its_changes() {
     let mut bench = Bench::empty();
     bench.shared.live = Some(Live::new(manifest("first", "digits", None)));
-    bench.hear(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
+    bench.event(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
     assert_eq!(asked(&bench.effects), ["first"]);
     bench.train(100, 140);
     let mut past = history("first", "digits", None, 120);
@@ -124,8 +124,8 @@ fn window_and_cursor_do_not_outlive_the_run_that_they_were_placed_in() {
 fn a_change_is_not_written_over_those_of_sessions_that_are_still_being_read() {
     let mut bench = Bench::empty();
     bench.shared.live = Some(Live::new(manifest("first", "digits", None)));
-    bench.hear(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
-    bench.hear(Event::Applied { step: 105, revision: None, change: "alpha = 2".into() });
+    bench.event(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
+    bench.event(Event::Applied { step: 105, revision: None, change: "alpha = 2".into() });
     let written = |effects: &[Effect]| -> Vec<usize> {
         let jobs =
             effects.iter().filter_map(|e| if let Effect::Job(job) = e { Some(job.as_ref()) } else { None });

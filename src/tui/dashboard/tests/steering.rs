@@ -1,4 +1,4 @@
-//! From the slider to the mark on the charts.
+//! Setting changes from the slider to the mark on the charts.
 
 use super::*;
 use crate::session::{Change, Setting};
@@ -7,7 +7,7 @@ fn weight(name: &str, value: f64) -> Setting {
     Setting::Weight { name: name.into(), value }
 }
 
-/// A run with the slider of beta selected, whose first checkpoint is done.
+/// A run with the beta slider selected and its first checkpoint saved.
 fn at_beta() -> Bench {
     let mut bench = Bench::training("digits", 100);
     bench.act(Action::NextSlider);
@@ -73,7 +73,7 @@ fn a_refused_change_goes_back_and_says_why() {
     bench.act(Action::SliderUp);
     bench.apply(120);
     let revision = *bench.shared.live.as_ref().unwrap().pending.keys().next().unwrap();
-    bench.hear(Event::Refused { step: 120, revision, why: "no such weight".into() });
+    bench.event(Event::Refused { step: 120, revision, why: "no such weight".into() });
     let control = &bench.dashboard.controls(&bench.shared)[1];
     assert_eq!((control.value, control.pending), (3.0, None));
     assert!(bench.toasts().contains(&"beta was not changed: no such weight"), "{:?}", bench.toasts());

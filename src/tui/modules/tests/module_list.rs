@@ -1,4 +1,4 @@
-//! What is done with modules that were taken out.
+//! Actions on extracted modules.
 
 use super::*;
 use crate::run::Manifest;
@@ -14,7 +14,7 @@ fn marked_modules_are_composed_and_marks_stay_when_another_run_is_opened() {
     stage.shared.live = None;
     stage.shared.open = Some("digits-2".into());
     let modules = [module(&other, "rest", &[2, 3])];
-    stage.reply(Reply::Shelf("digits-2".into(), Ok(Arc::new(shelved(&other, &modules)))));
+    stage.reply(Reply::RunModules("digits-2".into(), Ok(Arc::new(run_modules(&other, &modules)))));
     stage.act(&[Action::NextPane, Action::NextPane, Action::CompareModules]);
     let text = stage.text(120, 40);
     assert!(text.contains("digits-1") && text.contains("cat-dog"), "{text}");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ratatui::layout::Rect;
 
 use super::paint::{Paint, percent, percent_or_dash};
-use super::subject::{Shelved, Subject};
+use super::subject::{ListedModule, Subject};
 use crate::run::ModuleManifest;
 use crate::spec::Cost;
 use crate::tui::action::Action;
@@ -19,7 +19,7 @@ pub(super) const ROWS: usize = 2;
 
 /// State of the list.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shelf {
+pub(super) struct ModuleList {
     pub selection: Selection,
     /// Modules marked for comparing or composing, also of other runs, in marking order.
     pub marked: Vec<Marked>,
@@ -47,9 +47,9 @@ impl Marked {
     }
 }
 
-impl Shelf {
+impl ModuleList {
     /// The module under the cursor.
-    pub fn current<'a>(&self, subject: &'a Subject) -> Option<&'a Shelved> {
+    pub fn current<'a>(&self, subject: &'a Subject) -> Option<&'a ListedModule> {
         subject.modules.get(self.selection.at)
     }
 
