@@ -13,6 +13,9 @@ use crate::spec::NORM_EPSILON;
 /// threads.
 const PARTS: usize = 32;
 
+/// Pixels whose mean is near enough to that of the batch for sums about it to lose no digits.
+const CENTRE_PIXELS: u64 = 64;
+
 /// Where a block's results go.
 struct Results<'a> {
     /// Activations, `[batch, height, width, channels]`.
@@ -36,7 +39,9 @@ impl Engine {
         if let Some(mask) = &mask {
             self.observe_mask(block, &mask.values, pass);
         }
-        let bits = mask.as_ref().map(|mask| bits(&mask.values, value.channels));
+        // Where the gradient at a given 0 is wanted and no ReLU stops it, the channel may not be skipped.
+        let skips = block.relu || !pass.masks.gradient || pass.masks.at(block.site).is_none();
+        let bits = mask.as_ref().filter(|_| skips).map(|mask| bits(&mask.values, value.channels));
         let results = Results { out: &mut out, total: &mut total };
         match pass.mode {
             Mode::Train(_) => self.trained(step, block, mask, results, pass),
@@ -165,11 +170,11 @@ impl Engine {
         block.norm.is_some_and(frozen)
     }
 
-    /// Mean and biased variance of each channel. Sums are taken about a pixel of the first sample, so that a
+    /// Mean and biased variance of each channel. Sums are taken about the mean of some pixels of the batch, so that a
     /// mean far from 0 costs no digits.
-    fn moments(&self, y: &[f32], channels: usize) -> Moments {
+    pub(super) fn moments(&self, y: &[f32], channels: usize) -> Moments {
         let pixels = y.len() / channels;
-        let about = &y[..channels];
+        let about = &centre(y, channels)[..];
         let part = pixels.div_ceil(PARTS.max(y.len() >> 16)) * channels;
         let mut parts = vec![(vec![0.0; channels], vec![0.0; channels]); y.len().div_ceil(part)];
         each(self.threads, parts.iter_mut().zip(y.chunks(part)), |_, ((sum, square), part)| {
@@ -206,6 +211,21 @@ impl Engine {
         }
         Factors { scale, shift, channels }
     }
+}
+
+/// The mean of pixels that are spread evenly and irregularly over the batch: a single pixel may be far from all others,
+/// as those at a padded border are.
+fn centre(y: &[f32], channels: usize) -> Vec<f32> {
+    let pixels = y.len() / channels;
+    // The multiples of the golden ratio are spread evenly over the unit interval, here [0, 2^32).
+    let golden = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let mut sum = vec![0f64; channels];
+    for n in 1..=CENTRE_PIXELS {
+        let pixel = ((golden(n) * pixels as u64) >> 32) as usize;
+        let row = &y[pixel * channels..][..channels];
+        sum.iter_mut().zip(row).for_each(|(sum, y)| *sum += f64::from(*y));
+    }
+    sum.into_iter().map(|sum| (sum / CENTRE_PIXELS as f64) as f32).collect()
 }
 
 /// Batch norm by what it saw of a batch, or else by what it has learnt; the bias alone without batch norm.

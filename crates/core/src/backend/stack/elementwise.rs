@@ -302,6 +302,36 @@ fn of<const L: usize>(row: &[f32], first: usize) -> [f32; L] {
     }
 }
 
+/// Sums of neighbouring channels: of the rows of a block in f32, of the blocks in f64.
+struct BlockSums<const L: usize> {
+    block: [f32; L],
+    closed: [f64; L],
+}
+
+impl<const L: usize> Default for BlockSums<L> {
+    #[inline(always)]
+    fn default() -> Self {
+        BlockSums { block: [0.0; L], closed: [0.0; L] }
+    }
+}
+
+impl<const L: usize> BlockSums<L> {
+    /// Begins the next block.
+    #[inline(always)]
+    fn close(&mut self) {
+        for c in 0..L {
+            self.closed[c] += f64::from(self.block[c]);
+        }
+        self.block = [0.0; L];
+    }
+
+    #[inline(always)]
+    fn total(mut self) -> [f32; L] {
+        self.close();
+        self.closed.map(|sum| sum as f32)
+    }
+}
+
 #[inline(always)]
 fn moments_of<const L: usize>(first: usize, y: &[f32], shift: &[f32], sum: &mut [f64], square: &mut [f64]) {
     let (channels, shift) = (shift.len(), of::<L>(shift, first));
@@ -394,7 +424,7 @@ fn activate_pooled_of<const L: usize>(
             let y = of::<L>(&y[pixel * channels..], first);
             for c in 0..L {
                 let a = above(y[c] * scale[c] + shift[c], affine.floor);
-                best[c] = if a > best[c] { a } else { best[c] };
+                best[c] = if a > best[c] || a.is_nan() { a } else { best[c] };
             }
         }
         for c in 0..L {
@@ -418,18 +448,23 @@ fn bn_backward_reduce_of<const L: usize>(
     let channels = centre.len();
     let (scale, shift) = (of::<L>(affine.scale, first), of::<L>(affine.shift, first));
     let (centre, channel) = (of::<L>(centre, first), of::<L>(incoming.channel, first));
-    let (mut dz_sums, mut product_sums) = ([0f32; L], [0f32; L]);
-    for (row, each) in y.chunks_exact(channels).zip(incoming.each.chunks_exact(channels)) {
-        let (y, each) = (of::<L>(row, first), of::<L>(each, first));
-        for c in 0..L {
-            let passes = y[c] * scale[c] + shift[c] > affine.floor;
-            let dz = if passes { each[c] + channel[c] } else { 0.0 };
-            dz_sums[c] += dz;
-            product_sums[c] += dz * (y[c] - centre[c]);
+    let (mut dz_sums, mut product_sums) = (BlockSums::<L>::default(), BlockSums::<L>::default());
+    let block = SUMMED_ROWS * channels;
+    for (y, each) in y.chunks(block).zip(incoming.each.chunks(block)) {
+        for (row, each) in y.chunks_exact(channels).zip(each.chunks_exact(channels)) {
+            let (y, each) = (of::<L>(row, first), of::<L>(each, first));
+            for c in 0..L {
+                let passes = y[c] * scale[c] + shift[c] > affine.floor;
+                let dz = if passes { each[c] + channel[c] } else { 0.0 };
+                dz_sums.block[c] += dz;
+                product_sums.block[c] += dz * (y[c] - centre[c]);
+            }
         }
+        dz_sums.close();
+        product_sums.close();
     }
-    dz_sum[first..first + L].copy_from_slice(&dz_sums);
-    product_sum[first..first + L].copy_from_slice(&product_sums);
+    dz_sum[first..first + L].copy_from_slice(&dz_sums.total());
+    product_sum[first..first + L].copy_from_slice(&product_sums.total());
 }
 
 #[inline(always)]
@@ -447,9 +482,13 @@ fn bn_backward_reduce_pooled_of<const L: usize>(
     let channels = centre.len();
     let (scale, shift) = (of::<L>(affine.scale, first), of::<L>(affine.shift, first));
     let (centre, channel) = (of::<L>(centre, first), of::<L>(incoming.channel, first));
-    let (mut dz_sums, mut product_sums) = ([0f32; L], [0f32; L]);
+    let (mut dz_sums, mut product_sums) = (BlockSums::<L>::default(), BlockSums::<L>::default());
     let rows = incoming.each.chunks_exact(channels).zip(pooled.chunks_exact(channels));
-    for (corner, (each, pooled)) in window.corners().zip(rows) {
+    for (index, (corner, (each, pooled))) in window.corners().zip(rows).enumerate() {
+        if index % SUMMED_ROWS == 0 {
+            dz_sums.close();
+            product_sums.close();
+        }
         let (each, pooled) = (of::<L>(each, first), of::<L>(pooled, first));
         let mut left = each;
         for c in 0..L {
@@ -462,13 +501,13 @@ fn bn_backward_reduce_pooled_of<const L: usize>(
                 let hit = above(z, affine.floor) == pooled[c];
                 let dz = if hit & (z > affine.floor) { left[c] } else { 0.0 };
                 left[c] = if hit { 0.0 } else { left[c] };
-                dz_sums[c] += dz;
-                product_sums[c] += dz * (y[c] - centre[c]);
+                dz_sums.block[c] += dz;
+                product_sums.block[c] += dz * (y[c] - centre[c]);
             }
         }
     }
-    dz_sum[first..first + L].copy_from_slice(&dz_sums);
-    product_sum[first..first + L].copy_from_slice(&product_sums);
+    dz_sum[first..first + L].copy_from_slice(&dz_sums.total());
+    product_sum[first..first + L].copy_from_slice(&product_sums.total());
 }
 
 #[inline(always)]

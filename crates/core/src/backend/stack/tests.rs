@@ -7,6 +7,7 @@ mod reference;
 use std::sync::Arc;
 
 use super::super::kernels::Isa;
+use super::elementwise::{self, Affine, Incoming};
 use super::{Backward, Batch, Engine, Outcome, PassMasks, Plan, Tape};
 use crate::random::{Draws, Stream};
 use crate::spec::{Conv, Init, Join, Residual, Spec, Stage};
@@ -473,6 +474,50 @@ fn weights_that_are_not_finite_show_in_the_outputs() {
     assert!(outputs.iter().all(|x| x.is_nan()), "{outputs:?}");
     let outputs = trial.evaluate(&mut trial.engine(1)).outputs;
     assert!(outputs.iter().all(|x| x.is_nan()), "{outputs:?}");
+}
+
+#[test]
+fn a_maximum_over_a_window_with_nan_is_nan_wherever_it_is() {
+    for place in [0, 1, 4, 5] {
+        let mut trial = Trial::new([1, 4, 4], 1, vec![pool(2), Stage::Flatten, linear(2)]);
+        trial.images[place] = f32::NAN;
+        let trained = trial.train(&mut trial.engine(1)).0.outputs;
+        let evaluated = trial.evaluate(&mut trial.engine(1)).outputs;
+        assert!(trained.iter().chain(&evaluated).all(|x| x.is_nan()), "{place}: {trained:?} {evaluated:?}");
+    }
+}
+
+#[test]
+fn a_pixel_far_from_all_others_costs_the_statistics_no_digits() {
+    let mut noise = Noise(2);
+    let (channels, pixels) = (3, 16384);
+    let mut y: Vec<f32> = (0..channels * pixels).map(|_| 4096.0 + noise.draw()).collect();
+    y[..channels].fill(0.0);
+    let engine = Trial::new([1, 2, 2], 1, vec![Stage::Flatten, linear(1)]).engine(2);
+    let moments = engine.moments(&y, channels);
+    for c in 0..channels {
+        let values = || y.iter().skip(c).step_by(channels).map(|&x| f64::from(x));
+        let mean = values().sum::<f64>() / pixels as f64;
+        let var = values().map(|x| (x - mean).powi(2)).sum::<f64>() / pixels as f64;
+        assert!((moments.var[c] / var - 1.0).abs() < 1e-5, "{} {var}", moments.var[c]);
+        assert!((f64::from(moments.mean[c]) / mean - 1.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn gradients_of_many_pixels_are_summed_without_loss() {
+    let pixels = 1 << 20;
+    let (y, each) = (vec![2.0; pixels], vec![0.1; pixels]);
+    let affine = Affine { scale: &[1.0], shift: &[0.0], floor: elementwise::floor(true) };
+    let incoming = Incoming { each: &each, channel: &[0.0] };
+    for isa in Isa::available() {
+        let (mut dz, mut product) = ([0.0], [0.0]);
+        elementwise::bn_backward_reduce(isa, &y, affine, &[1.0], incoming, &mut dz, &mut product);
+        let exact = f64::from(0.1f32) * pixels as f64;
+        for sum in [dz[0], product[0]] {
+            assert!((f64::from(sum) / exact - 1.0).abs() < 1e-5, "{sum} {exact}");
+        }
+    }
 }
 
 /// A network whose first steps are over large images, and how many.
