@@ -10,6 +10,21 @@
 //! | `architecture` | the published networks as specs |
 //! | `cost` | parameters, kernels and multiply-accumulates of a spec |
 //! | `state` | weights on the host, their initial values, safetensors |
+//!
+//! What a stage is, is spread over functions of all stages rather than gathered in a file a kind, because most of these
+//! functions treat most kinds alike: only `walk` and the two forward passes have an arm for each. A new kind of stage
+//! needs arms in these places, where the compiler asks for those marked with an exclamation mark:
+//!
+//! | what | where |
+//! |---|---|
+//! | shape, layers, sites | `walk` (!) |
+//! | its name in presets | `stages` (!) |
+//! | bounds | `bounds`, if it has sizes |
+//! | arrays and their initial values; cost | `state`, `cost`, `network::weights`: only for a new kind of [`Layer`] (!) |
+//! | forward pass in Burn's operations | `network::forward` (!) |
+//! | steps of the CPU's engine | `backend::stack::plan` (!), which may refuse it; with a new kind of step `forward`, `backward` and the reference in its tests (!) |
+//! | cutting it to a selection | `modular::slice` (!) |
+//! | other programs | `export`: ONNX, PyTorch, Burn (!) |
 
 pub mod architecture;
 mod bounds;

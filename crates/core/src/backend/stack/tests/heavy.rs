@@ -39,3 +39,18 @@ fn a_batch_of_16_trains_in_the_winograd_domain_as_in_float64() {
     assert!(in_winograd_domain(&trial).len() >= 3, "the wider convolutions are not plain");
     trial.check_to(1e-3);
 }
+
+#[test]
+fn a_batch_of_128_trains_in_the_winograd_domain_as_in_float64() {
+    let stages = vec![
+        conv(Conv::new(8)),
+        pool(2),
+        conv(Conv { bias: false, ..masked(48) }),
+        conv(masked(48)),
+        Stage::GlobalAvgPool,
+        linear(3),
+    ];
+    let trial = Trial::new([3, 24, 24], 128, stages);
+    assert!(!in_winograd_domain(&trial).is_empty(), "the widest convolution is not plain");
+    trial.check_to(1e-3);
+}
