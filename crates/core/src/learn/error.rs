@@ -35,6 +35,9 @@ pub enum Error {
     /// The device failed.
     #[error(transparent)]
     Device(#[from] Fault),
+    /// Sums of training steps that a run is to go on with.
+    #[error("the sums of the unfinished epoch cannot be continued: {0}")]
+    Sums(String),
     /// Weights.
     #[error(transparent)]
     State(#[from] spec::StateError),

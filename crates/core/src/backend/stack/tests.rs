@@ -177,13 +177,11 @@ impl Trial {
     fn directions(&self) -> [Vec<Vec<f32>>; 2] {
         let mut noise = Noise(4);
         let parameters = self.parameters.iter().map(|array| noise.floats(array.len(), 1.0)).collect();
-        let sites = self.spec.sites().unwrap();
         let mut given = Vec::new();
         for mask in &self.masks.given {
-            // A mask of 0 is where the ReLU behind it has a kink.
-            let kink = |value: f32| sites[mask.site].is_rectified() && value == 0.0;
+            // Differences mean nothing at a mask of 0: the ReLU behind it, or behind the sum it enters, has a kink there.
             let direction = noise.floats(mask.values.len(), 1.0).into_iter().zip(&mask.values);
-            given.push(direction.map(|(d, value)| if kink(*value) { 0.0 } else { d }).collect());
+            given.push(direction.map(|(d, value)| if *value == 0.0 { 0.0 } else { d }).collect());
         }
         [parameters, given]
     }
