@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cleave::modular::{Usage, masked_layers};
+use cleave::modular::{Usage, masked_sites};
 use cleave::preset::Preset;
 use cleave::run::{Event, Manifest, PROGRAM, SCHEMA};
 use cleave::spec::Architecture;
@@ -83,13 +83,13 @@ fn manifest(classes: usize) -> Manifest {
 
 /// Every class fires about a third of the kernels often.
 fn usage(manifest: &Manifest) -> Usage {
-    let layers = masked_layers(&manifest.network).expect("the network is whole");
-    let kernels: usize = layers.iter().map(|layer| layer.kernels).sum();
+    let sites = masked_sites(&manifest.network).expect("the network is whole");
+    let kernels: usize = sites.iter().map(|site| site.units).sum();
     let count = |class: usize, kernel: usize| (kernel * 7919 + class * 104_729 + kernel * kernel % 97) % 150;
     let counts = (0..manifest.classes.len())
         .map(|class| (0..kernels).map(|kernel| count(class, kernel).min(100) as u32).collect())
         .collect();
-    Usage::from_counts(layers, vec![100; manifest.classes.len()], counts).expect("the lengths agree")
+    Usage::from_counts(sites, vec![100; manifest.classes.len()], counts).expect("the lengths agree")
 }
 
 fn shared(manifest: Manifest) -> Shared {

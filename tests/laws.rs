@@ -17,7 +17,7 @@ use cleave::network::{Network, PassMasks};
 use cleave::random::{Draws, Stream, generator};
 use cleave::run::{Best, CheckpointInfo, EpochSums, Event};
 use cleave::session::{Change, Command, Schedule, Session, Setting};
-use cleave::spec::{Array, Conv, Cost, Init, LayerKind, Residual, Role, Spec, Stage, State};
+use cleave::spec::{Array, Conv, Cost, Init, Residual, Role, SiteKind, Spec, Stage, State};
 use common::{Home, begin, outcome, play, reopen, train};
 use proptest::prelude::*;
 use rand::RngExt;
@@ -240,31 +240,32 @@ fn random_state(rng: &mut ChaCha8Rng, spec: &Spec) -> State {
     state
 }
 
-/// Some kernels of every convolution.
+/// Some units of every convolution and hidden linear layer.
 fn random_selection(rng: &mut ChaCha8Rng, spec: &Spec) -> Selection {
-    let mut selection = Selection::all(spec);
-    for conv in &mut selection.convs {
-        let always = rng.random_range(0..conv.len());
-        for kernel in 0..conv.len() {
-            let kept = kernel == always || rng.random_bool(0.5);
-            conv.set(kernel, kept);
+    let mut selection = Selection::all(spec).unwrap();
+    for (kept, site) in selection.sites.iter_mut().zip(spec.sites().unwrap()) {
+        if matches!(site.kind, SiteKind::Sum { .. }) {
+            continue;
+        }
+        let always = rng.random_range(0..kept.len());
+        for unit in 0..kept.len() {
+            kept.set(unit, unit == always || rng.random_bool(0.5));
         }
     }
     selection
 }
 
-/// The whole network without mask generators, the channels of dropped kernels made zero by their weights.
+/// The whole network without mask generators, the outputs of dropped units made zero by their weights.
 fn silenced(spec: &Spec, state: &State, selection: &Selection) -> (Spec, State) {
     let mut state = state.clone();
     state.0.retain(|name, _| !name.contains("mask_generator"));
-    let layers = spec.layers().unwrap().into_iter();
-    let convs = layers.filter(|layer| matches!(layer.kind, LayerKind::Conv { .. }));
-    for (layer, kept) in convs.zip(&selection.convs) {
-        for suffix in ["conv.weight", "conv.bias", "bn.weight", "bn.bias", "bn.running_mean"] {
-            let Some(array) = state.0.get_mut(&format!("{}.{suffix}", layer.name)) else { continue };
+    let suffixes = ["conv.weight", "conv.bias", "bn.weight", "bn.bias", "bn.running_mean", "weight", "bias"];
+    for (site, kept) in spec.sites().unwrap().iter().zip(&selection.sites) {
+        for suffix in suffixes {
+            let Some(array) = state.0.get_mut(&format!("{}.{suffix}", site.name)) else { continue };
             let row = array.values.len() / kept.len();
-            for kernel in kept.zeroes() {
-                array.values[kernel * row..(kernel + 1) * row].fill(0.0);
+            for unit in kept.zeroes() {
+                array.values[unit * row..(unit + 1) * row].fill(0.0);
             }
         }
     }
@@ -336,7 +337,7 @@ fn trains_alike(seed: u64) {
 
 proptest! {
     #[test]
-    fn a_slice_computes_what_the_whole_network_does_with_the_dropped_channels_zeroed(seed: u64) {
+    fn a_slice_computes_what_the_whole_network_does_with_the_dropped_units_zeroed(seed: u64) {
         let mut rng = rng(seed);
         let spec = random_spec(&mut rng);
         let state = random_state(&mut rng, &spec);

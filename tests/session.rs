@@ -8,6 +8,7 @@ mod common;
 use std::sync::Arc;
 
 use cleave::data::Dataset;
+use cleave::modular::Provenance;
 use cleave::reuse::Request;
 use cleave::run::{Event, Module, Run};
 use cleave::session::{Change, Command, Job, Schedule, Session, Setting};
@@ -23,7 +24,7 @@ fn beta(value: f64) -> Setting {
 fn request(classes: &[usize], name: &str) -> Request {
     Request {
         classes: classes.into(),
-        threshold: 0.9,
+        provenance: Provenance::usage(0.9),
         head: true,
         fold_masks: false,
         fine_tune_epochs: 1,
@@ -206,7 +207,7 @@ fn an_extraction_that_makes_no_sense_is_refused_with_the_reason_and_its_number()
         (request(&[], "none"), "no class was chosen"),
         (request(&[4, 4], "twice"), "chosen twice"),
         (request(&[12], "unknown"), "no class 12"),
-        (Request { threshold: 1.5, ..request(&[1, 2], "high") }, "threshold 1.5"),
+        (Request { provenance: Provenance::usage(1.5), ..request(&[1, 2], "high") }, "threshold 1.5"),
         (Request { fine_tune_epochs: 0, ..request(&[1, 2], "raw") }, "must be fine-tuned"),
     ] {
         let name = request.name.clone();

@@ -165,7 +165,7 @@ impl Settings {
         let state = State::init(&spec, SEED)?;
         let Some(classes) = self.module_classes else { return Ok((spec, state)) };
         let masks = ClassMasks::new(&spec, CLASSES, self.density.unwrap_or(0.2))?;
-        let selection = Selection::from_tracked(&spec, masks.layers(), &masks.union(classes.into()))?;
+        let selection = Selection::from_tracked(&spec, masks.sites(), &masks.union(classes.into()))?;
         Ok(modular::slice(&spec, &state, &selection)?)
     }
 }

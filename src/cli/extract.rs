@@ -6,6 +6,7 @@ use super::context::Context;
 use super::error::Failure;
 use super::output::{self, Table, count, percent, percent_or_dash};
 use crate::backend::Choice;
+use crate::modular::Provenance;
 use crate::reuse::{Loaded, Request};
 use crate::run::{ClassAccuracy, ModuleManifest, Origin, class_label};
 
@@ -75,7 +76,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let preset = &run.manifest.preset;
     let base = args.name.clone().unwrap_or_else(|| default_name(&classes, &run.manifest.classes));
     let request = Request {
-        threshold: args.threshold.unwrap_or(preset.modules.threshold),
+        provenance: Provenance::usage(args.threshold.unwrap_or(preset.modules.threshold)),
         head: !args.head_free,
         fold_masks: args.fold_masks,
         fine_tune_epochs: args.fine_tune.unwrap_or(preset.modules.fine_tune_epochs),
@@ -83,8 +84,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         name: run.free_module_name(&base),
         classes,
     };
-    let loaded = Loaded::read(run, None, &context.archives(), device, counting)?;
-    let mut module = loaded.extract(&request, device)?;
+    let mut loaded = Loaded::read(run, None, &context.archives())?;
+    let mut module = loaded.extract(&request, device, counting)?;
     module.manifest.state_licence(args.licence);
     let path = loaded.run.save_module(&module)?;
     output::note(&format!("module {} in {}", module.manifest.name, path.display()));

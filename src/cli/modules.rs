@@ -7,7 +7,7 @@ use super::error::Failure;
 use super::extract::counting;
 use super::output::{self, Table, count, percent};
 use crate::backend::Choice;
-use crate::modular::{ClassModules, Fallback, Usage, module_cost};
+use crate::modular::{Fallback, Split, TrackedSite, Usage, module_cost};
 use crate::reuse::{Loaded, kept_usage};
 use crate::run::Run;
 use crate::spec::{Cost, Spec};
@@ -89,8 +89,8 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Some(usage) => usage,
         None => {
             let (device, _) = args.device.resolve()?;
-            let step = Some(checkpoint.step);
-            Loaded::read(run.clone(), step, &context.archives(), device, counting)?.usage
+            let mut loaded = Loaded::read(run.clone(), Some(checkpoint.step), &context.archives())?;
+            loaded.usage(device, counting)?.clone()
         }
     };
     let report = Report::new(&run, checkpoint.step, &checkpoint.spec, &usage, threshold, &args)?;
@@ -206,7 +206,7 @@ impl Report {
 
 impl Row {
     fn new(
-        modules: &ClassModules,
+        modules: &Split,
         class: usize,
         name: &str,
         cohesion: f64,
@@ -215,21 +215,21 @@ impl Row {
     ) -> Result<Row, Failure> {
         let selection = modules.selection(spec, &[class])?;
         let cost = module_cost(spec, &selection)?;
-        let kept = modules.kept_per_layer(class);
-        let layer = |(index, layer): (usize, &crate::modular::TrackedLayer)| LayerRow {
-            name: layer.name.clone(),
-            kernels: layer.kernels,
+        let kept = modules.kept_per_site(class);
+        let layer = |(index, site): (usize, &TrackedSite)| LayerRow {
+            name: site.name.clone(),
+            kernels: site.units,
             kept: kept[index],
-            fallback: modules.fallback[class][index],
+            fallback: modules.parts[class].fallback[index],
         };
         Ok(Row {
             name: name.into(),
             kernels: kept.iter().sum(),
             krr: modules.krr(class),
-            krr_all: modules.krr_all(class, spec),
+            krr_all: modules.krr_all(class, spec)?,
             cohesion,
             size: Size { params: cost.params(), macs: cost.macs() },
-            layers: layers.then(|| modules.layers.iter().enumerate().map(layer).collect()),
+            layers: layers.then(|| modules.sites.iter().enumerate().map(layer).collect()),
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::modular::Provenance;
 use crate::preset::{Preset, embedded};
 use crate::reuse::Request;
 use crate::run::{Parent, class_word};
@@ -28,10 +29,10 @@ pub fn option(name: &str, value: &str) -> String {
 pub fn extract(run: &str, names: &[String], request: &Request) -> String {
     let classes: Vec<String> = request.classes.iter().map(|&class| class_word(class, names)).collect();
     let mut line = format!(
-        "cleave extract {} --classes {} --threshold {} --fine-tune {}",
+        "cleave extract {} --classes {}{} --fine-tune {}",
         quoted(run),
         quoted(&classes.join(",")),
-        request.threshold,
+        way(&request.provenance),
         request.fine_tune_epochs
     );
     for (flag, given) in [(" --head-free", !request.head), (" --fold-masks", request.fold_masks)] {
@@ -41,6 +42,17 @@ pub fn extract(run: &str, names: &[String], request: &Request) -> String {
         let _ = write!(line, " --controls {}", request.controls);
     }
     line + &option("name", &request.name)
+}
+
+/// The options that say how units are chosen.
+fn way(provenance: &Provenance) -> String {
+    match provenance {
+        Provenance { by, threshold: Some(threshold), .. } if by == Provenance::USAGE => {
+            format!(" --threshold {threshold}")
+        }
+        // Only a newer version can have written it; the line then fails with a message that names the option.
+        other => option("by", &other.by),
+    }
 }
 
 /// `cleave train` for a branch with this preset. `before` is the parent's preset; if unknown, the built-in preset of
@@ -118,7 +130,7 @@ mod tests {
         let names = ["it's", "a,b", "sea lion", "7", "7"].map(String::from);
         let request = Request {
             classes: vec![0, 1, 2, 3, 4],
-            threshold: 0.85,
+            provenance: Provenance::usage(0.85),
             head: false,
             fold_masks: true,
             fine_tune_epochs: 0,

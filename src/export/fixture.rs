@@ -20,6 +20,7 @@ pub(super) fn package() -> Package {
             step: 7,
             program: "0".into(),
             threshold: Some(0.9),
+            split: None,
             fine_tune_epochs: 1,
             one_vs_rest: false,
             parents: Vec::new(),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::error::Error;
 use crate::backend::Machine;
-use crate::modular::{ClassModules, Usage, masked_layers};
+use crate::modular::{self, Split, Usage};
 use crate::preset::Preset;
 use crate::run::{EpochRecord, Event, Imported, Manifest, ModuleManifest, Run, StepRecord, Store, Summary};
 
@@ -56,10 +56,8 @@ impl History {
                 Err(error) => problems.push(error.to_string()),
             }
         }
-        let usage = newest_usage(run)?;
-        let fault = usage.as_ref().and_then(|usage| fault(usage, &run.manifest));
-        let usage = usage.filter(|_| fault.is_none());
-        problems.extend(fault);
+        let usage = newest_usage(run)?.map(|bytes| usage_of(&bytes, &run.manifest)).transpose()?;
+        let usage = usage.and_then(|usage| usage.map_err(|why| problems.push(why)).ok());
         let parent =
             run.manifest.parent.as_ref().and_then(|parent| Store::around(run).exact(&parent.run).ok());
         let before = parent.map(|parent| parent.manifest.preset);
@@ -101,7 +99,7 @@ impl History {
     /// # Errors
     ///
     /// When a class has no samples.
-    pub fn class_modules(&self) -> Result<Option<ClassModules>, Error> {
+    pub fn class_modules(&self) -> Result<Option<Split>, Error> {
         let threshold = self.manifest.preset.modules.threshold;
         Ok(self.usage.as_ref().map(|usage| usage.modules(threshold)).transpose()?)
     }
@@ -125,20 +123,26 @@ impl History {
     }
 }
 
-/// Why the usage does not belong to the run, if it does not: files may have been copied from another run.
-fn fault(usage: &Usage, manifest: &Manifest) -> Option<String> {
-    let (classes, known) = (usage.class_sizes().len(), manifest.classes.len());
-    if classes != known {
-        return Some(format!("left out the kernel usage: it has {classes} classes and the run has {known}"));
-    }
-    let is_same = masked_layers(&manifest.network).is_ok_and(|layers| layers == usage.layers());
-    (!is_same).then(|| "left out the kernel usage: it belongs to another network".into())
+/// The usage in a file, or why it is not the run's: its files may have been mixed with another's.
+fn usage_of(bytes: &[u8], manifest: &Manifest) -> Result<Result<Usage, String>, Error> {
+    let usage = match Usage::from_safetensors(bytes, &manifest.network) {
+        Ok(usage) => usage,
+        Err(modular::Error::UnknownSite { .. }) => {
+            return Ok(Err("left out the kernel usage: it belongs to another network".into()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (classes, known) = (usage.classes(), manifest.classes.len());
+    Ok(match classes == known {
+        true => Ok(usage),
+        false => Err(format!("left out the kernel usage: it has {classes} classes and the run has {known}")),
+    })
 }
 
-fn newest_usage(run: &Run) -> Result<Option<Usage>, Error> {
+fn newest_usage(run: &Run) -> Result<Option<Vec<u8>>, Error> {
     for (step, _) in run.checkpoints()?.into_iter().rev() {
         if let Some(bytes) = run.load_usage(step)? {
-            return Ok(Some(Usage::from_safetensors(&bytes)?));
+            return Ok(Some(bytes));
         }
     }
     Ok(None)
@@ -149,15 +153,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn usage_of_another_run_is_told_of() {
+    fn usage_of_another_run_is_left_out_and_said_so() {
         let History { usage, mut manifest, .. } = fixture::history();
         let usage = usage.unwrap();
-        assert_eq!(fault(&usage, &manifest), None);
+        let bytes = usage.to_safetensors().unwrap();
+        assert_eq!(usage_of(&bytes, &manifest).unwrap(), Ok(usage));
         let network = manifest.network.clone();
         manifest.network.stages.remove(0);
-        assert!(fault(&usage, &manifest).unwrap().contains("another network"));
+        assert!(usage_of(&bytes, &manifest).unwrap().unwrap_err().contains("another network"));
         manifest.network = network;
         manifest.classes.push("more".into());
-        assert!(fault(&usage, &manifest).unwrap().contains("3 classes and the run has 4"));
+        assert!(usage_of(&bytes, &manifest).unwrap().unwrap_err().contains("3 classes and the run has 4"));
+        assert!(usage_of(&bytes[1..], &manifest).is_err());
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use crate::modular;
 use crate::run::{self, Ancestor, Checkpoint, Manifest, Module, Run, Store};
 use crate::spec::{Spec, State};
 
@@ -46,6 +47,9 @@ pub struct Provenance {
     pub program: String,
     /// Threshold on the firing frequency for keeping a kernel; `None` for the whole network.
     pub threshold: Option<f64>,
+    /// How the module's units were chosen; none for the whole network and for modules put together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<modular::Provenance>,
     /// Fine-tuning epochs after extraction.
     pub fine_tune_epochs: u64,
     /// Whether it classifies its one class against all others.
@@ -112,6 +116,7 @@ impl Package {
     /// A module.
     pub fn of_module(module: Module) -> Package {
         let Module { manifest, weights } = module;
+        let split = manifest.provenance();
         let card = manifest.card.unwrap_or_default();
         Package {
             spec: manifest.network,
@@ -126,7 +131,8 @@ impl Package {
                 module: Some(manifest.name),
                 step: manifest.step,
                 program: manifest.program,
-                threshold: Some(manifest.threshold),
+                threshold: manifest.threshold,
+                split,
                 fine_tune_epochs: manifest.fine_tune_epochs,
                 one_vs_rest: manifest.one_vs_rest,
                 parents: card.parents,
@@ -151,6 +157,7 @@ impl Package {
                 step: checkpoint.step,
                 program: manifest.program.clone(),
                 threshold: None,
+                split: None,
                 fine_tune_epochs: 0,
                 one_vs_rest: false,
                 parents: Vec::new(),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Error;
 use super::history::History;
-use crate::modular::{ClassModules, Fallback, Usage, ranges};
+use crate::modular::{Fallback, Split, Usage, masked_sites, ranges};
 use crate::plot::csv_field;
 use crate::run::{EpochRecord, SplitRecord};
 
@@ -126,7 +126,7 @@ fn classes(history: &History) -> Table {
 
 fn layers(history: &History) -> Table {
     let mut table = Table::new("layers", &["epoch", "layer", "valid_krr"]);
-    let names = crate::modular::masked_layers(&history.manifest.network).unwrap_or_default();
+    let names = masked_sites(&history.manifest.network).unwrap_or_default();
     for epoch in &history.epochs {
         let rates = epoch.valid.masks.iter().flat_map(|masks| &masks.layer_krr);
         let rows = names.iter().zip(rates);
@@ -210,11 +210,11 @@ fn modules(history: &History) -> Table {
 
 fn usage_table(usage: &Usage, names: &[String]) -> Table {
     let mut table = Table::new("usage", &["layer", "kernel", "class", "samples", "fired", "frequency"]);
-    for (layer, range) in usage.layers().iter().zip(ranges(usage.layers())) {
+    for (site, range) in usage.sites().iter().zip(ranges(usage.sites())) {
         for kernel in range.clone() {
             for (class, name) in names.iter().enumerate() {
                 table.rows.push(vec![
-                    json!(layer.name),
+                    json!(site.name),
                     json!(kernel - range.start),
                     json!(name),
                     json!(usage.class_sizes()[class]),
@@ -227,35 +227,35 @@ fn usage_table(usage: &Usage, names: &[String]) -> Table {
     table
 }
 
-fn kernels(modules: &ClassModules, names: &[String]) -> Table {
+fn kernels(modules: &Split, names: &[String]) -> Table {
     let mut table = Table::new("kernels", &["class", "layer", "kernel"]);
-    for (name, mask) in names.iter().zip(&modules.masks) {
-        for (layer, range) in modules.layers.iter().zip(ranges(&modules.layers)) {
-            let kept = range.clone().filter(|&kernel| mask.contains(kernel));
-            table.rows.extend(kept.map(|k| vec![json!(name), json!(layer.name), json!(k - range.start)]));
+    for (name, part) in names.iter().zip(&modules.parts) {
+        for (site, range) in modules.sites.iter().zip(ranges(&modules.sites)) {
+            let kept = range.clone().filter(|&unit| part.units.contains(unit));
+            table.rows.extend(kept.map(|k| vec![json!(name), json!(site.name), json!(k - range.start)]));
         }
     }
     table
 }
 
-fn retention(modules: &ClassModules, names: &[String]) -> Table {
+fn retention(modules: &Split, names: &[String]) -> Table {
     let mut table =
         Table::new("retention", &["class", "layer", "kernels", "kept", "retention", "threshold", "fallback"]);
     for (class, name) in names.iter().enumerate() {
-        let kept = modules.kept_per_layer(class);
-        for (index, layer) in modules.layers.iter().enumerate() {
-            let fallback = match modules.fallback[class][index] {
+        let kept = modules.kept_per_site(class);
+        for (index, site) in modules.sites.iter().enumerate() {
+            let fallback = match modules.parts[class].fallback[index] {
                 Fallback::None => "none".into(),
                 Fallback::Lowered(times) => format!("lowered {times} times"),
                 Fallback::Dead => "dead".into(),
             };
             table.rows.push(vec![
                 json!(name),
-                json!(layer.name),
-                json!(layer.kernels),
+                json!(site.name),
+                json!(site.units),
                 json!(kept[index]),
-                json!(kept[index] as f64 / layer.kernels.max(1) as f64),
-                json!(modules.threshold),
+                json!(kept[index] as f64 / site.units.max(1) as f64),
+                json!(modules.provenance.threshold),
                 json!(fallback),
             ]);
         }
@@ -263,7 +263,7 @@ fn retention(modules: &ClassModules, names: &[String]) -> Table {
     table
 }
 
-fn overlap(modules: &ClassModules, names: &[String]) -> Table {
+fn overlap(modules: &Split, names: &[String]) -> Table {
     let mut table = Table::new("overlap", &["class", "other", "jaccard"]);
     for (name, row) in names.iter().zip(modules.coupling_matrix()) {
         let cells = names.iter().zip(row);

@@ -10,7 +10,7 @@ use cleave::modular::{
     Affine, Selection, rescaled_input, side_by_side, slice, with_head, with_linear, with_logits,
 };
 use cleave::network::Network;
-use cleave::spec::{Architecture, Array, Role, Spec, State};
+use cleave::spec::{Architecture, Array, Role, SiteKind, Spec, State};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -40,10 +40,12 @@ pub fn whole(architecture: Architecture, width: f64, modular: bool) -> Package {
 /// The module of a random half of its kernels; residual sums get index maps.
 pub fn cut(package: &Package) -> Package {
     let mut rng = ChaCha8Rng::seed_from_u64(9);
-    let mut selection = Selection::all(&package.spec);
-    for kept in &mut selection.convs {
-        for kernel in 1..kept.len() {
-            kept.set(kernel, rng.random_bool(0.5));
+    let mut selection = Selection::all(&package.spec).unwrap();
+    for (kept, site) in selection.sites.iter_mut().zip(package.spec.sites().unwrap()) {
+        if matches!(site.kind, SiteKind::Conv { .. }) {
+            for kernel in 1..kept.len() {
+                kept.set(kernel, rng.random_bool(0.5));
+            }
         }
     }
     let (spec, state) = slice(&package.spec, &package.weights, &selection).unwrap();
@@ -105,6 +107,7 @@ fn package(spec: Spec, weights: State) -> Package {
             step: 3,
             program: "0".into(),
             threshold: Some(0.9),
+            split: None,
             fine_tune_epochs: 0,
             one_vs_rest: false,
             parents: Vec::new(),

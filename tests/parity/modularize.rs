@@ -3,7 +3,7 @@
 
 use burn::tensor::Tensor;
 use cleave::backend::{Compute, Training};
-use cleave::modular::{ClassModules, Usage};
+use cleave::modular::{Split, Usage};
 use cleave::network::Network;
 use cleave::spec::{Cost, Spec};
 use fixedbitset::FixedBitSet;
@@ -89,9 +89,9 @@ fn usage<B: Compute>(
     report.masks("sample_masks", &masks, theirs);
     let masks = if report.rounds() { theirs } else { &masks };
 
-    let layers = reference.masked_layers();
+    let layers = reference.masked_sites();
     let mut usage = Usage::new(layers, fixture.integers("class_sizes").len());
-    for (&label, row) in labels.iter().zip(masks.chunks_exact(usage.total_kernels())) {
+    for (&label, row) in labels.iter().zip(masks.chunks_exact(usage.total_units())) {
         usage.add(label, row).unwrap();
     }
     usage
@@ -100,18 +100,18 @@ fn usage<B: Compute>(
 /// The usage that the reference counted, where its samples are not in the file.
 fn counted(fixture: &Fixture, reference: &Reference) -> Usage {
     let numbers = |name: &str| fixture.integers(name).iter().map(|&n| n as u32).collect::<Vec<_>>();
-    let layers = reference.masked_layers();
-    let kernels: usize = layers.iter().map(|layer| layer.kernels).sum();
+    let sites = reference.masked_sites();
+    let kernels: usize = sites.iter().map(|site| site.units).sum();
     let counts = numbers("active_counts").chunks_exact(kernels).map(<[u32]>::to_vec).collect();
-    Usage::from_counts(layers, numbers("class_sizes"), counts).unwrap()
+    Usage::from_counts(sites, numbers("class_sizes"), counts).unwrap()
 }
 
 fn counts(fixture: &Fixture, usage: &Usage, report: &mut Report) {
-    let sizes: Vec<i64> = usage.layers().iter().map(|layer| layer.kernels as i64).collect();
+    let sizes: Vec<i64> = usage.sites().iter().map(|site| site.units as i64).collect();
     report.exact("layer_sizes", &sizes, fixture.integers("layer_sizes"));
     let sizes: Vec<i64> = usage.class_sizes().iter().map(|&size| size.into()).collect();
     report.exact("class_sizes", &sizes, fixture.integers("class_sizes"));
-    let all = || (0..usage.classes()).flat_map(|class| (0..usage.total_kernels()).map(move |k| (class, k)));
+    let all = || (0..usage.classes()).flat_map(|class| (0..usage.total_units()).map(move |k| (class, k)));
     let counts: Vec<i64> = all().map(|(class, kernel)| usage.count(class, kernel).into()).collect();
     report.exact("active_counts", &counts, fixture.integers("active_counts"));
     if !fixture.holds("frequency") {
@@ -122,13 +122,13 @@ fn counts(fixture: &Fixture, usage: &Usage, report: &mut Report) {
 }
 
 /// Retention, cohesion and coupling of the modules.
-fn measures(fixture: &Fixture, key: &str, modules: &ClassModules, usage: &Usage, report: &mut Report) {
+fn measures(fixture: &Fixture, key: &str, modules: &Split, usage: &Usage, report: &mut Report) {
     let mut close = |name: &str, ours: &[f64]| {
         let ours: Vec<f32> = ours.iter().map(|&value| value as f32).collect();
         let name = format!("{key}/{name}");
         report.close(&name, &ours, fixture.values(&name), 1e-5);
     };
-    let rates: Vec<f64> = (0..modules.masks.len()).map(|class| modules.krr(class)).collect();
+    let rates: Vec<f64> = (0..modules.parts.len()).map(|class| modules.krr(class)).collect();
     close("class_kernel_rate", &rates);
     close("krr", &[modules.mean_krr()]);
     close("coupling", &[modules.coupling()]);

@@ -3,7 +3,7 @@
 
 use cleave::backend::Training;
 use cleave::learn::{Sgd, cross_entropy};
-use cleave::modular::{ClassModules, Cut, Selection, module_cost, slice, with_head};
+use cleave::modular::{Cut, Selection, Split, module_cost, slice, with_head};
 use cleave::network::{Network, PassMasks};
 use cleave::random::{Draws, Stream};
 use cleave::spec::{Spec, Stage, State};
@@ -18,7 +18,7 @@ use crate::reference::{Reference, numbers};
 pub struct Target<'a> {
     fixture: &'a Fixture,
     reference: &'a Reference,
-    modules: &'a ClassModules,
+    modules: &'a Split,
     /// Such as `t_2_5_7`.
     name: String,
     classes: Vec<usize>,
@@ -26,7 +26,7 @@ pub struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// Every choice of classes in the file.
-    pub fn all(fixture: &'a Fixture, reference: &'a Reference, modules: &'a ClassModules) -> Vec<Self> {
+    pub fn all(fixture: &'a Fixture, reference: &'a Reference, modules: &'a Split) -> Vec<Self> {
         let names = fixture.names_below("t_").into_iter().filter_map(|name| name.strip_suffix("/classes"));
         let target = |name: &str| {
             let name = format!("t_{name}");
@@ -72,13 +72,13 @@ impl<'a> Target<'a> {
 
     /// The kernels that are left of each layer, and the channels that are left behind each residual sum.
     fn kernels(&self, selection: &Selection, report: &mut Report) {
-        let kept = selection.indices();
-        for (layer, name) in self.reference.masked_layers().iter().zip(&self.reference.mask_layers) {
+        let kept: Vec<Vec<usize>> = selection.sites.iter().map(|site| site.ones().collect()).collect();
+        for (tracked, name) in self.reference.masked_sites().iter().zip(&self.reference.mask_layers) {
             let key = self.key(&format!("retained/{name}"));
             if !self.fixture.holds(&key) {
                 continue;
             }
-            report.exact(&key, &kept[layer.conv], &self.fixture.indices(&key));
+            report.exact(&key, &kept[tracked.site], &self.fixture.indices(&key));
         }
         let whole = &self.reference.spec;
         let cut = Cut::new(whole, selection).unwrap();

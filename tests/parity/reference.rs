@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cleave::backend::Compute;
-use cleave::modular::{TrackedLayer, masked_layers};
+use cleave::modular::{TrackedSite, masked_sites};
 use cleave::network::Network;
 use cleave::spec::architecture::{Plan, rescnn, resnet, simcnn, vgg};
 use cleave::spec::{Array, Slot, Spec, State};
@@ -71,9 +71,9 @@ impl Reference {
         State(slots.iter().map(|slot| (slot.name.clone(), known(slot))).collect())
     }
 
-    /// The masked convolutions, in mask order.
-    pub fn masked_layers(&self) -> Vec<TrackedLayer> {
-        masked_layers(&self.spec).unwrap()
+    /// The masked convolutions, in the order of sites.
+    pub fn masked_sites(&self) -> Vec<TrackedSite> {
+        masked_sites(&self.spec).unwrap()
     }
 
     pub fn network<B: Compute>(&self, fixture: &Fixture, prefix: &str, device: &B::Device) -> Network<B> {
@@ -177,9 +177,9 @@ fn without_dropout(mut spec: Spec) -> Spec {
 }
 
 /// Layers of these widths, where there is no network that they belong to.
-pub fn tracked(sizes: &[usize]) -> Vec<TrackedLayer> {
-    let layer = |(conv, &kernels)| TrackedLayer { name: format!("layer{conv}"), conv, kernels };
-    sizes.iter().enumerate().map(layer).collect()
+pub fn tracked(sizes: &[usize]) -> Vec<TrackedSite> {
+    let tracked = |(site, &units)| TrackedSite { name: format!("layer{site}"), site, units };
+    sizes.iter().enumerate().map(tracked).collect()
 }
 
 /// The numbers in a name, to sort `fc_13` before `fc_14` and `conv_3` before `conv_11`.

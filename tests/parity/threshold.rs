@@ -2,7 +2,7 @@
 //! learning rate over epochs.
 
 use cleave::learn::cosine;
-use cleave::modular::{ClassModules, Fallback, Usage, ranges};
+use cleave::modular::{Fallback, Part, Split, Usage, ranges};
 
 use crate::compare::Report;
 use crate::fixture::Fixture;
@@ -25,16 +25,16 @@ pub fn check(fixture: &Fixture, report: &mut Report) {
 }
 
 /// The modules of all classes at one threshold, and how often it was lowered for them.
-pub fn class_modules(fixture: &Fixture, key: &str, modules: &ClassModules, report: &mut Report) {
+pub fn class_modules(fixture: &Fixture, key: &str, modules: &Split, report: &mut Report) {
     let masks = format!("{key}/module_masks");
     report.exact(&masks, &all_bits(modules), fixture.integers(&masks));
-    let steps: Vec<i64> = modules.fallback.iter().flatten().map(steps).collect();
+    let steps: Vec<i64> = modules.parts.iter().flat_map(|part| &part.fallback).map(steps).collect();
     let fallback = format!("{key}/fallback_steps");
     report.exact(&fallback, &steps, fixture.integers(&fallback));
 }
 
-fn all_bits(modules: &ClassModules) -> Vec<i64> {
-    modules.masks.iter().flat_map(bits).collect()
+fn all_bits(modules: &Split) -> Vec<i64> {
+    modules.parts.iter().flat_map(|part| bits(&part.units)).collect()
 }
 
 fn steps(fallback: &Fallback) -> i64 {
@@ -50,7 +50,7 @@ fn usage(fixture: &Fixture, sizes: &str, bins: &str) -> Usage {
     let labels = fixture.indices("labels");
     let classes = labels.iter().max().unwrap() + 1;
     let mut usage = Usage::new(tracked(&fixture.indices(sizes)), classes);
-    for (&label, bins) in labels.iter().zip(fixture.integers(bins).chunks_exact(usage.total_kernels())) {
+    for (&label, bins) in labels.iter().zip(fixture.integers(bins).chunks_exact(usage.total_units())) {
         let masks: Vec<f32> = bins.iter().map(|&bin| 0.5 * bin as f32).collect();
         usage.add(label, &masks).unwrap();
     }
@@ -66,13 +66,13 @@ fn dead_layers(fixture: &Fixture, report: &mut Report) {
             let best = |range: std::ops::Range<usize>| {
                 range.map(|kernel| usage.frequency(class, kernel)).fold(0.0, f32::max)
             };
-            ranges(usage.layers()).map(|range| best(range) < LAST).collect()
+            ranges(usage.sites()).map(|range| best(range) < LAST).collect()
         })
         .collect();
     assert!(dead.iter().flatten().any(|dead| *dead), "the fixture has no layer that ends in an error");
     let modules = usage.modules(0.9).unwrap();
-    let ours: Vec<Vec<bool>> =
-        modules.fallback.iter().map(|row| row.iter().map(|f| *f == Fallback::Dead).collect()).collect();
+    let is_dead = |part: &Part| part.fallback.iter().map(|f| *f == Fallback::Dead).collect();
+    let ours: Vec<Vec<bool>> = modules.parts.iter().map(is_dead).collect();
     report.exact("error at 0.9", &ours, &dead);
     let key = "error/module_masks_tau50";
     report.exact(key, &all_bits(&usage.modules(0.5).unwrap()), fixture.integers(key));

@@ -14,7 +14,6 @@ mod config;
 mod decode;
 mod digits;
 mod download;
-mod draw;
 mod error;
 mod fetch;
 mod file;

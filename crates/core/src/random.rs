@@ -1,6 +1,10 @@
 //! Every random draw of a run depends on its seed, a named stream and a position, never on earlier draws. This lets a
 //! resumed run repeat exactly the draws of an uninterrupted one.
+//!
+//! The rules by which numbers and shuffles are drawn from a generator's bits are written out here too, so that an update
+//! of a library cannot change a run.
 
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -24,6 +28,14 @@ pub enum Stream {
     Head = 7,
     /// The order of the samples that a calibration layer is fitted to; position: epoch.
     Calibration = 8,
+    /// The order of the samples of an epoch of fine-tuning; position: epoch.
+    FineTuneOrder = 9,
+    /// Crops and flips of fine-tuning; position: step.
+    FineTuneAugment = 10,
+    /// Dropout masks of fine-tuning, through [`Draws`]; position: step.
+    FineTuneDropout = 11,
+    /// Crops and flips where a pass over a split varies its images, as when usage is counted so; position: batch.
+    PassAugment = 12,
 }
 
 /// A generator for `stream` at `position` of the run with this `seed`.
@@ -82,10 +94,36 @@ impl Draws {
     }
 }
 
+/// A number in `0..n`, from one 64-bit draw; `n` must not be 0. The bias is below n / 2^64.
+pub fn below(generator: &mut impl Rng, n: usize) -> usize {
+    ((u128::from(generator.next_u64()) * n as u128) >> 64) as usize
+}
+
+/// Puts the items in random order (Fisher and Yates).
+pub fn shuffle<T>(generator: &mut impl Rng, items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, below(generator, last + 1));
+    }
+}
+
+/// A number from -`bound` to `bound`, from the 23 highest bits of one 32-bit draw.
+pub fn uniform(generator: &mut impl Rng, bound: f32) -> f32 {
+    let fraction = f32::from_bits(1f32.to_bits() | generator.next_u32() >> 9) - 1.0;
+    fraction * (2.0 * bound) - bound
+}
+
+/// A number from a normal distribution about 0, from two 64-bit draws by the transform of Box and Muller.
+pub fn normal(generator: &mut impl Rng, deviation: f64) -> f32 {
+    let mut fraction = || (generator.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+    let radius = (-2.0 * (1.0 - fraction()).ln()).sqrt();
+    let angle = std::f64::consts::TAU * fraction();
+    (deviation * radius * angle.cos()) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::Rng;
+    use rand::RngExt;
 
     #[test]
     fn a_position_always_draws_the_same_numbers_and_its_neighbours_others() {
@@ -110,5 +148,48 @@ mod tests {
             first(Draws::new(8, Stream::Dropout, 3), 1, 5),
         ];
         assert!(others.iter().all(|other| *other != expected));
+    }
+
+    #[test]
+    fn whole_numbers_stay_in_range_and_reach_every_number() {
+        let mut generator = generator(1, Stream::Order, 0);
+        let mut seen = [0usize; 5];
+        for _ in 0..5000 {
+            seen[below(&mut generator, 5)] += 1;
+        }
+        assert!(seen.iter().all(|&count| (850..1150).contains(&count)), "{seen:?}");
+        assert_eq!(below(&mut generator, 1), 0);
+    }
+
+    #[test]
+    fn a_shuffle_keeps_every_item() {
+        let mut items: Vec<usize> = (0..100).collect();
+        shuffle(&mut generator(1, Stream::Order, 0), &mut items);
+        assert_ne!(items, (0..100).collect::<Vec<_>>());
+        items.sort_unstable();
+        assert_eq!(items, (0..100).collect::<Vec<_>>());
+        shuffle::<u8>(&mut generator(1, Stream::Order, 0), &mut []);
+    }
+
+    /// Seeds of earlier versions keep their weights, which were drawn by rand 0.10.
+    #[test]
+    fn real_numbers_are_those_of_earlier_versions_to_the_last_bit() {
+        let [mut ours, mut theirs] = [(); 2].map(|()| generator(7, Stream::Weights, 3));
+        for bound in [0.3f32, 1.0, 0.017] {
+            for _ in 0..1000 {
+                let expected: f32 = theirs.random_range(-bound..=bound);
+                assert_eq!(uniform(&mut ours, bound).to_bits(), expected.to_bits());
+            }
+        }
+        let mut draws = Vec::new();
+        for _ in 0..4000 {
+            let radius = (-2.0 * (1.0 - theirs.random::<f64>()).ln()).sqrt();
+            let angle = std::f64::consts::TAU * theirs.random::<f64>();
+            let expected = (0.5 * radius * angle.cos()) as f32;
+            draws.push(normal(&mut ours, 0.5));
+            assert_eq!(draws[draws.len() - 1].to_bits(), expected.to_bits());
+        }
+        let variance = draws.iter().map(|x| x * x).sum::<f32>() / draws.len() as f32;
+        assert!((variance / 0.25 - 1.0).abs() < 0.1, "{variance}");
     }
 }

@@ -3,7 +3,7 @@
 use fixedbitset::FixedBitSet;
 use rand::RngExt;
 
-use crate::modular::{Error, TrackedLayer, masked_layers};
+use crate::modular::{Error, TrackedSite, masked_sites};
 use crate::random::{Stream, generator};
 use crate::spec::{Array, Spec};
 
@@ -15,7 +15,7 @@ const MISSING: f64 = 0.05;
 
 /// The kernels of each class.
 pub(super) struct ClassMasks {
-    layers: Vec<TrackedLayer>,
+    sites: Vec<TrackedSite>,
     /// One set per class, over the concatenated kernels of all layers.
     kernels: Vec<FixedBitSet>,
 }
@@ -28,26 +28,26 @@ impl ClassMasks {
     ///
     /// When the spec's stages do not fit together.
     pub(super) fn new(spec: &Spec, classes: usize, density: f64) -> Result<ClassMasks, Error> {
-        let layers = masked_layers(spec)?;
+        let sites = masked_sites(spec)?;
         let kernels = (0..classes as u64).map(|class| {
             let mut rng = generator(SEED, Stream::Control, class);
-            let mut drawn = FixedBitSet::with_capacity(layers.iter().map(|layer| layer.kernels).sum());
+            let mut drawn = FixedBitSet::with_capacity(sites.iter().map(|site| site.units).sum());
             let mut first = 0;
-            for layer in &layers {
+            for site in &sites {
                 let chance = (density / (1.0 - MISSING)).min(1.0);
-                drawn.insert(first + rng.random_range(0..layer.kernels));
-                (first..first + layer.kernels)
+                drawn.insert(first + rng.random_range(0..site.units));
+                (first..first + site.units)
                     .filter(|_| rng.random::<f64>() < chance)
                     .for_each(|kernel| drawn.insert(kernel));
-                first += layer.kernels;
+                first += site.units;
             }
             drawn
         });
-        Ok(ClassMasks { kernels: kernels.collect(), layers })
+        Ok(ClassMasks { kernels: kernels.collect(), sites })
     }
 
-    pub(super) fn layers(&self) -> &[TrackedLayer] {
-        &self.layers
+    pub(super) fn sites(&self) -> &[TrackedSite] {
+        &self.sites
     }
 
     /// The union of the kernels of the first `classes` classes.
@@ -62,17 +62,17 @@ impl ClassMasks {
         let mut rng = generator(SEED, Stream::Control, self.kernels.len() as u64);
         let mut first = 0;
         let mut masks = Vec::new();
-        for layer in &self.layers {
-            let mut values = Vec::with_capacity(labels.len() * layer.kernels);
+        for site in &self.sites {
+            let mut values = Vec::with_capacity(labels.len() * site.units);
             for &label in labels {
-                for kernel in first..first + layer.kernels {
+                for kernel in first..first + site.units {
                     let fires =
                         self.kernels[label as usize].contains(kernel) && rng.random::<f64>() >= MISSING;
                     values.push(if fires { rng.random_range(0.3f32..1.0) } else { 0.0 });
                 }
             }
-            first += layer.kernels;
-            masks.push(Array { shape: vec![labels.len(), layer.kernels], values });
+            first += site.units;
+            masks.push(Array { shape: vec![labels.len(), site.units], values });
         }
         masks
     }

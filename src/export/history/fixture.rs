@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::History;
 use crate::backend::Machine;
-use crate::modular::{Usage, masked_layers};
+use crate::modular::{Usage, masked_sites};
 use crate::preset::Preset;
 use crate::run::{
     Control, EpochRecord, Event, Manifest, MaskRecord, ModuleManifest, PROGRAM, SCHEMA, SplitRecord,
@@ -17,10 +17,10 @@ const CLASSES: [&str; 3] = ["<script>alert(1)</script>", "a,\"b\"|`c`\n", "![x](
 
 pub(crate) fn history() -> History {
     let manifest = manifest();
-    let layers = masked_layers(&manifest.network).unwrap();
-    let kernels: usize = layers.iter().map(|layer| layer.kernels).sum();
+    let sites = masked_sites(&manifest.network).unwrap();
+    let kernels: usize = sites.iter().map(|site| site.units).sum();
     let counts = |class: usize| (0..kernels).map(|k| if k % 3 == class { 20 } else { 2 }).collect();
-    let usage = Usage::from_counts(layers, vec![20; 3], (0..3).map(counts).collect()).unwrap();
+    let usage = Usage::from_counts(sites, vec![20; 3], (0..3).map(counts).collect()).unwrap();
     let finished = Event::Finished { step: 8, summary: summary() };
     let change = Event::Applied { step: 3, revision: Some(1), change: "beta 1.5 to 3".into() };
     let machine = Machine {
@@ -132,7 +132,8 @@ fn module(manifest: &Manifest) -> ModuleManifest {
         program: PROGRAM.into(),
         classes: CLASSES[..2].iter().map(|class| (*class).to_owned()).collect(),
         class_indices: vec![0, 1],
-        threshold: 0.9,
+        threshold: Some(0.9),
+        provenance: None,
         head: true,
         fold_masks: false,
         one_vs_rest: false,

@@ -2,7 +2,7 @@
 
 use super::document::Figure;
 use crate::export::history::History;
-use crate::modular::ClassModules;
+use crate::modular::Split;
 use crate::plot::{Chart, HeatMap, Mark, Series, Stroke, Unit, XAxis, YRange};
 use crate::run::{EpochRecord, MaskRecord, SplitRecord};
 use crate::spec::Cost;
@@ -102,22 +102,22 @@ fn losses(history: &History) -> Vec<ChartLine> {
 }
 
 /// Kernels kept, by class and layer.
-pub(super) fn retention(history: &History, modules: &ClassModules) -> Option<Figure> {
-    let layers: Vec<String> = modules.layers.iter().map(|layer| layer.name.clone()).collect();
+pub(super) fn retention(history: &History, modules: &Split) -> Option<Figure> {
+    let layers: Vec<String> = modules.sites.iter().map(|site| site.name.clone()).collect();
     let share = |class: usize| {
-        let kept = modules.kept_per_layer(class);
-        let layers = kept.into_iter().zip(&modules.layers);
-        layers.map(|(kept, layer)| kept as f64 / layer.kernels.max(1) as f64).collect::<Vec<_>>()
+        let kept = modules.kept_per_site(class);
+        let layers = kept.into_iter().zip(&modules.sites);
+        layers.map(|(kept, site)| kept as f64 / site.units.max(1) as f64).collect::<Vec<_>>()
     };
-    let values: Vec<f64> = (0..modules.masks.len()).flat_map(share).collect();
+    let values: Vec<f64> = (0..modules.parts.len()).flat_map(share).collect();
     let title = "Kernels kept, by class and layer";
     let map = HeatMap::new(title, history.manifest.classes.clone(), layers, values).unit(Unit::Percent);
     let caption = "Percentage of the layer's kernels that the class's module keeps.";
-    (!modules.layers.is_empty()).then(|| figure(history, "retention", title, caption, map.to_svg()))
+    (!modules.sites.is_empty()).then(|| figure(history, "retention", title, caption, map.to_svg()))
 }
 
 /// Jaccard index of each pair of class modules; `None` for more than [`MOST_CLASSES`] classes.
-pub(super) fn overlap(history: &History, modules: &ClassModules) -> Option<Figure> {
+pub(super) fn overlap(history: &History, modules: &Split) -> Option<Figure> {
     let names = &history.manifest.classes;
     if names.len() > MOST_CLASSES {
         return None;

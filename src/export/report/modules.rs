@@ -5,7 +5,7 @@ use super::document::{Block, Document, Table};
 use crate::export::error::Error;
 use crate::export::figure::{count, percent, percent_or_dash};
 use crate::export::history::History;
-use crate::modular::{ClassModules, module_cost};
+use crate::modular::{Split, module_cost};
 use crate::run::{Ancestor, ClassAccuracy, Control, ModuleManifest, Origin};
 
 pub(super) fn sections(history: &History, page: &mut Document) -> Result<(), Error> {
@@ -14,7 +14,7 @@ pub(super) fn sections(history: &History, page: &mut Document) -> Result<(), Err
         page.text(format!(
             "The module of a class keeps the kernels that fire for at least {} of its training samples. Coupling is {:.3}: \
             the mean Jaccard index over pairs of class modules. KRR is the fraction of masked kernels kept.",
-            percent(modules.threshold),
+            percent(history.manifest.preset.modules.threshold),
             modules.coupling()
         ));
         page.blocks.push(Block::Table(classes(history, &modules)?));
@@ -76,7 +76,7 @@ fn points(difference: f64) -> String {
     format!("{:+.2}", 100.0 * difference)
 }
 
-fn classes(history: &History, modules: &ClassModules) -> Result<Table, Error> {
+fn classes(history: &History, modules: &Split) -> Result<Table, Error> {
     let spec = &history.manifest.network;
     let whole = crate::spec::Cost::of(spec)?;
     let mut table = Table::new(&["class", "kernels", "KRR", "parameters", "MACs", "of MACs"]);
@@ -84,7 +84,7 @@ fn classes(history: &History, modules: &ClassModules) -> Result<Table, Error> {
         let cost = module_cost(spec, &modules.selection(spec, &[class])?)?;
         table.row([
             name.clone(),
-            modules.kept_per_layer(class).iter().sum::<usize>().to_string(),
+            modules.kept_per_site(class).iter().sum::<usize>().to_string(),
             percent(modules.krr(class)),
             count(cost.params()),
             count(cost.macs()),

@@ -115,7 +115,10 @@ fn making(manifest: &Manifest, module: &ModuleManifest) -> String {
             let class = option("class", &class_word(class, &manifest.classes));
             format!("cleave replace --in {weak}{class} --with {donor}{}", option("name", &module.name))
         }
-        _ => extract(&manifest.id, &manifest.classes, &request(module)),
+        _ => match Request::of(module) {
+            Ok(request) => extract(&manifest.id, &manifest.classes, &request),
+            Err(why) => return format!("# {why}"),
+        },
     };
     if origin(module) != Origin::Replaced
         && let Some(card) = &module.card
@@ -131,19 +134,6 @@ fn compose(parents: &[String], module: &ModuleManifest) -> String {
         false => format!("--join union --fine-tune {}", module.fine_tune_epochs),
     };
     format!("cleave compose {} {join}{}", parents.join(" "), option("name", &module.name))
-}
-
-/// The request with which the module was extracted.
-fn request(module: &ModuleManifest) -> Request {
-    Request {
-        classes: module.class_indices.clone(),
-        threshold: module.threshold,
-        head: module.head,
-        fold_masks: module.fold_masks,
-        fine_tune_epochs: module.fine_tune_epochs as usize,
-        controls: module.controls.len(),
-        name: module.name.clone(),
-    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::proto::{
     SettingInfo, SettingValue, Start, Summary, Tensor, Value,
 };
 use crate::export::error::Error;
-use crate::modular::ClassModules;
+use crate::modular::Split;
 use crate::run;
 use crate::run::{EpochRecord, Manifest, SplitRecord, StepRecord};
 
@@ -104,7 +104,7 @@ pub(super) fn finish(summary: Option<&run::Summary>, time: f64) -> Summary {
 }
 
 /// The Jaccard index of each pair of class modules as an image, from white (0) to dark blue (1).
-pub(super) fn overlap(modules: &ClassModules) -> Result<Summary, Error> {
+pub(super) fn overlap(modules: &Split) -> Result<Summary, Error> {
     let matrix = modules.coupling_matrix();
     let cell = (WIDTH / matrix.len().max(1)).clamp(CELL.1, CELL.0);
     let side = (matrix.len() * cell) as u32;

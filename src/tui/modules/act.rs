@@ -222,7 +222,7 @@ impl Modules {
         match seen {
             View::Retention => subject.retention.scrub(by),
             _ => {
-                let last = subject.layers.len().saturating_sub(1);
+                let last = subject.sites.len().saturating_sub(1);
                 self.layer = self.layer.saturating_add_signed(by).min(last);
             }
         }
@@ -272,7 +272,7 @@ impl Modules {
             Action::Right => (0, 1),
             _ => return Vec::new(),
         };
-        let last = subject.layers.len().saturating_sub(1);
+        let last = subject.sites.len().saturating_sub(1);
         let (pane, view) = (self.pane, self.view);
         let compares = view == View::Card && self.list.marked.len() >= 2;
         match (pane, view) {

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use super::module_list::{Marked, ModuleList};
 use super::paint::{Paint, count, heads, percent, percent_or_dash, seconds};
 use super::subject::{Subject, no_module};
+use crate::modular::Provenance;
 use crate::plot::{HeatMap, Unit};
 use crate::run::{Control, ModuleManifest, Origin};
 use crate::spec::Cost;
@@ -215,7 +216,7 @@ fn core(module: &ModuleManifest, whole: &Cost) -> Vec<CardLine> {
     let mut lines = vec![
         CardLine::new("module", module.name.clone()),
         CardLine::new("classes", format!("{}: {}", module.class_indices.len(), module.classes.join(", "))),
-        CardLine::new(taken, format!("at step {}, threshold {}", module.step, module.threshold)),
+        CardLine::new(taken, format!("at step {}{}", module.step, way(module))),
         CardLine::new("head", head),
         CardLine::new("fine-tuned", if epochs == 0 { "no".into() } else { format!("for {epochs} epochs") }),
         CardLine::new("kernels kept", module.kernels.to_string()),
@@ -292,4 +293,15 @@ fn confusion(module: &ModuleManifest, found: Option<&Examination>, paint: &mut P
     let rows: Vec<String> = names.iter().take(found.confusion.len()).cloned().collect();
     let columns = heads(names.iter().take(columns), paint.look.charset);
     HeatMap::new("", rows, columns, values).unit(Unit::Percent).render(body, paint.buffer, &paint.canvas);
+}
+
+/// How the units of a module were chosen, behind a comma.
+fn way(module: &ModuleManifest) -> String {
+    match module.provenance() {
+        Some(Provenance { by, threshold: Some(threshold), .. }) if by == Provenance::USAGE => {
+            format!(", threshold {threshold}")
+        }
+        Some(provenance) => format!(", by {provenance}"),
+        None => String::new(),
+    }
 }

@@ -70,11 +70,12 @@ impl Extraction {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modular::Provenance;
 
     fn request(name: &str) -> Request {
         Request {
             classes: vec![0, 1],
-            threshold: 0.9,
+            provenance: Provenance::usage(0.9),
             head: true,
             fold_masks: false,
             fine_tune_epochs: 1,

@@ -6,6 +6,7 @@ use super::module_list::Marked;
 use super::paint::percent;
 use super::sets::Sets;
 use super::subject::Subject;
+use crate::modular::Provenance;
 use crate::reuse::{Join, Request};
 use crate::run::{check_name as check, slug};
 use crate::tui::message::{Job, ModuleName};
@@ -139,7 +140,7 @@ fn check_extract(form: &mut Form, subject: &Subject) {
 pub(super) fn request(form: &Form, subject: &Subject) -> Option<Request> {
     Some(Request {
         classes: subject.classes.chosen(),
-        threshold: subject.threshold(),
+        provenance: Provenance::usage(subject.threshold()),
         head: form.ticked("head"),
         fold_masks: form.ticked("fold"),
         fine_tune_epochs: form.number("epochs")? as usize,
@@ -152,7 +153,7 @@ pub(super) fn request(form: &Form, subject: &Subject) -> Option<Request> {
 pub(super) fn plain_request(subject: &Subject) -> Request {
     Request {
         classes: subject.classes.chosen(),
-        threshold: subject.threshold(),
+        provenance: Provenance::usage(subject.threshold()),
         head: true,
         fold_masks: false,
         fine_tune_epochs: subject.settings.fine_tune_epochs.max(1),

@@ -35,12 +35,12 @@ impl Slice<'_> {
     }
 
     fn is_kept(&self, class: usize, kernel: usize) -> bool {
-        self.cuts.modules.masks[class].contains(self.start + kernel)
+        self.cuts.modules.parts[class].units.contains(self.start + kernel)
     }
 }
 
 fn slice(subject: &Subject, layer: usize) -> Option<Slice<'_>> {
-    let range = ranges(&subject.layers).nth(layer)?;
+    let range = ranges(&subject.sites).nth(layer)?;
     let (source, cuts) = (subject.source()?, subject.cuts()?);
     Some(Slice { source, cuts, start: range.start, kernels: range.len() })
 }
@@ -48,7 +48,7 @@ fn slice(subject: &Subject, layer: usize) -> Option<Slice<'_>> {
 impl Kernels {
     /// Moves the cursor, staying within the layer.
     pub fn go(&mut self, subject: &Subject, layer: usize, down: isize, right: isize) {
-        let kernels = subject.layers.get(layer).map_or(0, |layer| layer.kernels);
+        let kernels = subject.sites.get(layer).map_or(0, |site| site.units);
         let within =
             |at: usize, by: isize, all: usize| at.saturating_add_signed(by).min(all.saturating_sub(1));
         self.class = within(self.class, down, subject.classes.names().len());
@@ -107,7 +107,7 @@ impl Kernels {
         }
         let kept = if slice.is_kept(class, kernel) { "kept" } else { "not kept" };
         let rate = percent(slice.frequency(class, kernel));
-        let tracked = subject.layers.get(layer).map_or("", |layer| layer.name.as_str());
+        let tracked = subject.sites.get(layer).map_or("", |layer| layer.name.as_str());
         let line = format!("{tracked} kernel {kernel} fires for {rate} of {}: {kept}", name(class));
         paint.line(area, 0, &[(&line, Role::Text)]);
         let keepers: Vec<&str> = (0..subject.classes.names().len())

@@ -64,7 +64,8 @@ impl MatrixOrder {
                 });
             }
             MatrixOrder::Size => {
-                classes.sort_by_key(|&class| std::cmp::Reverse(cuts.modules.masks[class].count_ones(..)));
+                classes
+                    .sort_by_key(|&class| std::cmp::Reverse(cuts.modules.parts[class].units.count_ones(..)));
             }
             MatrixOrder::Likeness => classes = cuts.likeness().to_vec(),
         }
@@ -173,7 +174,7 @@ impl Overlap {
     fn layers(&self, subject: &Subject, cuts: &Cuts, paint: &mut Paint<'_>, area: Rect) {
         let (a, b) = self.pair;
         let charset = paint.look.charset;
-        let name = subject.layers.iter().map(|layer| text::width(&layer.name)).max().unwrap_or(0).min(20);
+        let name = subject.sites.iter().map(|layer| text::width(&layer.name)).max().unwrap_or(0).min(20);
         let class = |class: usize| text::fit(subject.classes.name(class), 8, true, charset);
         let head = format!("{} {} {}   both", " ".repeat(name), class(a), class(b));
         paint.line(area, 0, &[(&head, Role::Title)]);
@@ -183,7 +184,7 @@ impl Overlap {
         for (row, (layer, line)) in (1..=height).zip(detail(&rows).skip(first)) {
             match line {
                 Detail::Figures(one, other, both) => {
-                    let label = text::fit(&subject.layers[layer].name, name, false, charset);
+                    let label = text::fit(&subject.sites[layer].name, name, false, charset);
                     let figures = format!(" {one:>8} {other:>8} {both:>6}");
                     paint.line(area, row, &[(&label, Role::Text), (&figures, Role::Text)]);
                 }

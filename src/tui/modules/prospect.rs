@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use crate::modular::{ClassModules, Error, Fallback, Usage, jaccard, module_cost, ranges};
+use crate::modular::{Error, Fallback, Split, Usage, jaccard, module_cost, ranges};
 use crate::plot::cluster;
 use crate::spec::{Cost, Spec};
 
@@ -25,7 +25,7 @@ pub(super) struct Source {
 /// The modules of all classes at a threshold.
 #[derive(Debug)]
 pub(super) struct Cuts {
-    pub modules: ClassModules,
+    pub modules: Split,
     overlap: OnceCell<Vec<Vec<f64>>>,
     likeness: OnceCell<Vec<usize>>,
 }
@@ -79,15 +79,16 @@ impl Cuts {
     pub fn prospect(&self, source: &Source, classes: &[usize]) -> Result<Prospect, Error> {
         let union = self.modules.union(classes)?;
         let selection = self.modules.selection(&source.spec, classes)?;
-        let lowered =
-            |layer: usize| classes.iter().any(|&class| self.modules.fallback[class][layer] != Fallback::None);
+        let lowered = |layer: usize| {
+            classes.iter().any(|&class| self.modules.parts[class].fallback[layer] != Fallback::None)
+        };
         Ok(Prospect {
             classes: classes.to_vec(),
-            kept: ranges(&self.modules.layers).map(|range| union.count_ones(range)).collect(),
-            lowered: (0..self.modules.layers.len()).map(lowered).collect(),
+            kept: ranges(&self.modules.sites).map(|range| union.count_ones(range)).collect(),
+            lowered: (0..self.modules.sites.len()).map(lowered).collect(),
             kernels: union.count_ones(..),
             tracked: union.len(),
-            kernels_all: selection.kept(),
+            kernels_all: selection.kernels(&source.spec)?,
             all: source.spec.convs().map(|conv| conv.kernels).sum(),
             cost: module_cost(&source.spec, &selection)?,
             whole: source.whole,
@@ -106,13 +107,15 @@ impl Cuts {
 
     /// Size of the intersection and of the union of two classes' kernels, and their Jaccard index.
     pub fn pair(&self, a: usize, b: usize) -> Option<(usize, usize, f64)> {
-        let (a, b) = (self.modules.masks.get(a)?, self.modules.masks.get(b)?);
+        let units = |class: usize| self.modules.parts.get(class).map(|part| &part.units);
+        let (a, b) = (units(a)?, units(b)?);
         Some((a.intersection_count(b), a.union_count(b), jaccard(a, b)))
     }
 
     /// Per layer: the number of kernels of each class, and the kernels of both.
     pub fn pair_by_layer(&self, a: usize, b: usize) -> Vec<(usize, usize, Vec<usize>)> {
-        let (Some(a), Some(b)) = (self.modules.masks.get(a), self.modules.masks.get(b)) else {
+        let units = |class: usize| self.modules.parts.get(class).map(|part| &part.units);
+        let (Some(a), Some(b)) = (units(a), units(b)) else {
             return Vec::new();
         };
         let row = |range: std::ops::Range<usize>| {
@@ -120,7 +123,7 @@ impl Cuts {
             let shared = shared.map(|kernel| kernel - range.start).collect();
             (a.count_ones(range.clone()), b.count_ones(range), shared)
         };
-        ranges(&self.modules.layers).map(row).collect()
+        ranges(&self.modules.sites).map(row).collect()
     }
 }
 

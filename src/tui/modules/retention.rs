@@ -42,7 +42,7 @@ impl Retention {
     /// The heat map of the shown epoch.
     pub fn map<'a>(&self, subject: &'a Subject, layer: usize, charset: Charset) -> Option<HeatMap<'a>> {
         let (_, epoch) = subject.retention.shown()?;
-        let layers: Vec<String> = subject.layers.iter().map(|layer| layer.name.clone()).collect();
+        let layers: Vec<String> = subject.sites.iter().map(|layer| layer.name.clone()).collect();
         let classes = subject.classes.names();
         let at_class = |row: &[f64], class: usize| row.get(class).copied().unwrap_or(f64::NAN);
         let rates = self.rates(epoch).0.iter();

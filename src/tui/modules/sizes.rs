@@ -59,8 +59,8 @@ pub(super) fn bars(subject: &Subject, layer: usize, paint: &mut Paint<'_>, area:
     if let Some(bars) = chart(subject) {
         bars.selected(Some(layer)).render(body, paint.buffer, &paint.canvas);
     }
-    let first = first_row(layer, subject.layers.len(), body.height);
-    for (row, index) in (0..body.height).zip(first..subject.layers.len()) {
+    let first = first_row(layer, subject.sites.len(), body.height);
+    for (row, index) in (0..body.height).zip(first..subject.sites.len()) {
         paint.hits.add(Rect { y: body.y + row, height: 1, ..body }, Target::Row(ROWS, index));
     }
     if legend > 0 {
@@ -72,10 +72,10 @@ pub(super) fn bars(subject: &Subject, layer: usize, paint: &mut Paint<'_>, area:
 /// The chart of kernels kept per layer.
 pub(super) fn chart(subject: &Subject) -> Option<Bars> {
     let prospect = subject.prospect()?;
-    let rows = subject.layers.iter().zip(&prospect.kept).zip(&prospect.lowered);
-    let bars = rows.map(|((layer, &kept), &lowered)| {
-        let name = if lowered { format!("{}*", layer.name) } else { layer.name.clone() };
-        Bar::new(name, kept as f64, layer.kernels as f64)
+    let rows = subject.sites.iter().zip(&prospect.kept).zip(&prospect.lowered);
+    let bars = rows.map(|((site, &kept), &lowered)| {
+        let name = if lowered { format!("{}*", site.name) } else { site.name.clone() };
+        Bar::new(name, kept as f64, site.units as f64)
     });
     Some(Bars::new("", bars))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::classes::Classes;
 use super::prospect::{Cuts, Prospect, Source};
 use super::retention_history::RetentionHistory;
-use crate::modular::{TrackedLayer, masked_layers};
+use crate::modular::{TrackedSite, masked_sites};
 use crate::preset;
 use crate::run::{Manifest, ModuleManifest};
 use crate::spec::{Cost, Spec};
@@ -28,8 +28,8 @@ pub(super) struct Subject {
     pub spec: Arc<Spec>,
     /// Cost of the network.
     pub whole: Cost,
-    /// The layers with masks.
-    pub layers: Vec<TrackedLayer>,
+    /// The sites with masks.
+    pub sites: Vec<TrackedSite>,
     /// Retention per epoch.
     pub retention: RetentionHistory,
     /// Its extracted modules.
@@ -63,15 +63,15 @@ impl Subject {
     /// When the network's stages do not fit together.
     pub fn new(manifest: &Manifest) -> Result<Self, String> {
         let sentence = |error: crate::spec::SpecError| error.to_string();
-        let layers = masked_layers(&manifest.network).map_err(sentence)?;
+        let sites = masked_sites(&manifest.network).map_err(sentence)?;
         Ok(Subject {
             run: manifest.id.clone(),
             classes: Classes::new(manifest.classes.clone()),
             settings: manifest.preset.modules.clone(),
             spec: Arc::new(manifest.network.clone()),
             whole: Cost::of(&manifest.network).map_err(sentence)?,
-            counts: if layers.is_empty() { Counts::NoMasks } else { Counts::AfterEpoch },
-            layers,
+            counts: if sites.is_empty() { Counts::NoMasks } else { Counts::AfterEpoch },
+            sites,
             retention: RetentionHistory::default(),
             modules: Vec::new(),
             threshold: manifest.preset.modules.threshold,
@@ -82,7 +82,7 @@ impl Subject {
 
     /// Whether its network has masks, so that kernels can be assigned to classes.
     pub fn has_masks(&self) -> bool {
-        !self.layers.is_empty()
+        !self.sites.is_empty()
     }
 
     /// The threshold.
@@ -107,7 +107,7 @@ impl Subject {
             return;
         }
         let fits = |source: &Source| {
-            source.usage.classes() == self.classes.names().len() && source.usage.layers() == self.layers
+            source.usage.classes() == self.classes.names().len() && source.usage.sites() == self.sites
         };
         self.counts = match counts {
             Counts::Known(source) if !fits(&source) => {

@@ -8,7 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Modules, job};
-use crate::modular::{Usage, masked_layers};
+use crate::modular::{Usage, masked_sites};
 use crate::preset::Preset;
 use crate::random::{Stream, generator};
 use crate::run::{
@@ -55,18 +55,18 @@ pub(in crate::tui) fn manifest(architecture: Architecture, classes: usize, maske
 /// Usage in which each class fires some kernels always, some sometimes and some never.
 pub(in crate::tui) fn usage(manifest: &Manifest) -> Usage {
     use rand::RngExt;
-    let layers = masked_layers(&manifest.network).unwrap();
-    let kernels: usize = layers.iter().map(|layer| layer.kernels).sum();
+    let sites = masked_sites(&manifest.network).unwrap();
+    let kernels: usize = sites.iter().map(|site| site.units).sum();
     let mut rng = generator(7, Stream::Split, 0);
     let counts = (0..manifest.classes.len())
         .map(|_| (0..kernels).map(|_| rng.random_range(0..60u32).saturating_sub(20)).collect())
         .collect();
-    Usage::from_counts(layers, vec![40; manifest.classes.len()], counts).unwrap()
+    Usage::from_counts(sites, vec![40; manifest.classes.len()], counts).unwrap()
 }
 
 pub(in crate::tui) fn epoch(epoch: u64, usage: &Usage) -> EpochRecord {
     let share = 1.0 / epoch as f64;
-    let rows = usage.layers().iter().enumerate();
+    let rows = usage.sites().iter().enumerate();
     let rates = rows.map(|(layer, _)| {
         (0..usage.classes()).map(|class| share * ((layer + class) % 5) as f64 / 4.0).collect()
     });
@@ -96,7 +96,8 @@ pub(in crate::tui) fn module(manifest: &Manifest, name: &str, classes: &[usize])
         program: PROGRAM.into(),
         classes: classes.iter().map(|&class| manifest.classes[class].clone()).collect(),
         class_indices: classes.to_vec(),
-        threshold: 0.9,
+        threshold: Some(0.9),
+        provenance: None,
         head: true,
         fold_masks: false,
         one_vs_rest: false,

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::testing::{Stage, epoch, manifest, module, run_modules, usage};
 use super::*;
-use crate::modular::{jaccard, module_cost};
+use crate::modular::{Provenance, jaccard, module_cost};
 use crate::reuse::Request;
 use crate::session::Command;
 use crate::spec::Architecture;
@@ -32,11 +32,11 @@ fn the_module_in_sight_has_the_numbers_that_the_counts_give() {
     assert_eq!(found.classes, [0, 2]);
     assert_eq!(found.cost, module_cost(spec, &selection).unwrap());
     assert_eq!(found.kernels, modules.union(&[0, 2]).unwrap().count_ones(..));
-    assert_eq!(found.kernels_all, selection.kept());
+    assert_eq!(found.kernels_all, selection.kernels(spec).unwrap());
     let untracked = spec.convs().filter(|conv| !conv.masked).map(|conv| conv.kernels).sum::<usize>();
     assert_eq!(found.all, found.tracked + untracked);
     let cuts = subject.cuts().unwrap();
-    assert_eq!(cuts.overlap()[0][2], jaccard(&modules.masks[0], &modules.masks[2]));
+    assert_eq!(cuts.overlap()[0][2], jaccard(&modules.parts[0].units, &modules.parts[2].units));
     let by_layer: usize = cuts.pair_by_layer(0, 2).iter().map(|(_, _, shared)| shared.len()).sum();
     assert_eq!(Some(by_layer), cuts.pair(0, 2).map(|(both, _, _)| both));
 }
@@ -198,7 +198,7 @@ fn an_extraction_goes_to_the_session_and_its_result_is_shown() {
     stage.submit();
     let wanted = Request {
         classes: vec![0, 1],
-        threshold: 0.9,
+        provenance: Provenance::usage(0.9),
         head: true,
         fold_masks: false,
         fine_tune_epochs: stage.manifest.preset.modules.fine_tune_epochs,
@@ -387,7 +387,7 @@ fn the_matrix_is_ordered_by_name_size_and_likeness() {
     assert_eq!(order(overlap::MatrixOrder::Name)[0], 5, "numbers first");
     let sizes: Vec<usize> = order(overlap::MatrixOrder::Size)
         .iter()
-        .map(|&class| cuts.modules.masks[class].count_ones(..))
+        .map(|&class| cuts.modules.parts[class].units.count_ones(..))
         .collect();
     assert!(sizes.is_sorted_by(|a, b| a >= b));
     let mut likeness = order(overlap::MatrixOrder::Likeness);

@@ -232,7 +232,7 @@ fn title(subject: &Subject, shared: &Shared) -> String {
 }
 
 fn view(screen: &Modules, subject: &Subject, shared: &Shared, view: View, paint: &mut Paint<'_>, area: Rect) {
-    let layer = subject.layers.get(screen.layer).map_or("", |layer| layer.name.as_str());
+    let layer = subject.sites.get(screen.layer).map_or("", |layer| layer.name.as_str());
     let title = match view {
         View::Sizes => "kernels kept per layer".to_owned(),
         View::Overlap if screen.overlap.detail => "kernels shared by two classes".to_owned(),

@@ -66,22 +66,23 @@ fn open(context: &Context, run: &str) -> Result<Run, String> {
 }
 
 fn load(context: &Context, run: &str, step: Option<u64>) -> Result<Loaded, String> {
-    let (run, device) = (open(context, run)?, context.device()?);
+    let run = open(context, run)?;
     let dataset = context.data.of(&run.manifest, &context.paths.archives()).map_err(text)?;
-    Loaded::with_data(run, step, dataset, device, || ()).map_err(text)
+    Loaded::with_data(run, step, dataset).map_err(text)
 }
 
 type Found = (u64, Arc<Usage>, Arc<Spec>);
 
 fn usage(context: &Context, run: &str, step: Option<u64>) -> Result<Found, String> {
-    let loaded = load(context, run, step)?;
-    Ok((loaded.checkpoint.step, Arc::new(loaded.usage), Arc::new(loaded.checkpoint.spec)))
+    let mut loaded = load(context, run, step)?;
+    let usage = Arc::new(loaded.usage(context.device()?, || ()).map_err(text)?.clone());
+    Ok((loaded.checkpoint.step, usage, Arc::new(loaded.checkpoint.spec)))
 }
 
 fn extract(context: &Context, run: &str, mut request: Request) -> Result<ModuleManifest, String> {
-    let loaded = load(context, run, None)?;
+    let mut loaded = load(context, run, None)?;
     request.name = loaded.run.free_module_name(&request.name);
-    let module = loaded.extract(&request, context.device()?).map_err(text)?;
+    let module = loaded.extract(&request, context.device()?, || ()).map_err(text)?;
     loaded.run.save_module(&module).map_err(text)?;
     Ok(module.manifest)
 }

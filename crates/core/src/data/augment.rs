@@ -6,8 +6,8 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Images, draw};
-use crate::random::{Stream, generator};
+use super::Images;
+use crate::random::{Stream, below, generator, shuffle};
 
 /// How training images are augmented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub struct Draw {
 /// The order in which an epoch takes `n` samples: a shuffle that follows from the seed and the epoch.
 pub fn epoch_order(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
-    draw::shuffle(&mut generator(seed, Stream::Order, epoch), &mut order);
+    shuffle(&mut generator(seed, Stream::Order, epoch), &mut order);
     order
 }
 
@@ -58,13 +58,13 @@ pub fn vary(
     pixels
 }
 
-/// The augmentations of the images of the batch of `step`, in their order; the iterator has no end.
-pub fn draws(augmentation: Augmentation, seed: u64, step: u64) -> impl Iterator<Item = Draw> {
-    let mut generator = generator(seed, Stream::Augment, step);
+/// The augmentations of the images of the batch of `step`, in their order, drawn from a stream; the iterator has no end.
+pub fn draws(augmentation: Augmentation, seed: u64, stream: Stream, step: u64) -> impl Iterator<Item = Draw> {
+    let mut generator = generator(seed, stream, step);
     let places = 2 * augmentation.crop_padding + 1;
     std::iter::repeat_with(move || {
         // Always three draws for each image, so that no setting changes the draws of another.
-        let top_left = (draw::below(&mut generator, places), draw::below(&mut generator, places));
+        let top_left = (below(&mut generator, places), below(&mut generator, places));
         Draw { top_left, flip: generator.next_u64() >> 63 == 1 && augmentation.flip }
     })
 }
@@ -147,7 +147,7 @@ mod tests {
         seed: u64,
         step: u64,
     ) -> Vec<u8> {
-        vary(images, indices, augmentation, draws(augmentation, seed, step))
+        vary(images, indices, augmentation, draws(augmentation, seed, Stream::Augment, step))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Splitting training images into training and validation: seeded and stratified by class.
 
-use super::{Error, draw};
-use crate::random::{Stream, generator};
+use super::Error;
+use crate::random::{Stream, generator, shuffle};
 
 /// Indices into a training split, each list ascending.
 #[derive(Debug, PartialEq)]
@@ -27,7 +27,7 @@ pub(super) fn divide(
     }
     let mut valid = Vec::new();
     for (class, indices) in by_class.iter_mut().enumerate() {
-        draw::shuffle(&mut generator(seed, Stream::Split, class as u64), indices);
+        shuffle(&mut generator(seed, Stream::Split, class as u64), indices);
         valid.extend(indices.drain(..valid_count(indices.len(), fraction)));
     }
     if fraction > 0.0 && valid.is_empty() {

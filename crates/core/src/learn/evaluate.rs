@@ -9,8 +9,9 @@ use super::loss::cross_entropy;
 use crate::backend::Compute;
 use crate::data::{Augmentation, Images};
 use crate::method::{MethodConfig, MethodState, TensorBatch};
-use crate::modular::{Error, Usage, argmax, masked_layers};
+use crate::modular::{Error, Usage, argmax, masked_sites};
 use crate::network::{Network, Output};
+use crate::random::Stream;
 use crate::run::Manifest;
 use crate::spec::Array;
 
@@ -75,7 +76,8 @@ impl<'a> Batches<'a> {
         mut each: impl FnMut(&[u32], Output<B>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let order: Vec<usize> = (0..self.images.len()).collect();
-        let feed = Feed::new(self.images, self.augmentation, self.seed, normaliser, device);
+        let feed = Feed::new(self.images, self.augmentation, self.seed, normaliser, device)
+            .drawing_from(Stream::PassAugment);
         for (step, indices) in order.chunks(self.size).enumerate() {
             let images = feed.batch(self.images, indices, step as u64, 0);
             each(&self.images.labels_of(indices), network.forward(images))?;
@@ -144,7 +146,7 @@ pub fn count_usage<B: Compute>(
         false => Augmentation::NONE,
     };
     let batches = Batches { augmentation, ..Batches::of_run(manifest, images) };
-    let mut usage = Usage::new(masked_layers(network.spec())?, manifest.classes.len());
+    let mut usage = Usage::new(masked_sites(network.spec())?, manifest.classes.len());
     batches.evaluate(network, &Normaliser::of_run(manifest), device, &preset.method, Some(&mut usage))?;
     Ok(usage)
 }
@@ -173,6 +175,6 @@ fn add_observed<B: Backend>(
         return Ok(());
     }
     let rows = Array::from_tensor(Tensor::cat(observed, 1));
-    let rows = rows.values.chunks_exact(usage.total_kernels());
+    let rows = rows.values.chunks_exact(usage.total_units());
     labels.iter().zip(rows).try_for_each(|(&label, row)| usage.add(label as usize, row))
 }

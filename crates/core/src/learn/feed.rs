@@ -10,6 +10,7 @@ use burn::tensor::{DType, Element, Int, IntDType, Tensor, TensorData};
 use super::input::Normaliser;
 use crate::backend::Compute;
 use crate::data::{self, Augmentation, Draw, Images};
+use crate::random::Stream;
 
 /// A split that batches are taken from.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Feed<B: Compute> {
     normaliser: Normaliser,
     augmentation: Augmentation,
     seed: u64,
+    stream: Stream,
     device: B::Device,
     resident: Option<Resident<B>>,
 }
@@ -31,13 +33,19 @@ impl<B: Compute> Feed<B> {
         device: &B::Device,
     ) -> Self {
         let resident = (!B::ON_HOST).then(|| Resident::new(images, augmentation, normaliser, device));
-        Feed { normaliser: normaliser.clone(), augmentation, seed, device: device.clone(), resident }
+        let (normaliser, stream, device) = (normaliser.clone(), Stream::Augment, device.clone());
+        Feed { normaliser, augmentation, seed, stream, device, resident }
+    }
+
+    /// The same with draws of another stream than training's.
+    pub fn drawing_from(self, stream: Stream) -> Self {
+        Feed { stream, ..self }
     }
 
     /// Network input of the images at `indices`, which are those from position `from` on in the batch of this
     /// step: `[images, channels, height, width]`.
     pub fn batch(&self, images: &Images, indices: &[usize], step: u64, from: usize) -> Tensor<B, 4> {
-        let draws = data::draws(self.augmentation, self.seed, step).skip(from);
+        let draws = data::draws(self.augmentation, self.seed, self.stream, step).skip(from);
         match &self.resident {
             Some(resident) => resident.batch(indices, draws),
             None => {

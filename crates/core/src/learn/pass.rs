@@ -323,8 +323,7 @@ impl<B: Training> Replica<B> {
             true => [Tensor::zeros([1], device), Tensor::zeros([1], device)],
             false => {
                 let observed = all.iter().map(|values| pick(values, &part.counted).inner());
-                let right =
-                    right_share(pick(&logits, &part.counted).inner(), &part.labels_of(&part.counted));
+                let right = right_share(pick(&logits, &part.counted).inner(), &part.labels_of(&part.counted));
                 [right, unit_rate(observed.collect(), device)]
             }
         };

@@ -1,10 +1,8 @@
 //! A linear layer that makes the logits of several networks comparable, fitted to logits that were measured once.
 
-use rand::RngExt;
-
 use super::head::Affine;
 use super::logits::{Softmax, argmax, softmax};
-use crate::random::{Stream, generator};
+use crate::random::{Stream, generator, shuffle};
 
 /// What networks gave for some samples.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -108,11 +106,8 @@ pub fn fit_linear(initial: &Affine, train: &Logits, valid: &Logits, fit: Fit) ->
     let (mut layer, mut best) = (initial.clone(), initial.clone());
     let mut highest = best.accuracy(valid);
     for epoch in 0..fit.epochs {
-        let mut rng = generator(fit.seed, Stream::Calibration, epoch);
         let mut order: Vec<usize> = (0..train.labels.len()).collect();
-        for at in (1..order.len()).rev() {
-            order.swap(at, rng.random_range(0..=at));
-        }
+        shuffle(&mut generator(fit.seed, Stream::Calibration, epoch), &mut order);
         order.chunks(fit.batch.max(1)).for_each(|batch| descend(&mut layer, train, batch, fit.rate));
         let accuracy = layer.accuracy(valid);
         if accuracy > highest {

@@ -77,13 +77,9 @@ mod tests {
     use proptest::prelude::*;
     use rand::RngExt;
 
-    use super::super::testing::{logits, random_spec, random_state, rng};
+    use super::super::testing::{image, logits, ones, random_spec, random_state, rng};
     use super::*;
     use crate::spec::Cost;
-
-    fn ones(spec: &Spec) -> Vec<Vec<f32>> {
-        spec.convs().map(|conv| vec![1.0; conv.kernels]).collect()
-    }
 
     fn assert_close(found: &[f64], expected: &[f64]) {
         assert_eq!(found.len(), expected.len());
@@ -104,9 +100,7 @@ mod tests {
             let parts = [first, second].map(|spec| { let state = random_state(&mut rng, &spec); (spec, state) });
             let (joined, weights) = side_by_side(&parts).unwrap();
             weights.check(&joined).unwrap();
-            let [channels, height, width] = joined.input;
-            let image: Vec<Vec<f64>> =
-                (0..channels).map(|_| (0..height * width).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
+            let image = image(seed, &joined);
             let alone = parts.iter().flat_map(|(spec, state)| logits(spec, state, &ones(spec), &image));
             assert_close(&logits(&joined, &weights, &ones(&joined), &image), &alone.collect::<Vec<_>>());
             let cost = |spec: &Spec| Cost::of(spec).unwrap();
@@ -127,13 +121,13 @@ mod tests {
                 rescaled_input(&spec, &state, (&given.0, &given.1), (&wanted.0, &wanted.1)).unwrap();
             weights.check(&longer).unwrap();
             let pixel = |i: usize| ((i * 37) % 11) as f64 / 11.0;
-            let image = |constants: &(Vec<f32>, Vec<f32>)| -> Vec<Vec<f64>> {
+            let normalised = |constants: &(Vec<f32>, Vec<f32>)| -> Vec<Vec<f64>> {
                 (0..channels)
                     .map(|c| (0..height * width).map(|i| (pixel(i + c) - f64::from(constants.0[c])) / f64::from(constants.1[c])).collect())
                     .collect()
             };
-            let found = logits(&longer, &weights, &ones(&longer), &image(&given));
-            let expected = logits(&spec, &state, &ones(&spec), &image(&wanted));
+            let found = logits(&longer, &weights, &ones(&longer), &normalised(&given));
+            let expected = logits(&spec, &state, &ones(&spec), &normalised(&wanted));
             let largest = expected.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
             for (a, b) in found.iter().zip(&expected) {
                 prop_assert!((a - b).abs() < 1e-3 * largest, "{:?} {:?}", found, expected);

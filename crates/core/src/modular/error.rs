@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::spec::{SpecError, StateError};
 
-/// A module that cannot be made, or usage that cannot be read. Classes and kernels are numbered from 0.
+/// A module that cannot be cut, or usage that cannot be read. Classes and units are numbered from 0.
 #[derive(Debug, Error)]
 pub enum Error {
     /// A spec whose stages do not fit together.
@@ -13,11 +13,11 @@ pub enum Error {
     /// Weights that are not the spec's.
     #[error(transparent)]
     State(#[from] StateError),
-    /// A threshold that no frequency can be held against.
+    /// A threshold that no frequency can be compared with.
     #[error("the threshold {0} is not above 0 and at most 1; the published choice is 0.9")]
     Threshold(f64),
     /// A class without samples, for which no frequency exists.
-    #[error("class {0} has no samples to count kernels on; give it samples or leave it out of the data")]
+    #[error("class {0} has no samples to count usage on; give it samples or leave it out of the data")]
     EmptyClass(usize),
     /// A class number that is too high.
     #[error("there is no class {class}: the {classes} classes are numbered from 0")]
@@ -53,7 +53,7 @@ pub enum Error {
         /// How many there are.
         outputs: usize,
     },
-    /// Masks, counts or factors for another number of kernels.
+    /// Values, counts or factors for another number of units.
     #[error("{what} has {found} entries where {expected} are needed")]
     Length {
         /// Which list.
@@ -63,26 +63,35 @@ pub enum Error {
         /// The length that fits.
         expected: usize,
     },
-    /// A tracked layer that is no convolution of the spec.
-    #[error("layer {name} tracks convolution {conv} with {kernels} kernels, which the network does not have")]
-    UnknownLayer {
-        /// The layer's name.
+    /// A tracked site that the network does not have.
+    #[error("{name} with {units} units is tracked, but the network has no such site")]
+    UnknownSite {
+        /// The site's name.
         name: String,
-        /// Its index among the convolutions.
-        conv: usize,
-        /// Its kernels.
-        kernels: usize,
+        /// Its units.
+        units: usize,
     },
-    /// A convolution of which nothing would be left.
-    #[error("the selection keeps no kernel of convolution {0}; keep at least one")]
-    NothingKept(usize),
-    /// A mask value or a factor that is not a number.
-    #[error("{what} is {value} for kernel {kernel}, not a finite number; the network has diverged")]
+    /// The index of a site is too high.
+    #[error("there is no site {site}: the network's {sites} sites are numbered from 0")]
+    NoSite {
+        /// The index asked for.
+        site: usize,
+        /// How many sites there are.
+        sites: usize,
+    },
+    /// A site of which nothing would be left.
+    #[error("the selection keeps no unit of {0}; keep at least one")]
+    NothingKept(String),
+    /// A mask over an array that no mask can be put on.
+    #[error("there is no array `{0}` of trained weights to put a mask on")]
+    UnknownArray(String),
+    /// An observed value or a factor that is not a number.
+    #[error("{what} is {value} for unit {unit}, not a finite number; the network has diverged")]
     NotFinite {
         /// Which value.
         what: &'static str,
-        /// The kernel's index.
-        kernel: usize,
+        /// The unit's index.
+        unit: usize,
         /// The value found.
         value: f32,
     },

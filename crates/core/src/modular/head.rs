@@ -1,10 +1,8 @@
 //! The classifier of a module.
 
-use rand::RngExt;
-
 use super::Error;
 use super::usage::{check_classes, check_length};
-use crate::random::{Stream, generator};
+use crate::random::{Stream, generator, uniform};
 use crate::spec::{Array, Spec, Stage, State};
 
 /// The network with a new classifier behind its logits, ReLU and a linear layer, as the published code puts
@@ -22,7 +20,7 @@ pub fn with_head(spec: &Spec, state: &State, outputs: usize, seed: u64) -> Resul
     let logits = spec.outputs()?;
     let bound = (1.0 / (logits as f64).sqrt()) as f32;
     let mut rng = generator(seed, Stream::Head, 0);
-    let mut draw = |count: usize| (0..count).map(|_| rng.random_range(-bound..=bound)).collect::<Vec<f32>>();
+    let mut draw = |count: usize| (0..count).map(|_| uniform(&mut rng, bound)).collect::<Vec<f32>>();
     let layer = Affine { outputs, weight: draw(outputs * logits), bias: draw(outputs) };
     let mut spec = spec.clone();
     spec.stages.push(Stage::Relu);

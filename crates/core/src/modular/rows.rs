@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use fixedbitset::FixedBitSet;
 
-/// One row a sample, one bit a chosen kernel.
+/// One row a sample, one bit a chosen unit.
 pub(super) struct Rows {
     words: usize,
     bits: Vec<u64>,
@@ -12,15 +12,15 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// The bits of `sets` at `kernels` only. Similarities of rows within a module thus take as many words as
-    /// the module has kernels, not as the network has.
-    pub(super) fn new<'a>(sets: impl IntoIterator<Item = &'a FixedBitSet>, kernels: &[usize]) -> Self {
-        let mut rows = Rows { words: kernels.len().div_ceil(64), bits: Vec::new(), ones: Vec::new() };
+    /// The bits of `sets` at `units` only, so that the cost of a similarity follows from the number of units of
+    /// a module, not of the whole network.
+    pub(super) fn new<'a>(sets: impl IntoIterator<Item = &'a FixedBitSet>, units: &[usize]) -> Self {
+        let mut rows = Rows { words: units.len().div_ceil(64), bits: Vec::new(), ones: Vec::new() };
         for set in sets {
             let mut ones = 0;
-            for chunk in kernels.chunks(64) {
+            for chunk in units.chunks(64) {
                 let word = (chunk.iter().enumerate())
-                    .fold(0u64, |word, (bit, &kernel)| word | u64::from(set.contains(kernel)) << bit);
+                    .fold(0u64, |word, (bit, &unit)| word | u64::from(set.contains(unit)) << bit);
                 ones += word.count_ones();
                 rows.bits.push(word);
             }

@@ -1,125 +1,188 @@
-//! Which kernels of a network stay.
+//! Which units and which single weights of a network stay.
+
+use std::collections::BTreeMap;
 
 use fixedbitset::FixedBitSet;
-use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::Error;
-use super::usage::{TrackedLayer, check_length, ranges};
-use crate::random::{Stream, generator};
-use crate::spec::Spec;
+use super::usage::{TrackedSite, check_length, is_conv, ranges, total_units};
+use crate::random::{Stream, below, generator};
+use crate::spec::{Role, Spec, SpecError};
 
-/// Which kernels of every convolution stay, in mask order.
+/// Masks of single weights: for an array of the network, by its name, which of its values stay. An array that
+/// is absent stays whole.
+pub type WeightMasks = BTreeMap<String, FixedBitSet>;
+
+/// Which units of every site stay, and which single weights of what is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// One set a convolution, as long as it has kernels.
-    pub convs: Vec<FixedBitSet>,
+    /// One set a site of [`Spec::sites`], as long as it has units.
+    pub sites: Vec<FixedBitSet>,
+    /// Masks of single weights, in the numbering of the whole network's arrays.
+    pub weights: WeightMasks,
 }
 
 impl Selection {
-    /// Every kernel of `spec`.
-    pub fn all(spec: &Spec) -> Self {
-        let full = |kernels: usize| {
-            let mut set = FixedBitSet::with_capacity(kernels);
-            set.insert_range(..);
-            set
-        };
-        Selection { convs: spec.convs().map(|conv| full(conv.kernels)).collect() }
-    }
-
-    /// The given kernels of the tracked layers, numbered through their concatenation, and every kernel of the
-    /// other convolutions.
+    /// Everything of `spec`.
     ///
     /// # Errors
     ///
-    /// When `kernels` has another length than the layers together, or a layer is not the spec's.
-    pub fn from_tracked(spec: &Spec, layers: &[TrackedLayer], kernels: &FixedBitSet) -> Result<Self, Error> {
-        let mut selection = Selection::all(spec);
-        let total = layers.iter().map(|layer| layer.kernels).sum();
-        check_length("the kernel set", kernels.len(), total)?;
-        for (layer, range) in layers.iter().zip(ranges(layers)) {
-            let kept = range.clone().filter(|&kernel| kernels.contains(kernel));
-            let conv = selection.layer_mut(layer)?;
-            conv.clear();
-            conv.extend(kept.map(|kernel| kernel - range.start));
+    /// When its stages do not fit together.
+    pub fn all(spec: &Spec) -> Result<Self, SpecError> {
+        let sites = spec.sites()?.into_iter().map(|site| full_set(site.units)).collect();
+        Ok(Selection { sites, weights: WeightMasks::new() })
+    }
+
+    /// The given units of the tracked sites, numbered through their concatenation, and every unit of the other
+    /// sites.
+    ///
+    /// # Errors
+    ///
+    /// When `units` has another length than the sites together, or a site is not the spec's.
+    pub fn from_tracked(spec: &Spec, tracked: &[TrackedSite], units: &FixedBitSet) -> Result<Self, Error> {
+        check_length("the set of units", units.len(), total_units(tracked))?;
+        let sites = spec.sites()?;
+        let mut selection = Selection::all(spec)?;
+        for (tracked, range) in tracked.iter().zip(ranges(tracked)) {
+            tracked.of(&sites)?;
+            let kept = range.clone().filter(|&unit| units.contains(unit));
+            let site = &mut selection.sites[tracked.site];
+            site.clear();
+            site.extend(kept.map(|unit| unit - range.start));
         }
         Ok(selection)
     }
 
-    /// How many kernels stay.
-    pub fn kept(&self) -> usize {
-        self.kept_per_layer().into_iter().sum()
-    }
-
-    /// How many kernels of each convolution stay.
-    pub fn kept_per_layer(&self) -> Vec<usize> {
-        self.convs.iter().map(|conv| conv.count_ones(..)).collect()
-    }
-
-    /// The kernels that stay, convolution by convolution, ascending.
-    pub fn indices(&self) -> Vec<Vec<usize>> {
-        self.convs.iter().map(|conv| conv.ones().collect()).collect()
-    }
-
-    /// A control: as many kernels in each of `layers`, drawn uniformly. Control number `control` of a seed is
-    /// always the same.
+    /// How many kernels stay, of all convolutions of `spec`.
     ///
     /// # Errors
     ///
-    /// When a layer is not among the convolutions.
-    pub fn random_like(&self, layers: &[TrackedLayer], seed: u64, control: u64) -> Result<Self, Error> {
+    /// When its stages do not fit together.
+    pub fn kernels(&self, spec: &Spec) -> Result<usize, SpecError> {
+        let sites = spec.sites()?;
+        let convs = self.sites.iter().zip(&sites).filter(|(_, site)| is_conv(site));
+        Ok(convs.map(|(kept, _)| kept.count_ones(..)).sum())
+    }
+
+    /// How many units of each site stay.
+    pub fn kept_per_site(&self) -> Vec<usize> {
+        self.sites.iter().map(|site| site.count_ones(..)).collect()
+    }
+
+    /// The fraction of single weights that the masks keep, among all weights and biases of the convolutions and
+    /// linear layers of `spec`. Units that go do not count here.
+    ///
+    /// # Errors
+    ///
+    /// When its stages do not fit together.
+    pub fn weights_kept(&self, spec: &Spec) -> Result<f64, SpecError> {
+        let (mut kept, mut all) = (0, 0);
+        for slot in spec.slots()?.into_iter().filter(|slot| can_be_masked(slot.role)) {
+            let values = slot.shape.iter().product::<usize>();
+            kept += self.weights.get(&slot.name).map_or(values, |mask| mask.count_ones(..));
+            all += values;
+        }
+        Ok(kept as f64 / all.max(1) as f64)
+    }
+
+    /// A control: as many units at each of `tracked`, and as many single weights in each masked array, drawn
+    /// uniformly. Control number `control` of a seed is always the same.
+    ///
+    /// # Errors
+    ///
+    /// When the selection has no such site.
+    pub fn random_like(&self, tracked: &[TrackedSite], seed: u64, control: u64) -> Result<Self, Error> {
         let mut rng = generator(seed, Stream::Control, control);
         let mut selection = self.clone();
-        for layer in layers {
-            let conv = selection.layer_mut(layer)?;
-            *conv = draw(&mut rng, conv.len(), conv.count_ones(..));
+        for TrackedSite { name, site, units } in tracked {
+            let kept = selection.sites.get_mut(*site).filter(|kept| kept.len() == *units);
+            let kept = kept.ok_or_else(|| Error::UnknownSite { name: name.clone(), units: *units })?;
+            *kept = draw(&mut rng, kept.len(), kept.count_ones(..));
+        }
+        for mask in selection.weights.values_mut() {
+            *mask = draw(&mut rng, mask.len(), mask.count_ones(..));
         }
         Ok(selection)
     }
 
-    /// Whether every kernel that stays here stays there too.
+    /// Whether every unit and weight that stays here stays there too.
     pub fn is_subset(&self, other: &Selection) -> bool {
-        self.convs.len() == other.convs.len()
-            && self.convs.iter().zip(&other.convs).all(|(a, b)| a.is_subset(b))
+        let within = |(name, theirs): (&String, &FixedBitSet)| match self.weights.get(name) {
+            Some(mask) => mask.is_subset(theirs),
+            None => theirs.is_full(),
+        };
+        self.sites.len() == other.sites.len()
+            && self.sites.iter().zip(&other.sites).all(|(a, b)| a.is_subset(b))
+            && other.weights.iter().all(within)
     }
 
-    /// The kernels of both; convolutions that the other lacks stay as they are.
+    /// The units and weights of both; sites that the other lacks stay as they are.
     pub fn union(&self, other: &Selection) -> Selection {
         let mut union = self.clone();
-        for (conv, other) in union.convs.iter_mut().zip(&other.convs) {
-            conv.union_with(other);
+        for (site, other) in union.sites.iter_mut().zip(&other.sites) {
+            site.union_with(other);
         }
+        unite_weights(&mut union.weights, &other.weights);
         union
     }
 
-    /// Checks that this selects from the convolutions of `spec` and leaves something of each.
+    /// Checks that this selects from the sites and arrays of `spec` and leaves something of each site.
     ///
     /// # Errors
     ///
-    /// Names the first convolution that does not fit or would be left without kernels.
+    /// Names the first site or array that does not fit, or the site that would be left without units.
     pub fn check(&self, spec: &Spec) -> Result<(), Error> {
-        check_length("the selection's list of convolutions", self.convs.len(), spec.convs().count())?;
-        for (index, (kept, conv)) in self.convs.iter().zip(spec.convs()).enumerate() {
-            check_length(&format!("the selection of convolution {index}"), kept.len(), conv.kernels)?;
+        let sites = spec.sites()?;
+        check_length("the selection's list of sites", self.sites.len(), sites.len())?;
+        for (kept, site) in self.sites.iter().zip(&sites) {
+            check_length(&format!("the selection of {}", site.name), kept.len(), site.units)?;
             if kept.is_clear() {
-                return Err(Error::NothingKept(index));
+                return Err(Error::NothingKept(site.name.clone()));
             }
+        }
+        if self.weights.is_empty() {
+            return Ok(());
+        }
+        let slots = spec.slots()?;
+        for (name, mask) in &self.weights {
+            let slot = slots.iter().find(|slot| slot.name == *name && can_be_masked(slot.role));
+            let slot = slot.ok_or_else(|| Error::UnknownArray(name.clone()))?;
+            check_length(&format!("the mask of `{name}`"), mask.len(), slot.shape.iter().product())?;
         }
         Ok(())
     }
-
-    fn layer_mut(&mut self, layer: &TrackedLayer) -> Result<&mut FixedBitSet, Error> {
-        let conv = self.convs.get_mut(layer.conv).filter(|conv| conv.len() == layer.kernels);
-        conv.ok_or_else(|| layer.unknown())
-    }
 }
 
-/// The first `count` of a shuffle (Fisher and Yates) of all kernels.
-fn draw(rng: &mut ChaCha8Rng, kernels: usize, count: usize) -> FixedBitSet {
-    let mut order: Vec<usize> = (0..kernels).collect();
-    let mut drawn = FixedBitSet::with_capacity(kernels);
+/// Lets `masks` keep what either keeps: an array that one of them does not mask is whole.
+pub(super) fn unite_weights(masks: &mut WeightMasks, others: &WeightMasks) {
+    masks.retain(|name, mask| match others.get(name) {
+        Some(other) => {
+            mask.union_with(other);
+            true
+        }
+        None => false,
+    });
+}
+
+/// Whether single values of an array can be masked: weights and biases of convolutions and linear layers.
+fn can_be_masked(role: Role) -> bool {
+    matches!(role, Role::ConvWeight | Role::ConvBias | Role::LinearWeight | Role::LinearBias)
+}
+
+/// A set of this length with everything in it.
+pub fn full_set(length: usize) -> FixedBitSet {
+    let mut set = FixedBitSet::with_capacity(length);
+    set.insert_range(..);
+    set
+}
+
+/// The first `count` of a shuffle (Fisher and Yates) of `0..length`.
+fn draw(rng: &mut ChaCha8Rng, length: usize, count: usize) -> FixedBitSet {
+    let mut order: Vec<usize> = (0..length).collect();
+    let mut drawn = FixedBitSet::with_capacity(length);
     for position in 0..count {
-        order.swap(position, rng.random_range(position..kernels));
+        order.swap(position, position + below(rng, length - position));
         drawn.insert(order[position]);
     }
     drawn
@@ -127,45 +190,92 @@ fn draw(rng: &mut ChaCha8Rng, kernels: usize, count: usize) -> FixedBitSet {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{random_bits, rng};
+    use super::super::testing::{random_bits, random_selection, random_spec, rng};
     use super::*;
-    use crate::modular::masked_layers;
+    use crate::modular::masked_sites;
     use crate::spec::Architecture;
+    use proptest::prelude::*;
+    use rand::RngExt;
 
     #[test]
-    fn tracked_kernels_stay_as_told_and_the_others_all() {
+    fn tracked_units_stay_as_given_and_the_others_all() {
         let spec = Architecture::Tiny.spec([1, 16, 16], 10, 0.125, true);
-        let layers = masked_layers(&spec).unwrap();
-        let mut kernels = FixedBitSet::with_capacity(48);
-        kernels.extend([0, 7, 8, 47]);
-        let selection = Selection::from_tracked(&spec, &layers, &kernels).unwrap();
-        assert_eq!(selection.indices(), [vec![0, 1, 2, 3], vec![0, 7], vec![0], vec![], vec![15]]);
-        assert_eq!((selection.kept_per_layer(), selection.kept()), (vec![4, 2, 1, 0, 1], 8));
-        assert!(Selection::from_tracked(&spec, &layers[1..], &kernels).is_err());
-        assert!(matches!(selection.check(&spec), Err(Error::NothingKept(3))));
+        let tracked = masked_sites(&spec).unwrap();
+        let mut units = FixedBitSet::with_capacity(48);
+        units.extend([0, 7, 8, 47]);
+        let selection = Selection::from_tracked(&spec, &tracked, &units).unwrap();
+        let sites: Vec<Vec<usize>> = selection.sites.iter().map(|site| site.ones().collect()).collect();
+        assert_eq!(sites[..5], [vec![0, 1, 2, 3], vec![0, 7], vec![0], vec![], vec![15]]);
+        assert_eq!(selection.kept_per_site()[..5], [4, 2, 1, 0, 1]);
+        assert_eq!(selection.kernels(&spec).unwrap(), 8);
+        assert!(Selection::from_tracked(&spec, &tracked[1..], &units).is_err());
+        assert!(matches!(selection.check(&spec), Err(Error::NothingKept(name)) if name == "conv3"));
     }
 
     #[test]
-    fn a_control_has_as_many_kernels_in_each_layer_and_its_number_fixes_which() {
+    fn a_control_has_as_many_units_at_each_site_and_its_number_fixes_which() {
         let spec = Architecture::Vgg16.spec([3, 32, 32], 10, 0.5, true);
-        let layers = masked_layers(&spec).unwrap();
-        let kernels = random_bits(&mut rng(1), 2080, 0.3);
-        let selection = Selection::from_tracked(&spec, &layers, &kernels).unwrap();
-        let control = |number| selection.random_like(&layers, 7, number).unwrap();
-        assert_eq!(control(0).kept_per_layer(), selection.kept_per_layer());
+        let tracked = masked_sites(&spec).unwrap();
+        let units = random_bits(&mut rng(1), 2080, 0.3);
+        let selection = Selection::from_tracked(&spec, &tracked, &units).unwrap();
+        let control = |number| selection.random_like(&tracked, 7, number).unwrap();
+        assert_eq!(control(0).kept_per_site(), selection.kept_per_site());
         assert_eq!(control(0), control(0));
         assert_ne!(control(0), control(1));
         assert_ne!(control(0), selection);
-        assert_eq!(control(0).convs[0], selection.convs[0], "untracked");
+        assert_eq!(control(0).sites[0], selection.sites[0], "untracked");
     }
 
     #[test]
-    fn a_union_holds_both() {
+    fn a_control_of_masked_weights_keeps_as_many_in_each_array() {
+        let spec = Architecture::Tiny.spec([1, 16, 16], 10, 0.125, false);
+        let mut selection = Selection::all(&spec).unwrap();
+        let name = "conv1.conv.weight".to_owned();
+        selection.weights.insert(name.clone(), random_bits(&mut rng(2), 4 * 9 * 8, 0.3));
+        selection.check(&spec).unwrap();
+        let control = selection.random_like(&[], 7, 0).unwrap();
+        assert_ne!(control, selection);
+        assert_eq!(control.weights[&name].count_ones(..), selection.weights[&name].count_ones(..));
+        assert_eq!(control.weights_kept(&spec).unwrap(), selection.weights_kept(&spec).unwrap());
+    }
+
+    proptest! {
+        #[test]
+        fn a_union_holds_both_in_units_and_in_weights(seed: u64) {
+            let mut rng = rng(seed);
+            let spec = random_spec(&mut rng);
+            let mut random = || {
+                let mut selection = random_selection(&mut rng, &spec);
+                for slot in spec.slots().unwrap().into_iter().filter(|slot| can_be_masked(slot.role)) {
+                    if rng.random_bool(0.5) {
+                        let mask = random_bits(&mut rng, slot.shape.iter().product(), 0.7);
+                        selection.weights.insert(slot.name, mask);
+                    }
+                }
+                selection
+            };
+            let (a, b) = (random(), random());
+            let union = a.union(&b);
+            union.check(&spec).unwrap();
+            prop_assert!(a.is_subset(&union) && b.is_subset(&union));
+            let kept = |selection: &Selection| selection.weights_kept(&spec).unwrap();
+            prop_assert!(kept(&union) >= kept(&a).max(kept(&b)) && kept(&union) <= 1.0);
+            prop_assert_eq!(&b.union(&a), &union);
+            let all = Selection::all(&spec).unwrap();
+            prop_assert_eq!(a.union(&all), all);
+        }
+    }
+
+    #[test]
+    fn a_mask_of_an_array_that_cannot_have_one_is_refused_by_name() {
         let spec = Architecture::Tiny.spec([1, 16, 16], 10, 0.125, true);
-        let layers = masked_layers(&spec).unwrap();
-        let random =
-            |seed| Selection::from_tracked(&spec, &layers, &random_bits(&mut rng(seed), 48, 0.3)).unwrap();
-        let (a, b) = (random(1), random(2));
-        assert!(a.is_subset(&a.union(&b)) && b.is_subset(&a.union(&b)) && !a.union(&b).is_subset(&a));
+        let refusal = |name: &str, length| {
+            let mut selection = Selection::all(&spec).unwrap();
+            selection.weights.insert(name.into(), full_set(length));
+            selection.check(&spec).unwrap_err().to_string()
+        };
+        assert!(refusal("conv9.conv.weight", 3).contains("no array `conv9.conv.weight`"));
+        assert!(refusal("conv1.bn.running_mean", 8).contains("no array `conv1.bn.running_mean`"));
+        assert!(refusal("conv1.conv.weight", 3).contains("has 3 entries where 288 are needed"));
     }
 }

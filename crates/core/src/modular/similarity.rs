@@ -5,13 +5,13 @@ use fixedbitset::FixedBitSet;
 use super::rows::Rows;
 use super::usage::{Usage, ranges};
 
-/// Jaccard index of two kernel sets, |A and B| / |A or B| (paper, equation 1). Two empty sets have 0, as an
+/// Jaccard index of two sets of units, |A and B| / |A or B| (paper, equation 1). Two empty sets have 0, as an
 /// all-zero mask has similarity 0 to every other in the losses.
 pub fn jaccard(a: &FixedBitSet, b: &FixedBitSet) -> f64 {
     a.intersection_count(b) as f64 / a.union_count(b).max(1) as f64
 }
 
-/// How alike the sets of firing kernels are among single samples, and how many kernels fire. What the
+/// How alike the sets of firing units are among single samples, and how many units fire. What the
 /// published code logs while it trains, there a mean over batches, here over the whole set.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SampleMetrics {
@@ -19,15 +19,15 @@ pub struct SampleMetrics {
     pub cohesion: f64,
     /// Mean Jaccard index over all pairs of samples of different classes; 0 where there is no such pair.
     pub coupling: f64,
-    /// Fraction of all tracked kernels that fire, mean over samples; 0 without samples.
+    /// Fraction of all tracked units that fire, mean over samples; 0 without samples.
     pub krr: f64,
     /// As `cohesion`, class by class.
     pub class_cohesion: Vec<f64>,
     /// As `krr`, class by class.
     pub class_krr: Vec<f64>,
-    /// Fraction of a layer's kernels that fire, mean over samples, layer by layer.
+    /// Fraction of a site's units that fire, mean over samples, site by site.
     pub layer_krr: Vec<f64>,
-    /// As `layer_krr` for the samples of one class, `[layer][class]`.
+    /// As `layer_krr` for the samples of one class, `[site][class]`.
     pub layer_class_krr: Vec<Vec<f64>>,
 }
 
@@ -40,24 +40,24 @@ impl Usage {
             means.iter().fold(Mean::default(), |a, b| Mean { sum: a.sum + b.sum, count: a.count + b.count })
         };
         let means = |means: &[Mean]| means.iter().map(|mean| mean.or(0.0)).collect::<Vec<_>>();
-        let kernels = 0..self.total_kernels();
+        let units = 0..self.total_units();
         SampleMetrics {
             cohesion: total(&same).or(1.0),
             coupling: different.or(0.0),
-            krr: total(&self.fired(kernels.clone())).or(0.0),
+            krr: total(&self.fired(units.clone())).or(0.0),
             class_cohesion: same.iter().map(|mean| mean.or(1.0)).collect(),
-            class_krr: means(&self.fired(kernels)),
-            layer_krr: ranges(self.layers()).map(|range| total(&self.fired(range)).or(0.0)).collect(),
-            layer_class_krr: ranges(self.layers()).map(|range| means(&self.fired(range))).collect(),
+            class_krr: means(&self.fired(units)),
+            layer_krr: ranges(self.sites()).map(|range| total(&self.fired(range)).or(0.0)).collect(),
+            layer_class_krr: ranges(self.sites()).map(|range| means(&self.fired(range))).collect(),
         }
     }
 
-    /// Firings of these kernels, class by class.
-    fn fired(&self, kernels: std::ops::Range<usize>) -> Vec<Mean> {
+    /// Firings of these units, class by class.
+    fn fired(&self, units: std::ops::Range<usize>) -> Vec<Mean> {
         (self.class_sizes().iter().enumerate())
             .map(|(class, &size)| Mean {
-                sum: self.counts(class)[kernels.clone()].iter().map(|&count| f64::from(count)).sum(),
-                count: u64::from(size) * kernels.len() as u64,
+                sum: self.counts(class)[units.clone()].iter().map(|&count| f64::from(count)).sum(),
+                count: u64::from(size) * units.len() as u64,
             })
             .collect()
     }
@@ -66,8 +66,8 @@ impl Usage {
     fn pairs(&self) -> Pairs {
         let mut order: Vec<usize> = (0..self.samples().len()).collect();
         order.sort_by_key(|&sample| self.labels()[sample]);
-        let ever: Vec<usize> = (0..self.total_kernels())
-            .filter(|&kernel| (0..self.classes()).any(|class| self.count(class, kernel) > 0))
+        let ever: Vec<usize> = (0..self.total_units())
+            .filter(|&unit| (0..self.classes()).any(|class| self.count(class, unit) > 0))
             .collect();
         let rows = Rows::new(order.iter().map(|&sample| &self.samples()[sample]), &ever);
         let mut pairs = Pairs { same: vec![Mean::default(); self.classes()], different: Mean::default() };
@@ -89,7 +89,7 @@ struct Pairs {
     different: Mean,
 }
 
-/// A mean in the making.
+/// A sum and the number of its terms.
 #[derive(Clone, Copy, Default)]
 struct Mean {
     sum: f64,
@@ -109,11 +109,11 @@ impl Mean {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{layers, random_bits, rng};
+    use super::super::testing::{random_bits, rng, sites};
     use super::*;
 
     fn usage(samples: &[(usize, FixedBitSet)], kernels: &[usize], classes: usize) -> Usage {
-        let mut usage = Usage::new(layers(kernels), classes);
+        let mut usage = Usage::new(sites(kernels), classes);
         for (class, bits) in samples {
             let masks: Vec<f32> = (0..bits.len()).map(|k| if bits.contains(k) { 0.5 } else { 0.0 }).collect();
             usage.add(*class, &masks).unwrap();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_without_firing_kernels_are_like_no_other() {
+    fn samples_without_firing_units_are_like_no_other() {
         let empty = FixedBitSet::with_capacity(4);
         assert_eq!(jaccard(&empty, &empty), 0.0);
         let metrics = usage(&[(0, empty.clone()), (0, empty.clone()), (1, empty)], &[4], 2).sample_metrics();

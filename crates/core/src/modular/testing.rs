@@ -1,23 +1,29 @@
-//! Random networks and a plain forward pass in 64-bit floats, to hold slices against.
+//! Random networks and a plain forward pass in 64-bit floats, to compare slices with.
 
 use fixedbitset::FixedBitSet;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Selection, TrackedLayer};
+use super::{Selection, TrackedSite};
 use crate::random::{Stream, generator};
-use crate::spec::{Conv, Init, Join, Residual, Role, Spec, Stage, State};
+use crate::spec::{Conv, Init, Join, Residual, Role, SiteKind, Spec, Stage, State};
 
 /// A generator for tests.
 pub(super) fn rng(seed: u64) -> ChaCha8Rng {
     generator(seed, Stream::Weights, 0)
 }
 
-/// Tracked layers with these numbers of kernels.
-pub(super) fn layers(kernels: &[usize]) -> Vec<TrackedLayer> {
-    let layer =
-        |(index, &kernels)| TrackedLayer { name: format!("conv{}", index + 1), conv: index + 1, kernels };
-    kernels.iter().enumerate().map(layer).collect()
+/// The convolutions of [`chain`] behind the first, tracked.
+pub(super) fn sites(units: &[usize]) -> Vec<TrackedSite> {
+    let site = |(index, &units)| TrackedSite { name: format!("conv{}", index + 1), site: index + 1, units };
+    units.iter().enumerate().map(site).collect()
+}
+
+/// A convolution, then convolutions with mask generators of these sizes, then two logits.
+pub(super) fn chain(kernels: &[usize]) -> Spec {
+    let convs = std::iter::once(&1).chain(kernels).map(|&kernels| Stage::Conv(Conv::new(kernels)));
+    let stages = convs.chain([Stage::GlobalAvgPool, Stage::Linear { outputs: 2 }]).collect();
+    Spec { input: [1, 4, 4], init: Init::Uniform, stages }.with_masks()
 }
 
 /// Each bit set with this chance.
@@ -27,14 +33,36 @@ pub(super) fn random_bits(rng: &mut ChaCha8Rng, bits: usize, chance: f64) -> Fix
     set
 }
 
-/// A selection that keeps something of every convolution.
+/// A selection that keeps something of every site.
 pub(super) fn random_selection(rng: &mut ChaCha8Rng, spec: &Spec) -> Selection {
-    let convs = spec.convs().map(|conv| {
-        let mut kept = random_bits(rng, conv.kernels, 0.5);
-        kept.insert(rng.random_range(0..conv.kernels));
-        kept
-    });
-    Selection { convs: convs.collect() }
+    let mut selection = Selection::all(spec).unwrap();
+    for site in &mut selection.sites {
+        *site = random_bits(rng, site.len(), 0.5);
+        site.insert(rng.random_range(0..site.len()));
+    }
+    selection
+}
+
+/// The selection with every residual sum whole.
+pub(super) fn with_whole_sums(spec: &Spec, mut selection: Selection) -> Selection {
+    for (set, site) in selection.sites.iter_mut().zip(spec.sites().unwrap()) {
+        if matches!(site.kind, SiteKind::Sum { .. }) {
+            set.insert_range(..);
+        }
+    }
+    selection
+}
+
+/// A factor of 1 for every unit of every site.
+pub(super) fn ones(spec: &Spec) -> Vec<Vec<f32>> {
+    spec.sites().unwrap().iter().map(|site| vec![1.0; site.units]).collect()
+}
+
+/// A random image.
+pub(super) fn image(seed: u64, spec: &Spec) -> Vec<Vec<f64>> {
+    let mut rng = rng(seed);
+    let [channels, height, width] = spec.input;
+    (0..channels).map(|_| (0..height * width).map(|_| rng.random_range(-1.0..1.0)).collect()).collect()
 }
 
 /// A small network with every kind of stage somewhere among the seeds.
@@ -140,10 +168,20 @@ pub(super) fn random_state(rng: &mut ChaCha8Rng, spec: &Spec) -> State {
 /// Channels, each `side * side` values.
 type Map = Vec<Vec<f64>>;
 
-/// Logits of a network whose masks are the constants `factors`, one for each kernel of each convolution.
+/// Logits of a network whose units are multiplied by constants that are not negative, a list a site. A convolution's
+/// stand behind its batch norm, a sum's behind its ReLU, a linear layer's in front of the ReLU that follows.
 pub(super) fn logits(spec: &Spec, state: &State, factors: &[Vec<f32>], image: &Map) -> Vec<f64> {
-    let names = spec.layers().unwrap().into_iter().map(|layer| layer.name);
-    let mut pass = Pass { state, names: Box::new(names), factors: factors.iter() };
+    let layers = spec.layers().unwrap();
+    let mut of_layer: Vec<Option<&[f32]>> = vec![None; layers.len()];
+    let mut of_sum = Vec::new();
+    for (site, factors) in spec.sites().unwrap().iter().zip(factors) {
+        match site.kind {
+            SiteKind::Conv { layer, .. } | SiteKind::Linear { layer } => of_layer[layer] = Some(factors),
+            SiteKind::Sum { .. } => of_sum.push(factors.as_slice()),
+        }
+    }
+    let layers = layers.into_iter().map(|layer| layer.name).zip(of_layer);
+    let mut pass = Pass { state, layers: Box::new(layers), sums: of_sum.into_iter() };
     let mut map = image.clone();
     for stage in &spec.stages {
         map = pass.stage(stage, map);
@@ -153,8 +191,10 @@ pub(super) fn logits(spec: &Spec, state: &State, factors: &[Vec<f32>], image: &M
 
 struct Pass<'a> {
     state: &'a State,
-    names: Box<dyn Iterator<Item = String>>,
-    factors: std::slice::Iter<'a, Vec<f32>>,
+    /// Names of the layers, and the factors of their outputs.
+    layers: Box<dyn Iterator<Item = (String, Option<&'a [f32]>)> + 'a>,
+    /// Factors of the residual sums.
+    sums: std::vec::IntoIter<&'a [f32]>,
 }
 
 impl Pass<'_> {
@@ -170,14 +210,14 @@ impl Pass<'_> {
             Stage::Relu => rectified(map),
             Stage::Dropout { .. } => map,
             Stage::Linear { outputs } => {
-                let name = self.names.next().unwrap();
+                let (name, factors) = self.layers.next().unwrap();
                 let (weight, bias) = (self.array(&name, "weight"), self.array(&name, "bias"));
                 let inputs = map.concat();
                 let row = |output: usize| {
                     let weights = &weight[output * inputs.len()..(output + 1) * inputs.len()];
                     bias[output] + weights.iter().zip(&inputs).map(|(w, x)| w * x).sum::<f64>()
                 };
-                (0..*outputs).map(|output| vec![row(output)]).collect()
+                scaled((0..*outputs).map(|output| vec![row(output)]).collect(), factors)
             }
             Stage::Parallel { branches } => {
                 let run = |branch: &Vec<Stage>| {
@@ -210,12 +250,12 @@ impl Pass<'_> {
                 sum[target].iter_mut().zip(channel).for_each(|(sum, value)| *sum += value);
             }
         }
-        if residual.relu { rectified(sum) } else { sum }
+        let sum = if residual.relu { rectified(sum) } else { sum };
+        scaled(sum, self.sums.next())
     }
 
     fn conv(&mut self, conv: &Conv, map: &Map) -> Map {
-        let name = self.names.next().unwrap();
-        let factors = self.factors.next().unwrap();
+        let (name, factors) = self.layers.next().unwrap();
         let weight = self.array(&name, "conv.weight");
         let mut out: Map = weight
             .chunks(map.len() * conv.size * conv.size)
@@ -231,15 +271,23 @@ impl Pass<'_> {
                 scale = bn("bn.weight") / (bn("bn.running_var") + 1e-5).sqrt();
                 shift = (shift - bn("bn.running_mean")) * scale + bn("bn.bias");
             }
-            let factor = f64::from(factors[index]);
-            channel.iter_mut().for_each(|value| *value = (*value * scale + shift) * factor);
+            channel.iter_mut().for_each(|value| *value = *value * scale + shift);
         }
+        let out = scaled(out, factors);
         if conv.relu { rectified(out) } else { out }
     }
 }
 
 fn side(channel: &[f64]) -> usize {
     channel.len().isqrt()
+}
+
+/// Each channel by its factor.
+fn scaled(mut map: Map, factors: Option<&[f32]>) -> Map {
+    for (channel, &factor) in map.iter_mut().zip(factors.unwrap_or_default()) {
+        channel.iter_mut().for_each(|value| *value *= f64::from(factor));
+    }
+    map
 }
 
 fn rectified(mut map: Map) -> Map {

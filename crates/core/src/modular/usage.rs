@@ -1,4 +1,4 @@
-//! How often each kernel fires for each class.
+//! How often each unit fires for each class.
 
 mod file;
 
@@ -8,89 +8,103 @@ use fixedbitset::FixedBitSet;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::spec::{LayerKind, Spec, SpecError};
+use crate::spec::{Site, SiteKind, Spec, SpecError};
 
-/// A convolution whose kernels are tracked.
+/// A site whose units are tracked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrackedLayer {
-    /// Its name, such as `conv3` or `residual1.shortcut`.
+pub struct TrackedSite {
+    /// Its name, such as `conv3`, `residual1.sum` or `linear0`.
     pub name: String,
-    /// Its index among the spec's convolutions, in mask order.
-    pub conv: usize,
-    /// Its number of kernels.
-    pub kernels: usize,
+    /// Its index in [`Spec::sites`].
+    pub site: usize,
+    /// Its number of units.
+    pub units: usize,
 }
 
-/// The convolutions that have a mask generator, in mask order: what MwT tracks.
+/// The sites of `spec` with these indices, to be tracked in that order.
+///
+/// # Errors
+///
+/// When the spec's stages do not fit together, or it has no site of such an index.
+pub fn tracked_sites(spec: &Spec, indices: &[usize]) -> Result<Vec<TrackedSite>, Error> {
+    let sites = spec.sites()?;
+    let tracked = |&site: &usize| match sites.get(site) {
+        Some(Site { name, units, .. }) => Ok(TrackedSite { name: name.clone(), site, units: *units }),
+        None => Err(Error::NoSite { site, sites: sites.len() }),
+    };
+    indices.iter().map(tracked).collect()
+}
+
+/// The sites that have a mask generator: what MwT tracks.
 ///
 /// # Errors
 ///
 /// When the spec's stages do not fit together.
-pub fn masked_layers(spec: &Spec) -> Result<Vec<TrackedLayer>, SpecError> {
-    let convs = spec.layers()?.into_iter().filter_map(|layer| match layer.kind {
-        LayerKind::Conv { conv, .. } => Some((layer.name, conv)),
-        LayerKind::Linear { .. } => None,
-    });
-    let masked = convs.enumerate().filter(|(_, (_, conv))| conv.masked);
-    Ok(masked
-        .map(|(index, (name, conv))| TrackedLayer { name, conv: index, kernels: conv.kernels })
-        .collect())
+pub fn masked_sites(spec: &Spec) -> Result<Vec<TrackedSite>, SpecError> {
+    let sites = spec.sites()?.into_iter().enumerate().filter(|(_, site)| site.is_masked());
+    Ok(sites.map(|(index, site)| TrackedSite { name: site.name, site: index, units: site.units }).collect())
 }
 
-/// Where each layer's kernels lie in the concatenation of all tracked layers.
-pub fn ranges(layers: &[TrackedLayer]) -> impl Iterator<Item = Range<usize>> {
-    layers.iter().scan(0, |end, layer| {
+/// Where each site's units lie in the concatenation of all tracked sites.
+pub fn ranges(sites: &[TrackedSite]) -> impl Iterator<Item = Range<usize>> {
+    sites.iter().scan(0, |end, site| {
         let start = *end;
-        *end += layer.kernels;
+        *end += site.units;
         Some(start..*end)
     })
 }
 
-/// Class by kernel firing counts, and the kernels that fired for each sample. Kernels are numbered through
-/// the concatenation of the tracked layers; a kernel fires when its mask value is above 0.
+/// Units of all these sites together.
+pub(super) fn total_units(sites: &[TrackedSite]) -> usize {
+    sites.iter().map(|site| site.units).sum()
+}
+
+/// Class by unit firing counts, and the units that fired for each sample. Units are numbered through the
+/// concatenation of the tracked sites; a unit fires when its observed value (its mask where it has one, else
+/// its mean absolute activation) is above 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Usage {
-    layers: Vec<TrackedLayer>,
-    kernels: usize,
+    sites: Vec<TrackedSite>,
+    units: usize,
     class_sizes: Vec<u32>,
-    /// `[class][kernel]`.
+    /// `[class][unit]`.
     counts: Vec<Vec<u32>>,
-    /// Sums of soft mask values, `[class][kernel]`.
+    /// Sums of observed values, `[class][unit]`.
     mask_sums: Vec<Vec<f64>>,
     samples: Vec<FixedBitSet>,
     labels: Vec<usize>,
 }
 
 impl Usage {
-    /// Usage of `layers` by this many classes, before any sample.
-    pub fn new(layers: Vec<TrackedLayer>, classes: usize) -> Self {
-        let kernels = layers.iter().map(|layer| layer.kernels).sum();
+    /// Usage of `sites` by this many classes, before any sample.
+    pub fn new(sites: Vec<TrackedSite>, classes: usize) -> Self {
+        let units = total_units(&sites);
         Usage {
-            layers,
-            kernels,
+            sites,
+            units,
             class_sizes: vec![0; classes],
-            counts: vec![vec![0; kernels]; classes],
-            mask_sums: vec![vec![0.0; kernels]; classes],
+            counts: vec![vec![0; units]; classes],
+            mask_sums: vec![vec![0.0; units]; classes],
             samples: Vec::new(),
             labels: Vec::new(),
         }
     }
 
-    /// Usage from counts alone, `[class][kernel]`: without samples, and with each firing counted as a mask
+    /// Usage from counts alone, `[class][unit]`: without samples, and with each firing counted as an observed
     /// value of 1.
     ///
     /// # Errors
     ///
     /// When the lists' lengths do not agree.
     pub fn from_counts(
-        layers: Vec<TrackedLayer>,
+        sites: Vec<TrackedSite>,
         class_sizes: Vec<u32>,
         counts: Vec<Vec<u32>>,
     ) -> Result<Self, Error> {
-        let mut usage = Usage::new(layers, class_sizes.len());
+        let mut usage = Usage::new(sites, class_sizes.len());
         check_length("the list of class counts", counts.len(), class_sizes.len())?;
         for row in &counts {
-            check_length("a class's counts", row.len(), usage.kernels)?;
+            check_length("a class's counts", row.len(), usage.units)?;
         }
         usage.mask_sums = counts.iter().map(|row| row.iter().map(|&count| count.into()).collect()).collect();
         usage.class_sizes = class_sizes;
@@ -98,22 +112,22 @@ impl Usage {
         Ok(usage)
     }
 
-    /// Adds a sample of `class` with its soft mask values, the tracked layers' rows one after the other.
+    /// Adds a sample of `class` with its observed values, the tracked sites' rows one after the other.
     ///
     /// # Errors
     ///
     /// When there is no such class, the row has another length, or a value is not finite; nothing is added
     /// then.
-    pub fn add(&mut self, class: usize, masks: &[f32]) -> Result<(), Error> {
+    pub fn add(&mut self, class: usize, observed: &[f32]) -> Result<(), Error> {
         check_classes(&[class], self.classes())?;
-        check_length("a sample's mask", masks.len(), self.kernels)?;
-        if let Some(kernel) = masks.iter().position(|value| !value.is_finite()) {
-            return Err(Error::NotFinite { what: "the mask value", kernel, value: masks[kernel] });
+        check_length("a sample's row of observed values", observed.len(), self.units)?;
+        if let Some(unit) = observed.iter().position(|value| !value.is_finite()) {
+            return Err(Error::NotFinite { what: "the observed value", unit, value: observed[unit] });
         }
-        let mut fired = FixedBitSet::with_capacity(self.kernels);
-        for (kernel, &value) in masks.iter().enumerate() {
-            self.mask_sums[class][kernel] += f64::from(value);
-            fired.set(kernel, value > 0.0);
+        let mut fired = FixedBitSet::with_capacity(self.units);
+        for (unit, &value) in observed.iter().enumerate() {
+            self.mask_sums[class][unit] += f64::from(value);
+            fired.set(unit, value > 0.0);
         }
         self.tally(class, &fired);
         self.samples.push(fired);
@@ -123,19 +137,19 @@ impl Usage {
 
     fn tally(&mut self, class: usize, fired: &FixedBitSet) {
         self.class_sizes[class] += 1;
-        for kernel in fired.ones() {
-            self.counts[class][kernel] += 1;
+        for unit in fired.ones() {
+            self.counts[class][unit] += 1;
         }
     }
 
-    /// The tracked layers, in mask order.
-    pub fn layers(&self) -> &[TrackedLayer] {
-        &self.layers
+    /// The tracked sites.
+    pub fn sites(&self) -> &[TrackedSite] {
+        &self.sites
     }
 
-    /// Kernels of all tracked layers together.
-    pub fn total_kernels(&self) -> usize {
-        self.kernels
+    /// Units of all tracked sites together.
+    pub fn total_units(&self) -> usize {
+        self.units
     }
 
     /// Number of classes.
@@ -148,7 +162,7 @@ impl Usage {
         &self.class_sizes
     }
 
-    /// For how many samples of `class` each kernel fired.
+    /// For how many samples of `class` each unit fired.
     ///
     /// # Panics
     ///
@@ -157,46 +171,50 @@ impl Usage {
         &self.counts[class]
     }
 
-    /// For how many samples of `class` this kernel fired.
-    pub fn count(&self, class: usize, kernel: usize) -> u32 {
-        self.counts[class][kernel]
+    /// For how many samples of `class` this unit fired.
+    pub fn count(&self, class: usize, unit: usize) -> u32 {
+        self.counts[class][unit]
     }
 
-    /// The fraction of the class's samples for which the kernel fired, in 32-bit arithmetic as the published
+    /// The fraction of the class's samples for which the unit fired, in 32-bit arithmetic as the published
     /// code has it; 0 for a class without samples.
-    pub fn frequency(&self, class: usize, kernel: usize) -> f32 {
-        self.count(class, kernel) as f32 / self.class_sizes[class].max(1) as f32
+    pub fn frequency(&self, class: usize, unit: usize) -> f32 {
+        self.count(class, unit) as f32 / self.class_sizes[class].max(1) as f32
     }
 
-    /// The mean of the kernel's soft mask value over the class's samples; 0 for a class without samples.
-    pub fn mean_mask(&self, class: usize, kernel: usize) -> f32 {
-        (self.mask_sums[class][kernel] / f64::from(self.class_sizes[class].max(1))) as f32
+    /// The mean of the unit's observed value over the class's samples; 0 for a class without samples.
+    pub fn mean_mask(&self, class: usize, unit: usize) -> f32 {
+        (self.mask_sums[class][unit] / f64::from(self.class_sizes[class].max(1))) as f32
     }
 
-    /// For every convolution of `spec`, the factor of each kernel that folding the masks in multiplies by:
-    /// the mean of its mask over those samples of `classes` for which it fires, 0 if it never does, and 1 where
-    /// no mask is tracked. Samples for which it rests are left out, so that a kernel of one class is not
-    /// weakened by the other classes of a module.
+    /// For every convolution of `spec`, the factor by which folding the masks in multiplies each kernel: the
+    /// mean of its mask over those samples of `classes` for which it fires, 0 if it never does, and 1 where no
+    /// mask is tracked. Samples for which it rests are left out, so that a kernel of one class is not weakened
+    /// by the other classes of a module.
     ///
     /// # Errors
     ///
-    /// When `classes` is empty or names a class that does not exist, or the tracked layers are not the
-    /// spec's.
+    /// When `classes` is empty or names a class that does not exist, or the tracked sites are not the spec's.
     pub fn mean_masks(&self, spec: &Spec, classes: &[usize]) -> Result<Vec<Vec<f32>>, Error> {
         check_classes(classes, self.classes())?;
-        let mut factors: Vec<Vec<f32>> = spec.convs().map(|conv| vec![1.0; conv.kernels]).collect();
-        for (layer, range) in self.layers.iter().zip(ranges(&self.layers)) {
-            let fits = factors.get_mut(layer.conv).filter(|conv| conv.len() == layer.kernels);
-            for (factor, kernel) in fits.ok_or_else(|| layer.unknown())?.iter_mut().zip(range) {
-                let sum: f64 = classes.iter().map(|&class| self.mask_sums[class][kernel]).sum();
-                let fired: u32 = classes.iter().map(|&class| self.counts[class][kernel]).sum();
+        let sites = spec.sites()?;
+        let mut factors: Vec<Vec<f32>> = sites.iter().map(|site| vec![1.0; site.units]).collect();
+        for (tracked, range) in self.sites.iter().zip(ranges(&self.sites)) {
+            let site = tracked.of(&sites)?;
+            if !site.is_masked() {
+                continue;
+            }
+            for (factor, unit) in factors[tracked.site].iter_mut().zip(range) {
+                let sum: f64 = classes.iter().map(|&class| self.mask_sums[class][unit]).sum();
+                let fired: u32 = classes.iter().map(|&class| self.counts[class][unit]).sum();
                 *factor = (sum / f64::from(fired.max(1))) as f32;
             }
         }
-        Ok(factors)
+        let of_convs = factors.into_iter().zip(&sites).filter(|(_, site)| is_conv(site));
+        Ok(of_convs.map(|(factors, _)| factors).collect())
     }
 
-    /// The kernels that fired, sample by sample in the order added; empty after [`Usage::from_counts`].
+    /// The units that fired, sample by sample in the order added; empty after [`Usage::from_counts`].
     pub fn samples(&self) -> &[FixedBitSet] {
         &self.samples
     }
@@ -207,10 +225,21 @@ impl Usage {
     }
 }
 
-impl TrackedLayer {
-    pub(super) fn unknown(&self) -> Error {
-        Error::UnknownLayer { name: self.name.clone(), conv: self.conv, kernels: self.kernels }
+impl TrackedSite {
+    /// This site among those of a network.
+    ///
+    /// # Errors
+    ///
+    /// When the network has another one in its place.
+    pub(super) fn of<'a>(&self, sites: &'a [Site]) -> Result<&'a Site, Error> {
+        let found = sites.get(self.site).filter(|site| site.name == self.name && site.units == self.units);
+        found.ok_or_else(|| Error::UnknownSite { name: self.name.clone(), units: self.units })
     }
+}
+
+/// Whether a site is the output of a convolution.
+pub(super) fn is_conv(site: &Site) -> bool {
+    matches!(site.kind, SiteKind::Conv { .. })
 }
 
 /// Refuses an empty choice of classes and a class that is not among the `total`.
@@ -230,23 +259,33 @@ pub(super) fn check_length(what: &str, found: usize, expected: usize) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::layers;
+    use super::super::testing::sites;
     use super::*;
     use crate::spec::Architecture;
 
     #[test]
-    fn tracked_layers_are_the_masked_convolutions_in_mask_order() {
+    fn the_masked_sites_are_the_masked_convolutions_in_the_order_of_sites() {
         let spec = Architecture::Resnet18.spec([3, 32, 32], 10, 0.125, true);
-        let tracked = masked_layers(&spec).unwrap();
+        let tracked = masked_sites(&spec).unwrap();
         assert_eq!(tracked.len(), 19);
-        assert_eq!(tracked[6], TrackedLayer { name: "residual2.shortcut".into(), conv: 7, kernels: 16 });
+        assert_eq!(tracked[6], TrackedSite { name: "residual2.shortcut".into(), site: 9, units: 16 });
         assert_eq!(ranges(&tracked).nth(6).unwrap(), 64..80);
-        assert_eq!(masked_layers(&spec.without_masks()).unwrap(), []);
+        assert_eq!(tracked_sites(&spec, &spec.masked_sites().unwrap()).unwrap(), tracked);
+        assert_eq!(masked_sites(&spec.without_masks()).unwrap(), []);
     }
 
     #[test]
-    fn a_kernel_fires_when_its_mask_is_above_zero() {
-        let mut usage = Usage::new(layers(&[2, 1]), 2);
+    fn any_site_can_be_tracked_and_one_that_is_absent_is_refused() {
+        let spec = Architecture::Resnet18.spec([3, 32, 32], 10, 0.125, false);
+        let tracked = tracked_sites(&spec, &[3]).unwrap();
+        assert_eq!(tracked, [TrackedSite { name: "residual0.sum".into(), site: 3, units: 8 }]);
+        let error = tracked_sites(&spec, &[99]).unwrap_err().to_string();
+        assert!(error.contains("no site 99"), "{error}");
+    }
+
+    #[test]
+    fn a_unit_fires_when_its_observed_value_is_above_zero() {
+        let mut usage = Usage::new(sites(&[2, 1]), 2);
         usage.add(1, &[0.5, 0.0, 0.25]).unwrap();
         usage.add(1, &[0.0, 0.0, 0.75]).unwrap();
         usage.add(0, &[0.0, 1.0, 0.0]).unwrap();
@@ -259,24 +298,24 @@ mod tests {
 
     #[test]
     fn a_sample_that_does_not_fit_changes_nothing() {
-        let mut usage = Usage::new(layers(&[2]), 2);
+        let mut usage = Usage::new(sites(&[2]), 2);
         let before = usage.clone();
         assert!(matches!(usage.add(2, &[0.0; 2]), Err(Error::UnknownClass { class: 2, classes: 2 })));
         assert!(matches!(usage.add(0, &[0.0; 3]), Err(Error::Length { found: 3, expected: 2, .. })));
-        assert!(matches!(usage.add(0, &[0.5, f32::NAN]), Err(Error::NotFinite { kernel: 1, .. })));
+        assert!(matches!(usage.add(0, &[0.5, f32::NAN]), Err(Error::NotFinite { unit: 1, .. })));
         assert_eq!(usage, before);
     }
 
     #[test]
     fn folding_factors_are_means_over_firing_samples_and_one_where_nothing_is_tracked() {
         let spec = Architecture::Tiny.spec([1, 16, 16], 3, 0.0, true);
-        let mut usage = Usage::new(masked_layers(&spec).unwrap(), 3);
+        let mut usage = Usage::new(masked_sites(&spec).unwrap(), 3);
         usage.add(0, &[0.5, 0.5, 0.0, 0.25]).unwrap();
         usage.add(1, &[0.0, 0.5, 0.75, 0.75]).unwrap();
         let factors = usage.mean_masks(&spec, &[0, 1]).unwrap();
         assert_eq!(factors, [[1.0], [0.5], [0.5], [0.75], [0.5]]);
         assert!(matches!(usage.mean_masks(&spec, &[]), Err(Error::NoClasses)));
         let other = Architecture::Tiny.spec([1, 16, 16], 3, 0.25, true);
-        assert!(matches!(usage.mean_masks(&other, &[0]), Err(Error::UnknownLayer { .. })));
+        assert!(matches!(usage.mean_masks(&other, &[0]), Err(Error::UnknownSite { .. })));
     }
 }

@@ -1,4 +1,4 @@
-//! Modules put together, replaced and measured again, from where runs are kept to where the result is kept.
+//! Modules put together, replaced and measured again: reads stored runs and stores the result.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -35,7 +35,7 @@ pub enum Join {
     /// A union where the modules are of one run and of a checkpoint that is still there, logits otherwise.
     #[default]
     Auto,
-    /// The union of their kernels, cut out of their run anew.
+    /// The union of their units, cut out of their run again.
     Union,
     /// Side by side, logits one after the other.
     Logits,
@@ -96,7 +96,7 @@ impl Place<'_> {
         Ok((module.manifest, path))
     }
 
-    /// The module of all classes of the modules, cut out of their run anew.
+    /// The module of all classes of the modules, cut out of their run again.
     fn union(
         &self,
         composition: &Composition,
@@ -120,16 +120,15 @@ impl Place<'_> {
             return Err(Error::Refused(why.into()));
         }
         let request = Request {
-            threshold: first.threshold,
             head: true,
-            fold_masks: first.fold_masks,
             fine_tune_epochs: epochs,
             controls: 0,
             name: name.to_owned(),
             classes,
+            ..Request::of(first)?
         };
-        let loaded = Loaded::read(run.clone(), Some(first.step), self.archives, self.device, counting)?;
-        let mut module = loaded.extract(&request, self.device)?;
+        let mut loaded = Loaded::read(run.clone(), Some(first.step), self.archives)?;
+        let mut module = loaded.extract(&request, self.device, counting)?;
         if let Some(card) = &mut module.manifest.card {
             card.origin = Origin::Composed;
             card.parents = modules.iter().map(|module| ancestor(&module.manifest)).collect();
@@ -211,8 +210,8 @@ impl Place<'_> {
             false => {
                 let run = run_of(place.store, &module.manifest)?;
                 let step = module.manifest.step;
-                let loaded = Loaded::read(run, Some(step), self.archives, self.device, counting)?;
-                loaded.evaluate_module(&module, controls, self.device)?
+                let mut loaded = Loaded::read(run, Some(step), self.archives)?;
+                loaded.evaluate_module(&module, controls, self.device, counting)?
             }
         };
         manifest.update(directory)?;
@@ -234,12 +233,12 @@ impl Composition {
         let settings = |module: &Module| {
             let manifest = &module.manifest;
             let origin = manifest.card.as_ref().map_or(Origin::Extracted, |card| card.origin);
-            (manifest.run.clone(), manifest.step, manifest.threshold.to_bits(), manifest.fold_masks, origin)
+            (manifest.run.clone(), manifest.step, manifest.provenance(), manifest.fold_masks, origin)
         };
         let first = settings(&self.modules[0]);
         let alike =
             first.4 == Origin::Extracted && self.modules.iter().all(|module| settings(module) == first);
-        // A module that was taken out between two checkpoints cannot be cut out anew.
+        // A module that was extracted between two checkpoints cannot be cut out again.
         let is_kept = || Ok::<_, Error>(run.checkpoints()?.iter().any(|(step, _)| *step == first.1));
         let is_union = match self.join {
             Join::Union => true,
@@ -248,8 +247,8 @@ impl Composition {
         };
         match is_union {
             true if !alike => Err(Error::Refused(
-                "a union takes modules that were cut out of one checkpoint of one run, at one threshold and with or \
-                 without --fold-masks; join these with --join logits"
+                "a union takes modules that were cut out of one checkpoint of one run, in the same way, at one threshold \
+                 and with or without --fold-masks; join these with --join logits"
                     .into(),
             )),
             false if self.fine_tune_epochs.is_some() => Err(Error::Refused(
@@ -290,7 +289,7 @@ fn of_classes<'a>(
     module.class_runs().filter_map(|run| library.get(run)).map(|(run, dataset)| (run, dataset))
 }
 
-/// The run that a module with classes of one run was taken out of.
+/// The run that a module with classes of one run was extracted from.
 fn run_of(store: &Store, module: &ModuleManifest) -> Result<Run, Error> {
     runs_of(store, module)?.remove(&module.run).map_or_else(|| Ok(store.exact(&module.run)?), Ok)
 }

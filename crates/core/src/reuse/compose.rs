@@ -10,10 +10,9 @@ use crate::modular::{
 };
 use crate::network::Network;
 use crate::run::{
-    Aggregation, Ancestor, Card, ClassAccuracy, Manifest, Module, ModuleManifest, Origin, PROGRAM, Taxonomy,
-    Training, now,
+    Aggregation, Ancestor, Card, ClassAccuracy, Manifest, Module, ModuleManifest, Origin, Taxonomy, Training,
 };
-use crate::spec::{Array, Cost, Spec, State};
+use crate::spec::{Array, Spec, State};
 
 /// Images that are measured at a time.
 const BATCH: usize = 256;
@@ -29,7 +28,7 @@ pub struct Source<'a> {
     pub runs: Vec<(&'a Manifest, &'a Dataset)>,
 }
 
-/// A trained network with its run and data.
+/// A trained network that is weak at a class, with its run and data.
 #[derive(Clone, Copy)]
 pub struct Weak<'a> {
     /// Its run.
@@ -117,9 +116,9 @@ fn compose_on<B: backend::Training>(
         licence: licences(sources.iter().map(|source| source.module)),
     };
     let kept = sources.iter().map(|source| kept_of(&source.module.manifest)).collect();
-    let made = Made { name, run, step: first.module.manifest.step, kept, card, network };
+    let composed = Composed { name, run, step: first.module.manifest.step, kept, card, network };
     let names = unique_names(&classes);
-    made.module(names, classes.iter().map(|class| class.label).collect(), &before, &after, None)
+    composed.module(names, classes.iter().map(|class| class.label).collect(), &before, &after, None)
 }
 
 /// A network whose logit of `class` is that of a module: the other logits and the module's go through a linear
@@ -196,8 +195,14 @@ fn replace_on<B: backend::Training>(
         licence: licences([donor].into_iter()),
     };
     let kept = vec![Kept::all_of(weak.spec), kept_of(&donor.manifest)];
-    let made = Made { name, run: weak.run, step: weak.step, kept, card, network };
-    made.module(weak.run.classes.clone(), (0..classes).collect(), &before, &after, Some(before.accuracy()))
+    let composed = Composed { name, run: weak.run, step: weak.step, kept, card, network };
+    composed.module(
+        weak.run.classes.clone(),
+        (0..classes).collect(),
+        &before,
+        &after,
+        Some(before.accuracy()),
+    )
 }
 
 /// Measures a composed module again on the test samples of its classes: gives its manifest with the new figures.
@@ -462,8 +467,8 @@ fn evaluate<B: backend::Training>(
     Ok(batches.evaluate(network, normaliser, device, &MethodConfig::PLAIN, None)?)
 }
 
-/// What a composition came to, before it has figures.
-struct Made<'a> {
+/// A network that was put together, before it has a description.
+struct Composed<'a> {
     name: &'a str,
     /// The run that keeps it.
     run: &'a Manifest,
@@ -495,7 +500,7 @@ fn together(parts: impl Iterator<Item = (u64, f64)>) -> (u64, f64) {
     (kept, kept as f64 / f64::max(whole, 1.0))
 }
 
-impl Made<'_> {
+impl Composed<'_> {
     fn module(
         self,
         classes: Vec<String>,
@@ -505,7 +510,6 @@ impl Made<'_> {
         whole_accuracy: Option<f64>,
     ) -> Result<Module, Error> {
         let (spec, weights) = self.network;
-        let cost = Cost::of(&spec)?;
         let (kernels, krr) = together(self.kept.iter().map(|kept| kept.masked));
         let (_, krr_all) = together(self.kept.iter().map(|kept| kept.all));
         let mut card = self.card;
@@ -515,32 +519,16 @@ impl Made<'_> {
             .map(|(class, (before, after))| ClassAccuracy { class: class.clone(), before, after })
             .collect();
         let manifest = ModuleManifest {
-            name: self.name.into(),
-            run: self.run.id.clone(),
-            step: self.step,
-            created: now(),
-            program: PROGRAM.into(),
             classes,
             class_indices,
-            threshold: self.run.preset.modules.threshold,
-            head: true,
-            fold_masks: false,
-            one_vs_rest: false,
-            fine_tune_epochs: 0,
-            input: spec.input,
-            mean: self.run.mean.clone(),
-            std: self.run.std.clone(),
             kernels,
             krr,
             krr_all,
-            params: cost.params(),
-            macs: cost.macs(),
             whole_accuracy,
             accuracy_before: Some(before.accuracy()),
             accuracy_after: Some(after.accuracy()),
-            controls: Vec::new(),
             card: Some(card),
-            network: spec,
+            ..ModuleManifest::new(self.name, self.run, self.step, spec)?
         };
         Ok(Module { manifest, weights })
     }

@@ -1,17 +1,17 @@
-//! Taking a module out of a trained network: cut, fine-tune, compare.
+//! Extraction of a module from a trained network: cut, fine-tune, compare.
 
 use super::error::Error;
 use super::task::Task;
 use super::tune::{Tuning, fine_tune};
 use crate::backend::Training;
 use crate::data::Dataset;
-use crate::modular::{Selection, Usage, restrict_logits, slice, slice_folded, with_head};
-use crate::run::{Ancestor, Card, Control, Manifest, Module, ModuleManifest, PROGRAM, now};
-use crate::spec::{Cost, Spec, State};
+use crate::modular::{Provenance, Selection, Split, Usage, restrict_logits, slice, slice_folded, with_head};
+use crate::run::{Ancestor, Card, Control, Manifest, Module, ModuleManifest};
+use crate::spec::{Spec, State};
 
 /// A trained network with what is known of it.
 #[derive(Clone, Copy)]
-pub struct Whole<'a> {
+pub struct Trained<'a> {
     /// The run it belongs to.
     pub manifest: &'a Manifest,
     /// Step of the weights.
@@ -20,19 +20,19 @@ pub struct Whole<'a> {
     pub spec: &'a Spec,
     /// Its weights.
     pub state: &'a State,
-    /// Which kernels each class uses.
-    pub usage: &'a Usage,
+    /// Which units each class uses, where that was counted.
+    pub usage: Option<&'a Usage>,
     /// The data it was trained on.
     pub dataset: &'a Dataset,
 }
 
-/// Which module to take out, and how.
+/// Which module to extract, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// Labels of its classes in the whole network, in the order that its own labels will have.
     pub classes: Vec<usize>,
-    /// How often a kernel must fire for a class to be kept, in (0, 1].
-    pub threshold: f64,
+    /// How to split the network.
+    pub provenance: Provenance,
     /// Whether to put a new head on (ReLU and a linear layer) instead of restricting the logits.
     pub head: bool,
     /// Whether to multiply the classes' mean masks into batch norm.
@@ -51,88 +51,78 @@ struct CutOut {
     state: State,
 }
 
-impl Whole<'_> {
-    /// Takes a module out and measures it on the test split.
+impl Trained<'_> {
+    /// The usage.
     ///
     /// # Errors
     ///
-    /// When classes or threshold make no sense, or a module cannot be measured as asked.
-    pub fn extract<B: Training>(&self, request: &Request, device: &B::Device) -> Result<Module, Error> {
+    /// When it was not counted.
+    pub fn counted_usage(&self) -> Result<&Usage, Error> {
+        self.usage.ok_or_else(|| Error::Refused("it was not counted which units each class uses".into()))
+    }
+
+    /// Extracts a module and measures it on the test split.
+    ///
+    /// # Errors
+    ///
+    /// When the classes make no sense, or a module cannot be measured as asked.
+    pub fn extract<B: Training>(
+        &self,
+        split: &Split,
+        request: &Request,
+        device: &B::Device,
+    ) -> Result<Module, Error> {
         request.check()?;
-        let modules = self.usage.modules(request.threshold)?;
-        let union = modules.union(&request.classes)?;
-        let selection = modules.selection(self.spec, &request.classes)?;
+        let union = split.union(&request.classes)?;
+        let selection = split.selection(self.spec, &request.classes)?;
         let task = Task::new(self.dataset, &request.classes)?;
         let cut = self.cut(&selection, request)?;
         let before = self.accuracy_before::<B>(&cut, &task, device)?;
         let (module, after) = self.tune::<B>(cut, request, &task, device)?;
-        let controls = (0..request.controls as u64)
-            .map(|draw| self.control::<B>(&selection, draw, request, &task, device))
-            .collect::<Result<_, _>>()?;
-        let cost = Cost::of(&module.spec)?;
         let kept = union.count_ones(..);
         let all = self.spec.convs().map(|conv| conv.kernels).sum::<usize>();
         let manifest = ModuleManifest {
-            name: request.name.clone(),
-            run: self.manifest.id.clone(),
-            step: self.step,
-            created: now(),
-            program: PROGRAM.into(),
             classes: task.class_names(self.dataset),
             class_indices: request.classes.clone(),
-            threshold: request.threshold,
+            threshold: split.provenance.threshold,
+            provenance: Some(split.provenance.clone()),
             head: request.head,
             fold_masks: request.fold_masks,
             one_vs_rest: task.is_one_vs_rest(),
             fine_tune_epochs: request.fine_tune_epochs as u64,
-            input: self.manifest.input,
-            mean: self.manifest.mean.clone(),
-            std: self.manifest.std.clone(),
             kernels: kept as u64,
-            krr: kept as f64 / self.usage.total_kernels().max(1) as f64,
-            krr_all: selection.kept() as f64 / all.max(1) as f64,
-            params: cost.params(),
-            macs: cost.macs(),
+            krr: kept as f64 / union.len().max(1) as f64,
+            krr_all: selection.kernels(self.spec)? as f64 / all.max(1) as f64,
             whole_accuracy: Some(self.accuracy_of_whole::<B>(&task, device)?),
             accuracy_before: Some(before),
             accuracy_after: after,
-            controls,
-            card: Some(self.card(request)),
-            network: module.spec.clone(),
+            controls: self.controls::<B>(split, &selection, request, &task, device)?,
+            card: Some(self.card(split, request)),
+            ..ModuleManifest::new(&request.name, self.manifest, self.step, module.spec)?
         };
         Ok(Module { manifest, weights: module.state })
     }
 
     /// Measures a module again, with this many controls (with none, those measured before stay): gives its
-    /// manifest with the new figures.
+    /// manifest with the new figures. `split` is the one that the module was cut by.
     ///
     /// # Errors
     ///
-    /// As [`Whole::extract`].
+    /// As [`Trained::extract`].
     pub fn evaluate_module<B: Training>(
         &self,
+        split: &Split,
         module: &Module,
         controls: usize,
         device: &B::Device,
     ) -> Result<ModuleManifest, Error> {
         let old = &module.manifest;
-        let request = Request {
-            classes: old.class_indices.clone(),
-            threshold: old.threshold,
-            head: old.head,
-            fold_masks: old.fold_masks,
-            fine_tune_epochs: old.fine_tune_epochs as usize,
-            controls,
-            name: old.name.clone(),
-        };
-        let selection = self.usage.modules(request.threshold)?.selection(self.spec, &request.classes)?;
+        let request = Request { controls, ..Request::of(old)? };
+        let selection = split.selection(self.spec, &request.classes)?;
         let task = Task::new(self.dataset, &request.classes)?;
         let cut = self.cut(&selection, &request)?;
-        let accuracy =
-            self.tuning().accuracy::<B>(&module.manifest.network, &module.weights, &task.test, device)?;
-        let measured = (0..controls as u64)
-            .map(|draw| self.control::<B>(&selection, draw, &request, &task, device))
-            .collect::<Result<_, _>>()?;
+        let accuracy = self.tuning().accuracy::<B>(&old.network, &module.weights, &task.test, device)?;
+        let measured = self.controls::<B>(split, &selection, &request, &task, device)?;
         Ok(ModuleManifest {
             whole_accuracy: Some(self.accuracy_of_whole::<B>(&task, device)?),
             accuracy_before: Some(self.accuracy_before::<B>(&cut, &task, device)?),
@@ -142,8 +132,8 @@ impl Whole<'_> {
         })
     }
 
-    /// The card of a module that is cut out as asked.
-    fn card(&self, request: &Request) -> Card {
+    /// The card of a module that is extracted as asked.
+    fn card(&self, split: &Split, request: &Request) -> Card {
         let data = self.manifest.preset.data.source.name();
         let tuned = match request.fine_tune_epochs {
             0 => "not fine-tuned".to_owned(),
@@ -154,8 +144,8 @@ impl Whole<'_> {
         };
         let protocol = format!(
             "Accuracies are on the test split of {data}, samples of the module's classes only. Kernels were chosen \
-             on the training split at threshold {}; {tuned}. Seed {}.",
-            request.threshold, self.manifest.seed
+             on the training split by {}; {tuned}. Seed {}.",
+            split.provenance, self.manifest.seed
         );
         let parent = Ancestor { run: self.manifest.id.clone(), step: self.step, module: None };
         Card { data: data.into(), protocol, parents: vec![parent], ..Card::default() }
@@ -168,7 +158,7 @@ impl Whole<'_> {
     fn cut(&self, selection: &Selection, request: &Request) -> Result<CutOut, Error> {
         let (spec, state) = match request.fold_masks {
             true => {
-                let factors = self.usage.mean_masks(self.spec, &request.classes)?;
+                let factors = self.counted_usage()?.mean_masks(self.spec, &request.classes)?;
                 slice_folded(self.spec, self.state, selection, &factors)?
             }
             false => slice(self.spec, self.state, selection)?,
@@ -216,34 +206,116 @@ impl Whole<'_> {
         Ok((CutOut { spec, state }, Some(accuracy)))
     }
 
-    /// The same with as many kernels a layer, drawn at random.
-    fn control<B: Training>(
+    /// The same modules with as many units a site and weights an array, drawn at random.
+    fn controls<B: Training>(
         &self,
+        split: &Split,
         selection: &Selection,
-        draw: u64,
         request: &Request,
         task: &Task,
         device: &B::Device,
-    ) -> Result<Control, Error> {
-        let random = selection.random_like(self.usage.layers(), self.manifest.seed, draw)?;
-        let cut = self.cut(&random, request)?;
-        let accuracy_before = self.accuracy_before::<B>(&cut, task, device)?;
-        let (_, accuracy_after) = self.tune::<B>(cut, request, task, device)?;
-        Ok(Control { draw, accuracy_before, accuracy_after })
+    ) -> Result<Vec<Control>, Error> {
+        let control = |draw| {
+            let random = selection.random_like(&split.sites, self.manifest.seed, draw)?;
+            let cut = self.cut(&random, request)?;
+            let accuracy_before = self.accuracy_before::<B>(&cut, task, device)?;
+            let (_, accuracy_after) = self.tune::<B>(cut, request, task, device)?;
+            Ok(Control { draw, accuracy_before, accuracy_after })
+        };
+        (0..request.controls as u64).map(control).collect()
     }
 }
 
 impl Request {
-    fn check(&self) -> Result<(), Error> {
+    /// What was asked for when a module was extracted.
+    ///
+    /// # Errors
+    ///
+    /// When the module was not extracted from one network.
+    pub fn of(module: &ModuleManifest) -> Result<Request, Error> {
+        let provenance = module.provenance();
+        let why = || format!("it is not known how the units of the module {} were chosen", module.name);
+        Ok(Request {
+            classes: module.class_indices.clone(),
+            provenance: provenance.ok_or_else(|| Error::Refused(why()))?,
+            head: module.head,
+            fold_masks: module.fold_masks,
+            fine_tune_epochs: module.fine_tune_epochs as usize,
+            controls: module.controls.len(),
+            name: module.name.clone(),
+        })
+    }
+
+    /// Checks what can be known before anything is counted or computed.
+    pub(super) fn check(&self) -> Result<(), Error> {
         let refuse = |why: &str| Err(Error::Refused(why.into()));
         match self.classes.len() {
             1 if !self.head => {
                 refuse("a module of one class needs a head: one logit has nothing to be compared with")
             }
             _ if self.head && self.fine_tune_epochs == 0 => {
-                refuse("a new head must be fine-tuned: give it epochs, or take the module without a head")
+                refuse("a new head must be fine-tuned: give it epochs, or extract the module without a head")
             }
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{dataset, manifest, spec};
+    use super::*;
+    use crate::backend::{Cpu, cpu_device};
+    use crate::modular::{Fallback, Part, full_set, tracked_sites};
+
+    /// A way that knows no usage and keeps single weights: every second one of a convolution.
+    fn by_weights() -> Split {
+        let mut mask = full_set(3 * 4 * 9);
+        (0..mask.len()).step_by(2).for_each(|weight| mask.set(weight, false));
+        let part = Part {
+            units: full_set(3),
+            weights: [("conv1.conv.weight".to_owned(), mask)].into(),
+            fallback: vec![Fallback::None],
+        };
+        let provenance =
+            Provenance { by: "search".into(), threshold: None, settings: [("alpha".into(), 0.1)].into() };
+        let sites = tracked_sites(&spec(), &[0]).unwrap();
+        Split { provenance, sites, parts: vec![part; 3] }
+    }
+
+    #[test]
+    fn a_split_of_any_provenance_is_extracted_without_usage() {
+        let (manifest, dataset, spec) = (manifest(), dataset(), spec());
+        let state = State::init(&spec, 1).unwrap();
+        let trained = Trained {
+            manifest: &manifest,
+            step: 7,
+            spec: &spec,
+            state: &state,
+            usage: None,
+            dataset: &dataset,
+        };
+        let split = by_weights();
+        let request = Request {
+            classes: vec![0, 2],
+            provenance: split.provenance.clone(),
+            head: false,
+            fold_masks: false,
+            fine_tune_epochs: 0,
+            controls: 1,
+            name: "pair".into(),
+        };
+        let module = trained.extract::<Cpu>(&split, &request, &cpu_device()).unwrap();
+        let weights = &module.weights.get("conv1.conv.weight").unwrap().values;
+        assert_eq!(weights.iter().filter(|weight| **weight == 0.0).count(), 3 * 4 * 9 / 2);
+        assert_eq!(
+            (module.manifest.provenance(), module.manifest.threshold),
+            (Some(split.provenance.clone()), None)
+        );
+        assert!(module.manifest.card.unwrap().protocol.contains("by search with alpha 0.1"));
+        assert_eq!(module.manifest.controls.len(), 1);
+        let folded = Request { fold_masks: true, ..request };
+        let why = trained.extract::<Cpu>(&split, &folded, &cpu_device()).unwrap_err().to_string();
+        assert!(why.contains("not counted"), "{why}");
     }
 }

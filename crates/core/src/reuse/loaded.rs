@@ -1,17 +1,18 @@
-//! Work on runs as they were kept, with no session: usage, modules, measures, predictions. Nothing here is
-//! generic: each takes the [`Device`] to work on.
+//! Work on stored runs, without a session: usage, modules, measures, predictions. Nothing here is generic: each
+//! function takes the [`Device`] to work on.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::error::Error;
-use super::extract::{Request, Whole};
+use super::extract::{Request, Trained};
+use super::splitter::splitter;
 use crate::backend::{Compute, Device, Task, Training};
 use crate::data::{self, Dataset, Images};
 use crate::learn::{Batches, Evaluation, Normaliser, count_usage};
 use crate::method::MethodConfig;
-use crate::modular::{Usage, softmax};
+use crate::modular::{Split, Usage, softmax};
 use crate::network::Network;
 use crate::run::{Checkpoint, Manifest, Module, ModuleManifest, Run, check_name};
 use crate::spec::{Array, Spec, State};
@@ -19,17 +20,17 @@ use crate::spec::{Array, Spec, State};
 /// Images that pass through a network at once in [`predict`].
 const BATCH: usize = 64;
 
-/// Times that [`Loaded::examine`] runs a network on one image.
+/// Times that [`examine`] runs a network on one image.
 const TIMED: usize = 31;
 
-/// A run at a checkpoint, with usage and data.
+/// A run at a checkpoint, with its data, and with usage once something asked for it.
 pub struct Loaded {
     /// The run.
     pub run: Run,
     /// The checkpoint.
     pub checkpoint: Checkpoint,
-    /// Which kernels each class uses there.
-    pub usage: Usage,
+    /// Which units each class uses there, if that was read or counted.
+    pub usage: Option<Usage>,
     /// The data that the run was trained on.
     pub dataset: Arc<Dataset>,
 }
@@ -46,22 +47,14 @@ pub struct Examination {
 }
 
 impl Loaded {
-    /// Reads the checkpoint of `step`, or the newest whole one. Usage that was not counted there yet is
-    /// counted now, which can take minutes (`counting` is called before), and kept.
+    /// Reads the checkpoint of `step`, or the newest whole one, and the data.
     ///
     /// # Errors
     ///
-    /// When there is no whole checkpoint, the method makes no masks, or the data cannot be read or have
-    /// changed.
-    pub fn read(
-        run: Run,
-        step: Option<u64>,
-        archives: &Path,
-        device: Device,
-        counting: impl FnOnce(),
-    ) -> Result<Loaded, Error> {
+    /// When there is no whole checkpoint, or the data cannot be read or have changed.
+    pub fn read(run: Run, step: Option<u64>, archives: &Path) -> Result<Loaded, Error> {
         let dataset = load_data(&run.manifest, archives)?;
-        Loaded::with_data(run, step, Arc::new(dataset), device, counting)
+        Loaded::with_data(run, step, Arc::new(dataset))
     }
 
     /// As [`Loaded::read`], with the run's data where they have been read already.
@@ -69,65 +62,93 @@ impl Loaded {
     /// # Errors
     ///
     /// As [`Loaded::read`].
-    pub fn with_data(
-        run: Run,
-        step: Option<u64>,
-        dataset: Arc<Dataset>,
-        device: Device,
-        counting: impl FnOnce(),
-    ) -> Result<Loaded, Error> {
+    pub fn with_data(run: Run, step: Option<u64>, dataset: Arc<Dataset>) -> Result<Loaded, Error> {
         let checkpoint = match step {
             Some(step) => run.load(step)?,
             None => run.newest_whole()?.checkpoint,
         };
-        let usage = match kept_usage(&run, checkpoint.step)? {
+        Ok(Loaded { run, checkpoint, usage: None, dataset })
+    }
+
+    /// Which units each class uses. Usage that was not counted at this checkpoint yet is counted now, which can take
+    /// minutes (`counting` is called before), and kept with the run.
+    ///
+    /// # Errors
+    ///
+    /// When the method has no masks to count, or usage cannot be read, counted or kept.
+    pub fn usage(&mut self, device: Device, counting: impl FnOnce()) -> Result<&Usage, Error> {
+        let usage = match self.usage.take() {
             Some(usage) => usage,
-            None => {
-                let method = &run.manifest.preset.method;
-                if !method.is_modular() {
-                    return Err(Error::NoMasks(method.name()));
-                }
-                counting();
-                let usage =
-                    device.run(Count { run: &run, checkpoint: &checkpoint, images: &dataset.train })??;
-                run.save_usage(checkpoint.step, &usage.to_safetensors()?)?;
-                usage
-            }
+            None => match kept_usage(&self.run, self.checkpoint.step)? {
+                Some(usage) => usage,
+                None => self.count_usage(device, counting)?,
+            },
         };
-        Ok(Loaded { run, checkpoint, usage, dataset })
+        Ok(self.usage.insert(usage))
     }
 
-    /// Takes a module out and measures it, as [`Whole::extract`].
+    fn count_usage(&self, device: Device, counting: impl FnOnce()) -> Result<Usage, Error> {
+        let method = &self.run.manifest.preset.method;
+        if !method.is_modular() {
+            return Err(Error::NoMasks(method.name()));
+        }
+        counting();
+        let count = Count { run: &self.run, checkpoint: &self.checkpoint, images: &self.dataset.train };
+        let usage = device.run(count)??;
+        self.run.save_usage(self.checkpoint.step, &usage.to_safetensors()?)?;
+        Ok(usage)
+    }
+
+    /// Splits the network as a request says; `counting` is called before usage is counted, where the request wants it.
+    fn split(&mut self, request: &Request, device: Device, counting: impl FnOnce()) -> Result<Split, Error> {
+        if request.wants_usage()? {
+            self.usage(device, counting)?;
+        }
+        splitter(&request.provenance)?.split(&self.trained())
+    }
+
+    /// Extracts a module and measures it, as [`Trained::extract`]. `counting` is called before usage is counted, where
+    /// the request wants it.
     ///
     /// # Errors
     ///
-    /// As [`Whole::extract`], and when the run's directory has a name that a module could not tell.
-    pub fn extract(&self, request: &Request, device: Device) -> Result<Module, Error> {
+    /// As [`Trained::extract`], and when the run's directory has a name that a module could not store.
+    pub fn extract(
+        &mut self,
+        request: &Request,
+        device: Device,
+        counting: impl FnOnce(),
+    ) -> Result<Module, Error> {
         check_name(&self.run.manifest.id)?;
-        device.run(Extract { whole: self.whole(), request })?
+        request.check()?;
+        let split = self.split(request, device, counting)?;
+        device.run(Extract { trained: self.trained(), split: &split, request })?
     }
 
-    /// Measures a module again, as [`Whole::evaluate_module`].
+    /// Measures a module again, as [`Trained::evaluate_module`].
     ///
     /// # Errors
     ///
-    /// As [`Whole::evaluate_module`].
+    /// As [`Trained::evaluate_module`].
     pub fn evaluate_module(
-        &self,
+        &mut self,
         module: &Module,
         controls: usize,
         device: Device,
+        counting: impl FnOnce(),
     ) -> Result<ModuleManifest, Error> {
-        device.run(Measure { whole: self.whole(), module, controls })?
+        let request = Request::of(&module.manifest)?;
+        let split = self.split(&request, device, counting)?;
+        device.run(Measure { trained: self.trained(), split: &split, module, controls })?
     }
 
-    fn whole(&self) -> Whole<'_> {
-        Whole {
+    fn trained(&self) -> Trained<'_> {
+        Trained {
             manifest: &self.run.manifest,
             step: self.checkpoint.step,
             spec: &self.checkpoint.spec,
             state: &self.checkpoint.weights,
-            usage: &self.usage,
+            usage: self.usage.as_ref(),
             dataset: &self.dataset,
         }
     }
@@ -159,7 +180,7 @@ pub fn load_data(manifest: &Manifest, archives: &Path) -> Result<Dataset, Error>
 /// When there is no such checkpoint, or its usage is damaged.
 pub fn kept_usage(run: &Run, step: u64) -> Result<Option<Usage>, Error> {
     let bytes = run.load_usage(step)?;
-    Ok(bytes.map(|bytes| Usage::from_safetensors(&bytes)).transpose()?)
+    Ok(bytes.map(|bytes| Usage::from_safetensors(&bytes, &run.manifest.network)).transpose()?)
 }
 
 /// What the network of a run does on the test split.
@@ -238,7 +259,8 @@ impl Task for Count<'_> {
 }
 
 struct Extract<'a> {
-    whole: Whole<'a>,
+    trained: Trained<'a>,
+    split: &'a Split,
     request: &'a Request,
 }
 
@@ -246,12 +268,13 @@ impl Task for Extract<'_> {
     type Output = Result<Module, Error>;
 
     fn run<B: Training>(self, device: B::Device) -> Self::Output {
-        self.whole.extract::<B>(self.request, &device)
+        self.trained.extract::<B>(self.split, self.request, &device)
     }
 }
 
 struct Measure<'a> {
-    whole: Whole<'a>,
+    trained: Trained<'a>,
+    split: &'a Split,
     module: &'a Module,
     controls: usize,
 }
@@ -260,7 +283,7 @@ impl Task for Measure<'_> {
     type Output = Result<ModuleManifest, Error>;
 
     fn run<B: Training>(self, device: B::Device) -> Self::Output {
-        self.whole.evaluate_module::<B>(self.module, self.controls, &device)
+        self.trained.evaluate_module::<B>(self.split, self.module, self.controls, &device)
     }
 }
 

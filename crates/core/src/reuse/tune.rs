@@ -3,11 +3,11 @@
 use super::error::Error;
 use super::task::Task;
 use crate::backend::Training;
-use crate::data::{self, Images};
+use crate::data::Images;
 use crate::learn::{Batches, Feed, Learner, Normaliser, Sgd, Share, argmax_rows, cosine};
 use crate::method::MethodConfig;
 use crate::network::Network;
-use crate::random::{Draws, Stream};
+use crate::random::{Draws, Stream, generator, shuffle};
 use crate::run::Manifest;
 use crate::spec::{Array, Spec, State};
 
@@ -85,7 +85,7 @@ impl Tuning<'_> {
 ///
 /// # Errors
 ///
-/// When the weights are not the network's.
+/// When the weights are not the network's, or there are no validation samples to choose the epoch by.
 pub fn fine_tune<B: Training>(
     tuning: &Tuning<'_>,
     spec: &Spec,
@@ -94,22 +94,31 @@ pub fn fine_tune<B: Training>(
     epochs: usize,
     device: &B::Device,
 ) -> Result<State, Error> {
+    if task.valid.is_empty() {
+        return Err(Error::Refused(
+            "the run keeps no validation samples of these classes, by which the best epoch of fine-tuning is chosen; \
+             train with data.valid_fraction above 0, or with validation images of these classes"
+                .into(),
+        ));
+    }
     let preset = &tuning.manifest.preset;
     let seed = tuning.manifest.seed;
     let network = Network::<B>::new(spec.clone(), state, device)?;
     let mut learner = Learner::new(network, Sgd::new(preset.training.momentum), device.clone());
     let normaliser = Normaliser::of_run(tuning.manifest);
-    let feed = Feed::<B>::new(&task.train, preset.data.augmentation(), seed, &normaliser, device);
+    let feed = Feed::<B>::new(&task.train, preset.data.augmentation(), seed, &normaliser, device)
+        .drawing_from(Stream::FineTuneAugment);
     let mut best: Option<(f64, State)> = None;
     let mut step = 0;
     for epoch in 0..epochs as u64 {
         let modules = &preset.modules;
         let rate = cosine(modules.fine_tune_learning_rate, epoch, modules.fine_tune_cosine_epochs);
-        let order = data::epoch_order(task.train.len(), seed, epoch);
+        let mut order: Vec<usize> = (0..task.train.len()).collect();
+        shuffle(&mut generator(seed, Stream::FineTuneOrder, epoch), &mut order);
         for indices in order.chunks(preset.training.batch) {
             let images = feed.batch(&task.train, indices, step, 0);
             let share = Share { images, labels: task.train.labels_of(indices) };
-            let draws = Draws::new(seed, Stream::Dropout, step);
+            let draws = Draws::new(seed, Stream::FineTuneDropout, step);
             learner.step(vec![share], &MethodConfig::PLAIN, rate, &draws);
             step += 1;
         }
@@ -120,4 +129,28 @@ pub fn fine_tune<B: Training>(
         }
     }
     Ok(best.map_or_else(|| state.clone(), |(_, state)| state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{dataset, manifest, spec};
+    use super::*;
+    use crate::backend::{Cpu, cpu_device};
+    use crate::data::Dataset;
+
+    #[test]
+    fn without_validation_samples_of_its_classes_no_module_is_fine_tuned() {
+        let (manifest, mut dataset) = (manifest(), dataset());
+        let tuning = Tuning { manifest: &manifest, classes: 3 };
+        let spec = spec().without_masks();
+        let state = State::init(&spec, 1).unwrap();
+        let tune = |dataset: &Dataset| {
+            let task = Task::new(dataset, &[0, 1, 2]).unwrap();
+            fine_tune::<Cpu>(&tuning, &spec, &state, &task, 1, &cpu_device())
+        };
+        assert_ne!(tune(&dataset).unwrap(), state);
+        dataset.valid = Images::empty([1, 4, 4]);
+        let why = tune(&dataset).unwrap_err().to_string();
+        assert!(why.contains("no validation samples of these classes"), "{why}");
+    }
 }

@@ -6,6 +6,7 @@ use super::{
     Best, Card, Checkpoint, CheckpointInfo, EpochSums, Manifest, Module, ModuleManifest, PROGRAM, SCHEMA,
     Store, now,
 };
+use crate::modular::Provenance;
 use crate::paths::Paths;
 use crate::preset::Preset;
 use crate::spec::{Conv, Init, Spec, Stage, State};
@@ -63,7 +64,7 @@ pub(super) fn module(name: &str) -> Module {
         program: PROGRAM.into(),
         classes: vec!["one".into(), "rest".into()],
         class_indices: vec![1],
-        threshold: 0.9,
+        threshold: Some(0.9),
         head: true,
         fold_masks: false,
         one_vs_rest: true,
@@ -80,6 +81,7 @@ pub(super) fn module(name: &str) -> Module {
         accuracy_before: Some(0.75),
         accuracy_after: None,
         controls: Vec::new(),
+        provenance: Some(Provenance::usage(0.9)),
         card: Some(Card::default()),
         network: spec(),
     };

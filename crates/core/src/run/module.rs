@@ -1,4 +1,4 @@
-//! A network taken out of another, kept with where it comes from and how well it does.
+//! A network extracted from another, stored with where it comes from and how well it does.
 
 mod card;
 mod document;

@@ -13,11 +13,11 @@ use crate::backend::fault::Watch;
 use crate::data::Dataset;
 use crate::learn::count_usage;
 use crate::network::Network;
-use crate::reuse::{self, Request, Whole};
+use crate::reuse::{self, Request, Trained, splitter};
 use crate::run::{Event, Run};
 use crate::spec::{Spec, State};
 
-/// Takes modules out on a thread named `evaluator`, one at a time.
+/// Extracts modules on a thread named `evaluator`, one at a time.
 pub(super) struct Evaluator<B: Training> {
     dataset: Arc<Dataset>,
     device: B::Device,
@@ -47,9 +47,9 @@ impl<B: Training> Evaluator<B> {
         request: Request,
     ) -> Result<String, String> {
         if self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
-            return Err("another module is being taken out: wait for it".into());
+            return Err("another module is being extracted: wait for it".into());
         }
-        let snapshot = Snapshot::of(trainer).map_err(|error| error.to_string())?;
+        let snapshot = Snapshot::of(trainer, &request).map_err(|error| error.to_string())?;
         let change = format!("extracting {}", request.name);
         let (dataset, device, events) = (self.dataset.clone(), self.device.clone(), self.events.clone());
         let body = move || {
@@ -72,16 +72,16 @@ impl<B: Training> Evaluator<B> {
 impl<B: Training> Drop for Evaluator<B> {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
-            // A module that is being taken out when training ends is finished first.
+            // A module that is being extracted when training ends is finished first.
             let _ = thread.join();
         }
     }
 }
 
 impl Snapshot {
-    fn of<B: Training>(trainer: &Trainer<B>) -> Result<Self, Error> {
+    fn of<B: Training>(trainer: &Trainer<B>, request: &Request) -> Result<Self, Error> {
         let method = &trainer.writer.run.manifest.preset.method;
-        if !method.is_modular() {
+        if request.wants_usage()? && !method.is_modular() {
             return Err(reuse::Error::NoMasks(method.name()).into());
         }
         Ok(Snapshot {
@@ -99,17 +99,23 @@ impl Snapshot {
         device: &B::Device,
     ) -> Result<String, Error> {
         let watch = (!B::ON_HOST).then(Watch::new);
-        let network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, device)?;
-        let usage = count_usage(&self.run.manifest, &network, &dataset.train, device)?;
-        let whole = Whole {
+        let usage = match request.wants_usage()? {
+            true => {
+                let network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, device)?;
+                Some(count_usage(&self.run.manifest, &network, &dataset.train, device)?)
+            }
+            false => None,
+        };
+        let trained = Trained {
             manifest: &self.run.manifest,
             step: self.step,
             spec: &self.spec,
             state: &self.state,
-            usage: &usage,
+            usage: usage.as_ref(),
             dataset,
         };
-        let extracted = whole.extract::<B>(request, device);
+        let split = splitter(&request.provenance)?.split(&trained);
+        let extracted = split.and_then(|split| trained.extract::<B>(&split, request, device));
         // A device that failed gives numbers that mean nothing.
         if let Some(fault) = watch.and_then(|watch| watch.seen()) {
             return Err(fault.into());

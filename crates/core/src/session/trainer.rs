@@ -15,7 +15,7 @@ use crate::learn::{
     shares,
 };
 use crate::method::{MethodConfig, MethodState, Progress};
-use crate::modular::{self, Usage, masked_layers};
+use crate::modular::{self, Usage, masked_sites};
 use crate::network::Network;
 use crate::preset::Preset;
 use crate::random::{Draws, Stream};
@@ -382,7 +382,7 @@ impl<B: Training> Trainer<B> {
         network: &Network<B::InnerBackend>,
         images: &Images,
     ) -> Result<(SplitRecord, Option<Usage>), Error> {
-        let layers = masked_layers(network.spec())?;
+        let layers = masked_sites(network.spec())?;
         let mut usage = (!layers.is_empty()).then(|| Usage::new(layers, self.dataset.classes.len()));
         let device = self.learner.device();
         let batches = Batches::of_run(&self.writer.run.manifest, images).remembering(&self.method_state);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
-use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use thiserror::Error;
@@ -11,7 +10,7 @@ use thiserror::Error;
 use super::error::SpecError;
 use super::stages::{Conv, Init, Spec};
 use super::walk::LayerKind;
-use crate::random::{Stream, generator};
+use crate::random::{self, Stream, generator};
 
 /// An array of 32-bit floats in row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -293,18 +292,11 @@ fn initial(slot: &Slot, weight_shape: &[usize], init: Init, rng: &mut ChaCha8Rng
 
 fn uniform(count: usize, fan_in: f64, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let bound = (1.0 / fan_in.sqrt()) as f32;
-    (0..count).map(|_| rng.random_range(-bound..=bound)).collect()
+    (0..count).map(|_| random::uniform(rng, bound)).collect()
 }
 
-/// Box and Muller's transform: normal draws from uniform ones.
 fn normal(count: usize, deviation: f64, rng: &mut ChaCha8Rng) -> Vec<f32> {
-    (0..count)
-        .map(|_| {
-            let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
-            let angle = std::f64::consts::TAU * rng.random::<f64>();
-            (deviation * radius * angle.cos()) as f32
-        })
-        .collect()
+    (0..count).map(|_| random::normal(rng, deviation)).collect()
 }
 
 #[cfg(test)]

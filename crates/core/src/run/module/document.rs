@@ -94,13 +94,13 @@ impl Document {
         self.files.get(file).or(self.weights.as_ref().filter(|_| file == WEIGHTS))
     }
 
-    /// The sum that the page in the directory has: of the two that it may have, while it is written anew.
+    /// The checksum of the page in the directory: while the page is being replaced, it may be the old one's or the new one's.
     fn page(&self, directory: &Path) -> Result<&Checked, Error> {
         let path = directory.join(README);
         let is_whole = |sum: &&Checked| sum.read(&path, LONGEST_README).is_ok();
         match self.readme_before.as_ref().filter(is_whole).or(self.sum(README)) {
             Some(sum) => sum.read(&path, LONGEST_README).map(|_| sum),
-            None => Err(damaged(&path, "there is no sum to hold it against")),
+            None => Err(damaged(&path, "there is no checksum to compare it with")),
         }
     }
 
@@ -341,6 +341,19 @@ pub(super) mod tests {
         assert!(matches!(Module::verify(&path).unwrap().files[1].1, FileState::NoSum));
         fs::write(path.join(WEIGHTS), b"something else").unwrap();
         assert!(matches!(Module::verify(&path).unwrap().files[1].1, FileState::Wrong(_)));
+    }
+
+    #[test]
+    fn a_module_of_before_there_was_a_provenance_was_cut_by_usage_and_its_threshold() {
+        let (_home, path, module) = saved();
+        let text = fs::read_to_string(path.join(DOCUMENT)).unwrap();
+        let body = text.split_once('\n').unwrap().1;
+        let table = "[module.provenance]\nby = \"usage\"\nthreshold = 0.9\n";
+        assert!(body.contains(table) && body.contains("\nthreshold = 0.9\n"), "{body}");
+        fs::write(path.join(DOCUMENT), document::seal(&body.replace(table, ""))).unwrap();
+        let old = Module::load(&path).unwrap().manifest;
+        assert_eq!(old.provenance, None);
+        assert_eq!(old.provenance(), module.manifest.provenance);
     }
 
     #[test]

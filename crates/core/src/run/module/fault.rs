@@ -46,8 +46,14 @@ impl ModuleManifest {
     }
 
     fn figures(&self) -> Option<String> {
-        let figures = [("threshold", self.threshold), ("krr", self.krr), ("krr_all", self.krr_all)];
-        let wrong = figures.into_iter().find(|(_, value)| !value.is_finite());
+        let provenance = self.provenance();
+        let threshold = provenance.iter().filter_map(|provenance| provenance.threshold);
+        let settings = provenance.iter().flat_map(|provenance| &provenance.settings);
+        let mut figures = threshold
+            .map(|value| ("threshold", value))
+            .chain(settings.map(|(name, &value)| (name.as_str(), value)))
+            .chain([("krr", self.krr), ("krr_all", self.krr_all)]);
+        let wrong = figures.find(|(_, value)| !value.is_finite());
         wrong.map(|(name, value)| format!("its {name} is {value}"))
     }
 }
@@ -58,6 +64,7 @@ mod tests {
     use super::super::document::tests::{rewrite, saved};
     use super::super::{Ancestor, Module};
     use super::*;
+    use crate::modular::Provenance;
 
     /// A stranger seals whatever they write: the seal of every one of these is right.
     fn refused(change: impl Fn(&mut ModuleManifest), says: &str) {
@@ -109,7 +116,12 @@ mod tests {
             "runs for 2 classes of 1",
         );
         refused(|module| module.krr = f64::NAN, "krr is NaN");
-        refused(|module| module.threshold = f64::INFINITY, "threshold is inf");
+        refused(|module| module.threshold = Some(f64::INFINITY), "threshold is inf");
+        let by_search = |module: &mut ModuleManifest| {
+            let settings = [("alpha".to_owned(), f64::NAN)].into();
+            module.provenance = Some(Provenance { by: "search".into(), threshold: None, settings });
+        };
+        refused(by_search, "alpha is NaN");
     }
 
     #[test]

@@ -4,9 +4,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{layout, name};
+use super::super::layout::{self, PROGRAM};
+use super::super::manifest::Manifest;
+use super::super::{name, time};
 use super::card::{Aggregation, Card};
-use crate::spec::Spec;
+use crate::modular::Provenance;
+use crate::spec::{Cost, Spec, SpecError};
 
 /// Where a module comes from, what it decides, what it costs and how well it does.
 ///
@@ -15,27 +18,28 @@ use crate::spec::Spec;
 pub struct ModuleManifest {
     /// Its name, which is also its directory's.
     pub name: String,
-    /// The run it was taken from.
+    /// The run that it was extracted from, or that keeps it.
     pub run: String,
-    /// The step of the checkpoint it was taken from.
+    /// The step of the checkpoint that it was extracted from.
     pub step: u64,
     /// When: [`now`](crate::run::now).
     pub created: String,
-    /// Version of the program that took it out: [`PROGRAM`](crate::run::PROGRAM).
+    /// Version of the program that wrote it: [`PROGRAM`](crate::run::PROGRAM).
     pub program: String,
     /// Names of its classes, in the order of its labels.
     pub classes: Vec<String>,
     /// Labels of these classes in the whole network.
     pub class_indices: Vec<usize>,
-    /// How often a kernel had to fire for a class to be kept.
-    pub threshold: f64,
+    /// That of `provenance`, at the place where versions 0.1 look for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
     /// Whether a head to its classes was added; without one it has the whole network's logits.
     pub head: bool,
     /// Whether the mean masks of its classes were multiplied into batch norm.
     pub fold_masks: bool,
     /// Whether it tells its one class from all others.
     pub one_vs_rest: bool,
-    /// Epochs of fine-tuning after it was taken out; 0 for none.
+    /// Epochs of fine-tuning after it was extracted; 0 for none.
     pub fine_tune_epochs: u64,
     /// `[channels, height, width]` of an input image.
     pub input: [usize; 3],
@@ -56,7 +60,7 @@ pub struct ModuleManifest {
     /// Accuracy of the whole network among these classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole_accuracy: Option<f64>,
-    /// Accuracy of the module as taken out.
+    /// Accuracy of the module as cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy_before: Option<f64>,
     /// Accuracy of the module after fine-tuning.
@@ -65,6 +69,10 @@ pub struct ModuleManifest {
     /// Modules of as many kernels drawn at random, for comparison.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub controls: Vec<Control>,
+    /// How its units were chosen; absent in modules of versions 0.1, where usage and `threshold` decided, and in
+    /// modules put together ([`ModuleManifest::provenance`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// Data, protocol, licence, parents and taxonomy; absent in modules of before there were cards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<Card>,
@@ -77,7 +85,7 @@ pub struct ModuleManifest {
 pub struct Control {
     /// Which of the random draws of the run's seed.
     pub draw: u64,
-    /// Its accuracy as taken out.
+    /// Its accuracy as cut.
     pub accuracy_before: f64,
     /// Its accuracy after the same fine-tuning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +93,51 @@ pub struct Control {
 }
 
 impl ModuleManifest {
+    /// The description of a new module of a run, with a head: what follows from the run and the network. Classes, origin
+    /// and figures are still to be filled in.
+    ///
+    /// # Errors
+    ///
+    /// When the network's stages do not fit together.
+    pub fn new(name: &str, run: &Manifest, step: u64, network: Spec) -> Result<Self, SpecError> {
+        let cost = Cost::of(&network)?;
+        Ok(ModuleManifest {
+            name: name.into(),
+            run: run.id.clone(),
+            step,
+            created: time::now(),
+            program: PROGRAM.into(),
+            classes: Vec::new(),
+            class_indices: Vec::new(),
+            threshold: Some(run.preset.modules.threshold),
+            head: true,
+            fold_masks: false,
+            one_vs_rest: false,
+            fine_tune_epochs: 0,
+            input: network.input,
+            mean: run.mean.clone(),
+            std: run.std.clone(),
+            kernels: 0,
+            krr: 0.0,
+            krr_all: 0.0,
+            params: cost.params(),
+            macs: cost.macs(),
+            whole_accuracy: None,
+            accuracy_before: None,
+            accuracy_after: None,
+            controls: Vec::new(),
+            provenance: None,
+            card: None,
+            network,
+        })
+    }
+
+    /// How its units were chosen; `None` for several networks side by side.
+    pub fn provenance(&self) -> Option<Provenance> {
+        let by_usage = || self.threshold.filter(|_| !self.is_side_by_side()).map(Provenance::usage);
+        self.provenance.clone().or_else(by_usage)
+    }
+
     /// Whether it is several networks side by side, which cannot be cut out of a run again.
     pub fn is_side_by_side(&self) -> bool {
         self.card.as_ref().is_some_and(|card| card.taxonomy.aggregation == Aggregation::Representation)

@@ -35,7 +35,12 @@ impl ModuleManifest {
         let origin = self.card.as_ref().map_or(Origin::Extracted, |card| card.origin);
         let (run, step) = (markdown(&self.run), self.step);
         let how = match origin {
-            Origin::Extracted => format!("cut out of the run {run} after step {step}"),
+            Origin::Extracted => {
+                let by = self
+                    .provenance()
+                    .map_or(String::new(), |by| format!(" by {}", markdown(&by.to_string())));
+                format!("cut out of the run {run} after step {step}{by}")
+            }
             Origin::Composed => "put together from the modules named below".into(),
             Origin::Replaced => format!("the network of the run {run}, of which a module decides one class"),
         };
@@ -130,8 +135,13 @@ mod tests {
         let mut manifest = fixture::module("zero").manifest;
         manifest.classes = vec!["<script>|x".into(), "rest".into()];
         let page = manifest.readme();
-        for said in ["# Module zero", "75.00 %", "128 parameters", "cut out of the run digits", "not stated"]
-        {
+        for said in [
+            "# Module zero",
+            "75.00 %",
+            "128 parameters",
+            "cut out of the run digits after step 7 by usage with threshold 0.9",
+            "not stated",
+        ] {
             assert!(page.contains(said), "{said} in {page}");
         }
         assert!(page.contains("0. &lt;script\\>\\|x") && !page.contains("<script"), "{page}");
