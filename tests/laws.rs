@@ -430,12 +430,14 @@ fn a_mask_that_is_zero_everywhere_is_similar_to_nothing_and_gives_no_nan() {
     }
 }
 
+type NamedValues = Vec<(&'static str, f32)>;
+
 /// A method's terms, and the gradients of their weighted sum, by Burn's operations.
 fn terms_of_tensors(
     method: &MethodConfig,
     observed: &[Vec<f32>],
     labels: &[u32],
-) -> (Vec<(&'static str, f32)>, Vec<Option<Vec<f32>>>) {
+) -> (NamedValues, Vec<Option<Vec<f32>>>) {
     let (device, state) = (cpu_device(), MethodState::default());
     let tensor = |values: &Vec<f32>| -> Tensor<Cpu, 2> {
         let data = TensorData::new(values.clone(), [labels.len(), values.len() / labels.len()]);

@@ -360,7 +360,9 @@ type Circle = BTreeMap<String, Vec<(usize, String)>>;
 fn circles(mut sources: Vec<Source>) -> Vec<Circle> {
     let tests: Vec<Vec<String>> = sources
         .iter()
-        .flat_map(|source| source.for_tests.iter().map(|name| [&source.module[..], &[name.clone()]].concat()))
+        .flat_map(|source| {
+            source.for_tests.iter().map(|name| [&source.module[..], std::slice::from_ref(name)].concat())
+        })
         .collect();
     sources.retain(|source| !tests.iter().any(|test| source.module.starts_with(test)));
     let by_module: BTreeMap<&[String], &Source> =

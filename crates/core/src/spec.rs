@@ -24,7 +24,7 @@
 //! | arrays and their initial values; cost | `state`, `cost`, `network::weights`: only for a new kind of [`Layer`] (!) |
 //! | forward pass in Burn's operations | `network::forward` (!) |
 //! | steps of the CPU's engine | `backend::stack::plan` (!), which may refuse it; with a new kind of step `forward`, `backward` and the reference in its tests (!) |
-//! | cutting it to a selection | `modular::slice` (!) |
+//! | cutting it to a selection | `modular::cut` (!) |
 //! | other programs | `export`: ONNX, PyTorch, Burn (!) |
 
 pub mod architecture;

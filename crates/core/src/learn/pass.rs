@@ -183,14 +183,14 @@ impl<B: Training> Replica<B> {
         let images = Array::from_tensor(share.images.clone()).values;
         let samples = share.labels.len();
         let mut means = Means { terms: vec![0.0; work.seeing.len()], ..Means::default() };
-        let (mut gradients, mut seen) = (None, Vec::new());
+        let (mut gradients, mut seen) = (None::<Gradients>, Vec::new());
         for part in parts {
             let picked = part.plan.samples.as_ref().map(|samples| rows(&images, share.labels.len(), samples));
             let images = picked.as_ref().unwrap_or(&images);
             let (gradient, observed) = self.part_on_host(images, part, work, &mut means, draws)?;
             gradients = Some(match gradients {
                 None => gradient,
-                Some(before) => Gradients::add(before, gradient),
+                Some(before) => before.plus(gradient),
             });
             seen.extend(observed);
         }

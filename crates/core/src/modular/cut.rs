@@ -257,7 +257,7 @@ impl<'a> Cutter<'a> {
         }
         let (body, shortcut) = (positions(&body, &sum), positions(&shortcut, &sum));
         let is_plain = body == shortcut && body.len() == sum.len();
-        residual.join = (!is_plain).then(|| Join { channels: sum.len(), body, shortcut });
+        residual.join = (!is_plain).then_some(Join { channels: sum.len(), body, shortcut });
         sum
     }
 

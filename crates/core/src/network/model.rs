@@ -374,7 +374,7 @@ impl<B: Training> Network<B> {
             Some(sum) if !in_graph => Gradients::Host(sum),
             Some(sum) => {
                 let rest = Gradients::Device(GradientsParams::from_grads(gradients, &self.weights));
-                Gradients::Host(sum).add(Gradients::Host(self.on_host(rest)))
+                Gradients::Host(sum).plus(Gradients::Host(self.on_host(rest)))
             }
         };
         Backward { gradients, given }

@@ -86,7 +86,7 @@ impl Gradients {
     /// # Panics
     ///
     /// For gradients on a device: there [`Network::gradients`](super::Network::gradients) takes all passes at once.
-    pub fn add(self, other: Gradients) -> Gradients {
+    pub fn plus(self, other: Gradients) -> Gradients {
         let (Gradients::Host(mut sum), Gradients::Host(more)) = (self, other) else {
             panic!("gradients on a device are added by the backward pass of a sum of losses");
         };
