@@ -88,13 +88,13 @@ fn what_cannot_be_written_is_refused_and_leaves_nothing() {
     target.export("absent/x", &["--format", "onnx"]).exits(1).says(&["there is no directory"]);
     for format in ["onnx", "pytorch", "burn"] {
         fs::write(target.path("taken"), "mine").unwrap();
-        target.export("taken", &["--format", format]).exits(1).says(&["exists already"]);
+        target.export("taken", &["--format", format]).exits(1).says(&["already exists"]);
     }
     fs::create_dir(target.path("directory")).unwrap();
     fs::write(target.path("directory/thesis"), "mine").unwrap();
     target.export("directory", &["--format", "onnx", "--force"]).exits(1).says(&["is a directory"]);
     target.export("directory", &["--format", "pytorch"]).exits(0);
-    target.export("directory", &["--format", "pytorch"]).exits(1).says(&["exists already"]);
+    target.export("directory", &["--format", "pytorch"]).exits(1).says(&["already exists"]);
     target.export("x", &["--format", "tflite"]).exits(2).says(&["invalid value 'tflite'"]);
     target.export("x", &["--with-preprocessing"]).exits(2).says(&["--format onnx"]);
     target.export("x", &["--format", "csv", "--fold-bn"]).exits(2).says(&["--fold-bn", "not for records"]);

@@ -214,7 +214,7 @@ fn a_second_signal_ends_the_program_at_once() {
 #[test]
 fn resuming_a_finished_run_says_so_and_changes_nothing() {
     let before = common::outcome(&DONE.run("done"));
-    DONE.train(&["--resume", "done"]).exits(0).says(&["run done has finished"]);
+    DONE.train(&["--resume", "done"]).exits(0).says(&["is already complete"]);
     assert_eq!(common::outcome(&DONE.run("done")), before);
     DONE.train(&["--resume", "dome"]).exits(1).says(&["did you mean `done`?"]);
 }
@@ -414,7 +414,7 @@ fn a_disk_that_fills_up_ends_the_run_with_the_reason_and_loses_nothing() {
     running.wait_for("epoch");
     let filler = mount.path().join("filler");
     assert!(fs::write(&filler, vec![0; 2 << 20]).is_err());
-    running.end().exits(1).says(&["the disk is full", "is whole"]);
+    running.end().exits(1).says(&["the disk is full", "is intact"]);
     home.train(&[&LONG[..], &["--name", "b"]].concat()).exits(1).says(&["the disk is full"]);
 
     let left = home.run("a").newest_whole().unwrap();
