@@ -64,7 +64,7 @@ fn tables_are_written_whole_and_never_over_others_without_being_told() {
     assert_eq!(metrics.lines().count(), 5, "a header and four epochs");
     DONE.cleave(&["export", "one", "--format", "csv", "--to", &to])
         .exits(1)
-        .says(&["exists already", "--force"]);
+        .says(&["already exists", "--force"]);
     DONE.cleave(&["export", "one", "--format", "json", "--to", &to]).exits(0);
     DONE.cleave(&["export", "one", "--format", "csv", "--to", &to, "--force"]).exits(0);
     let overlap: Value =
@@ -173,7 +173,7 @@ fn a_report_needs_nothing_else_and_names_its_figures() {
     for file in json["files"].as_array().unwrap() {
         assert!(Path::new(&to).join(file.as_str().unwrap()).is_file(), "{file}");
     }
-    DONE.cleave(&["report", "one", "--to", &to]).exits(1).says(&["exists already"]);
+    DONE.cleave(&["report", "one", "--to", &to]).exits(1).says(&["already exists"]);
     DONE.cleave(&["report", "one", "one", "--to", &place("twice")]).exits(2).says(&["named twice"]);
     assert!(!Path::new(&place("twice")).exists());
 }
@@ -363,7 +363,7 @@ fn modules_of_different_runs_stand_side_by_side_and_do_all_that_a_module_does() 
     DONE.cleave(&["report", "one", "--to", &to]).exits(0);
     let page = fs::read_to_string(Path::new(&to).join("report.md")).unwrap();
     assert!(page.contains("cleave compose one/3-8 two/4-5 two/9 --join logits --name mixed"), "{page}");
-    assert!(page.contains("make these runs first: two"), "{page}");
+    assert!(page.contains("reproduce these runs first: two"), "{page}");
 }
 
 #[test]

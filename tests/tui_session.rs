@@ -146,7 +146,7 @@ fn without_a_terminal_the_same_preset_is_trained_with_plain_lines() {
     let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     assert!(output.status.success(), "{stderr}");
     assert!(![&stdout, &stderr].iter().any(|text| text.contains(['\x1b', '\r'])), "{stdout}{stderr}");
-    assert!(stderr.lines().next().unwrap().contains("no terminal"), "{stderr}");
+    assert!(stderr.lines().next().unwrap().contains("is not a terminal"), "{stderr}");
     assert_eq!(stderr.lines().filter(|line| line.starts_with("epoch ")).count(), 4, "{stderr}");
     assert!(stderr.trim_end().ends_with("run cleave in a terminal to open the workbench"), "{stderr}");
     let modules = stdout.lines().filter(|line| line.trim_start().starts_with(|c: char| c.is_ascii_digit()));

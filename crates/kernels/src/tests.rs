@@ -364,14 +364,19 @@ fn an_epilogue_in_registers_gives_the_bits_of_separate_passes() {
 
 #[test]
 fn a_nan_is_the_maximum_of_its_window_wherever_it_lies() {
-    for (size, isa) in on_every_isa([2, 4, 8]) {
+    let mut tried = 0;
+    for (size, isa) in on_every_isa([2, 4, 8, 16]) {
         let shape = square(1, size, 16, 20);
         let mut kernel = ConvKernel::new(shape, isa, 1);
         // A centre weight of 1 gives the input's first channel as every output.
         let mut weight = vec![0.0; shape.cout * shape.cin * 9];
         weight.iter_mut().skip(4).step_by(shape.cin * 9).for_each(|w| *w = 1.0);
         kernel.prepare(&weight);
-        assert!(kernel.finishes(2, false), "{shape:?} is computed with tiles");
+        // Only what is computed with tiles pools at once, which the plan decides for each size and processor.
+        if !kernel.finishes(2, false) {
+            continue;
+        }
+        tried += 1;
         // Infinity less infinity at the pixel that is large, minus infinity elsewhere.
         let (scale, shift) = (vec![1e37; shape.cout], vec![f32::NEG_INFINITY; shape.cout]);
         let epilogue =
@@ -388,6 +393,7 @@ fn a_nan_is_the_maximum_of_its_window_wherever_it_lies() {
             }
         }
     }
+    assert!(tried > 0, "no size is computed with tiles");
 }
 
 #[test]

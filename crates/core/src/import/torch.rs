@@ -153,6 +153,6 @@ mod tests {
     fn files_that_lie_over_each_other_are_refused() {
         let bytes = archive(&[("a/data.pkl", &[0; 4000], None), ("a/more", &[0; 4000], Some(0))]);
         let error = read(&bytes).unwrap_err().to_string();
-        assert!(error.contains("longer together"), "{error}");
+        assert!(error.contains("together are longer"), "{error}");
     }
 }

@@ -404,7 +404,7 @@ fn mistakes_in_phases_are_shown_with_their_place() {
         (
             "{ layers = [\"linear0\"] }",
             "{ layers = [\"conv0\", \"conv3\"] }",
-            "26:31",
+            "26:30",
             "there are conv0, linear0",
         ),
         ("{ layers = [\"linear0\"] }", "{ layers = [] }", "26:9", "nothing of it can be trained"),

@@ -15,7 +15,7 @@ source = "digits"
 limit = 150
 
 [network]
-stages = [{ conv = { kernels = 6 } }, { max-pool = { size = 4 } }, "flatten", { dropout = { probability = 0.3 } }, { linear = { outputs = 10 } }]
+stages = [{ conv = { kernels = 6 } }, { conv = { kernels = 6 } }, { max-pool = { size = 4 } }, "flatten", { dropout = { probability = 0.3 } }, { linear = { outputs = 10 } }]
 
 [method]
 name = "probe"

@@ -47,7 +47,7 @@ impl ModuleManifest {
 
     fn figures(&self) -> Option<String> {
         let provenance = self.provenance();
-        let threshold = provenance.iter().filter_map(|provenance| provenance.threshold);
+        let threshold = provenance.iter().filter_map(|provenance| provenance.threshold).chain(self.threshold);
         let settings = provenance.iter().flat_map(|provenance| &provenance.settings);
         let mut figures = threshold
             .map(|value| ("threshold", value))
