@@ -97,7 +97,7 @@ fn what_cannot_be_written_is_refused_and_leaves_nothing() {
     target.export("directory", &["--format", "pytorch"]).exits(1).says(&["already exists"]);
     target.export("x", &["--format", "tflite"]).exits(2).says(&["invalid value 'tflite'"]);
     target.export("x", &["--with-preprocessing"]).exits(2).says(&["--format onnx"]);
-    target.export("x", &["--format", "csv", "--fold-bn"]).exits(2).says(&["--fold-bn", "not for records"]);
+    target.export("x", &["--format", "csv", "--fold-bn"]).exits(2).says(&["--fold-bn", "not to records"]);
     assert_eq!(target.names(), ["directory", "taken"]);
     assert_eq!(fs::read(target.path("taken")).unwrap(), b"mine");
     assert_eq!(fs::read(target.path("directory/thesis")).unwrap(), b"mine");

@@ -174,7 +174,7 @@ fn a_report_needs_nothing_else_and_names_its_figures() {
         assert!(Path::new(&to).join(file.as_str().unwrap()).is_file(), "{file}");
     }
     DONE.cleave(&["report", "one", "--to", &to]).exits(1).says(&["already exists"]);
-    DONE.cleave(&["report", "one", "one", "--to", &place("twice")]).exits(2).says(&["named twice"]);
+    DONE.cleave(&["report", "one", "one", "--to", &place("twice")]).exits(2).says(&["given twice"]);
     assert!(!Path::new(&place("twice")).exists());
 }
 

@@ -408,7 +408,7 @@ fn mistakes_in_phases_are_shown_with_their_place() {
             "there are conv0, linear0",
         ),
         ("{ layers = [\"linear0\"] }", "{ layers = [] }", "26:9", "nothing of it can be trained"),
-        ("{ layers = [\"linear0\"] }", "{ stages = [1, 4] }", "26:22", "there are stages 0 to 3"),
+        ("{ layers = [\"linear0\"] }", "{ stages = [1, 4] }", "26:20", "there are stages 0 to 3"),
         ("{ layers = [\"linear0\"] }", "{ stages = [1, 2] }", "26:9", "nothing of it can be trained"),
         ("{ layers = [\"linear0\"] }", "\"mask\"", "26:9", "did you mean `masks`?"),
         ("{ layers = [\"linear0\"] }", "{}", "26:9", "what trains is one choice"),
