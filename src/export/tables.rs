@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Error;
 use super::history::History;
-use crate::modular::{Fallback, Split, Usage, masked_sites, ranges};
+use crate::modular::{Fallback, Split, Usage, ranges};
 use crate::plot::csv_field;
 use crate::run::{EpochRecord, SplitRecord};
 
@@ -129,7 +129,7 @@ fn classes(history: &History) -> Table {
 
 fn layers(history: &History) -> Table {
     let mut table = Table::new("layers", &["epoch", "layer", "valid_krr"]);
-    let names = masked_sites(&history.manifest.network).unwrap_or_default();
+    let names = history.manifest.tracked_sites().unwrap_or_default();
     for epoch in &history.epochs {
         let rates = epoch.valid.masks.iter().flat_map(|masks| &masks.layer_krr);
         let rows = names.iter().zip(rates);

@@ -59,6 +59,15 @@ pub trait Method: Clone + Default {
         None
     }
 
+    /// Whether its settings beside the weights may be what they are.
+    ///
+    /// # Errors
+    ///
+    /// Gives the setting's key below `[method]`, and what it must be.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        Ok(())
+    }
+
     /// Indices in [`Spec::sites`] of what it observes.
     ///
     /// # Errors

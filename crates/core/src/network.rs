@@ -5,21 +5,18 @@
 //! | `weights` | weights on a device |
 //! | `model` | a spec with weights on a device |
 //! | `pass` | what passes give: outputs, training passes, gradients |
-//! | `freeze` | which parameters keep their values |
 //! | `forward` | the forward pass of a batch in Burn's operations |
 //! | `engine` | the same on a backend's own engine |
 //! | `product` | products in a chosen arithmetic |
 
 mod engine;
 mod forward;
-mod freeze;
 mod model;
 mod pass;
 mod product;
 pub mod weights;
 
 pub use crate::backend::stack::{GivenMask, PassMasks};
-pub use freeze::FreezeError;
 pub use model::Network;
 pub use pass::{Backward, Gradients, HostPass, Output, TrainPass};
 pub use product::matmul;

@@ -113,9 +113,17 @@ impl Preset {
     /// # Errors
     ///
     /// Names the stage that does not fit what reaches it, or the last one if it does not give one logit a
-    /// class.
+    /// class; says what the network lacks for the method.
     pub fn spec(&self, input: [usize; 3], classes: usize) -> Result<Spec, Error> {
-        self.network.spec(input, Some(classes), self.method.has_generators())
+        self.spec_of(input, Some(classes))
+    }
+
+    /// As [`Preset::spec`]; `None`: of as many classes as the network has logits.
+    fn spec_of(&self, input: [usize; 3], classes: Option<usize>) -> Result<Spec, Error> {
+        let spec = self.network.spec(input, classes, self.method.has_generators())?;
+        let help = "change network.stages, or train without modules: method.name = \"plain\"";
+        self.method.check_spec(&spec).map_err(|why| Error::value("network.stages", &why, help))?;
+        Ok(spec)
     }
 
     /// The network, where the shape of the images is known before they are read.

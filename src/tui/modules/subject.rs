@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::classes::Classes;
 use super::prospect::{Cuts, Prospect, Source};
 use super::retention_history::RetentionHistory;
-use crate::modular::{TrackedSite, masked_sites};
+use crate::modular::TrackedSite;
 use crate::preset;
 use crate::run::{Manifest, ModuleManifest};
 use crate::spec::{Cost, Spec};
@@ -62,14 +62,13 @@ impl Subject {
     ///
     /// When the network's stages do not fit together.
     pub fn new(manifest: &Manifest) -> Result<Self, String> {
-        let sentence = |error: crate::spec::SpecError| error.to_string();
-        let sites = masked_sites(&manifest.network).map_err(sentence)?;
+        let sites = manifest.tracked_sites().map_err(|error| error.to_string())?;
         Ok(Subject {
             run: manifest.id.clone(),
             classes: Classes::new(manifest.classes.clone()),
             settings: manifest.preset.modules.clone(),
             spec: Arc::new(manifest.network.clone()),
-            whole: Cost::of(&manifest.network).map_err(sentence)?,
+            whole: Cost::of(&manifest.network).map_err(|error| error.to_string())?,
             counts: if sites.is_empty() { Counts::NoMasks } else { Counts::AfterEpoch },
             sites,
             retention: RetentionHistory::default(),

@@ -3,7 +3,6 @@
 use thiserror::Error;
 
 use crate::backend::Fault;
-use crate::network::FreezeError;
 use crate::{modular, spec};
 
 /// Why a step or an evaluation gave no result.
@@ -11,7 +10,7 @@ use crate::{modular, spec};
 pub enum Error {
     /// What is to be frozen is not there.
     #[error(transparent)]
-    Freeze(#[from] FreezeError),
+    Freeze(#[from] spec::UnknownPart),
     /// A loss or the weights are no longer finite.
     #[error(
         "training diverged: {term} is not finite after step {step}; lower the learning rate or the loss weights"

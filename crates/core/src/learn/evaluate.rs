@@ -9,7 +9,7 @@ use super::loss::cross_entropy;
 use crate::backend::Compute;
 use crate::data::{Augmentation, Images};
 use crate::method::{MethodConfig, MethodState, TensorBatch};
-use crate::modular::{Error, Usage, argmax, masked_sites};
+use crate::modular::{Error, Usage, argmax, tracked_sites};
 use crate::network::{Network, Output};
 use crate::random::Stream;
 use crate::run::Manifest;
@@ -91,6 +91,10 @@ impl<'a> Batches<'a> {
     /// # Errors
     ///
     /// When the network gives observed values that are not finite.
+    ///
+    /// # Panics
+    ///
+    /// When `usage` is of other sites than the network observes.
     pub fn evaluate<B: Compute>(
         &self,
         network: &Network<B>,
@@ -99,6 +103,13 @@ impl<'a> Batches<'a> {
         method: &MethodConfig,
         mut usage: Option<&mut Usage>,
     ) -> Result<Evaluation, Error> {
+        if let Some(usage) = &usage {
+            let counted = usage.sites().iter().map(|site| site.site);
+            assert!(
+                counted.eq(network.observed_sites().iter().copied()),
+                "usage is of what the network observes"
+            );
+        }
         let nothing = MethodState::default();
         let state = self.state.unwrap_or(&nothing);
         let mut cross_entropies = 0.0;
@@ -128,12 +139,12 @@ impl<'a> Batches<'a> {
     }
 }
 
-/// Which kernels each class uses in a network of a run: counted over these training images, varied where the
-/// preset wants that.
+/// Which of the units that a network of a run observes each class uses: counted over these training images, varied where
+/// the preset wants that.
 ///
 /// # Errors
 ///
-/// When the network gives masks that are not finite.
+/// When the network gives observed values that are not finite.
 pub fn count_usage<B: Compute>(
     manifest: &Manifest,
     network: &Network<B>,
@@ -146,7 +157,8 @@ pub fn count_usage<B: Compute>(
         false => Augmentation::NONE,
     };
     let batches = Batches { augmentation, ..Batches::of_run(manifest, images) };
-    let mut usage = Usage::new(masked_sites(network.spec())?, manifest.classes.len());
+    let sites = tracked_sites(network.spec(), network.observed_sites())?;
+    let mut usage = Usage::new(sites, manifest.classes.len());
     batches.evaluate(network, &Normaliser::of_run(manifest), device, &preset.method, Some(&mut usage))?;
     Ok(usage)
 }

@@ -6,8 +6,9 @@ use super::replica::{Replica, Share, add};
 use super::sums::{Sums, sum_names};
 use crate::backend::Training;
 use crate::method::{MethodConfig, MethodState, Progress, StepInfo};
-use crate::network::{FreezeError, Gradients, Network};
+use crate::network::{Gradients, Network};
 use crate::random::Draws;
+use crate::spec::UnknownPart;
 
 /// A network with what it takes to improve it: on one device, or on several that share each batch.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl<B: Training> Learner<B> {
     /// # Errors
     ///
     /// When the network has no such part.
-    pub fn freeze(&mut self, parts: &[String]) -> Result<(), FreezeError> {
+    pub fn freeze(&mut self, parts: &[String]) -> Result<(), UnknownPart> {
         let mut replicas = std::iter::once(&mut self.first).chain(&mut self.others);
         replicas.try_for_each(|replica| replica.network.freeze(parts))
     }

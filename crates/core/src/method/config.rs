@@ -48,10 +48,17 @@ macro_rules! methods {
                 match self { $($(#[$when])? Self::$method(_) => $method::GENERATORS,)+ }
             }
 
-            /// Whether it trains a network that falls into modules: whether it looks at units at all.
-            pub fn is_modular(&self) -> bool {
-                let observes = match self { $($(#[$when])? Self::$method(_) => $method::OBSERVES,)+ };
-                observes != Observes::Nothing
+            fn observed(&self) -> Observes {
+                match self { $($(#[$when])? Self::$method(_) => $method::OBSERVES,)+ }
+            }
+
+            /// As [`Method::check`].
+            ///
+            /// # Errors
+            ///
+            /// Gives the setting's key below `[method]`, and what it must be.
+            pub fn check(&self) -> Result<(), (&'static str, String)> {
+                match self { $($(#[$when])? Self::$method(method) => method.check(),)+ }
             }
 
             /// As [`Method::observes`].
@@ -113,6 +120,30 @@ methods! {
 impl MethodConfig {
     /// Ordinary training.
     pub const PLAIN: MethodConfig = MethodConfig::Plain(Plain {});
+
+    /// Whether it trains a network that can be split into modules: whether it looks at units at all.
+    pub fn is_modular(&self) -> bool {
+        self.observed() != Observes::Nothing
+    }
+
+    /// Whether it can train this network.
+    ///
+    /// # Errors
+    ///
+    /// Says what the network lacks.
+    pub fn check_spec(&self, spec: &Spec) -> Result<(), String> {
+        let sites = self.observes(spec).map_err(|error| error.to_string())?;
+        if !self.is_modular() || !sites.is_empty() {
+            return Ok(());
+        }
+        let lacks = match self.observed() {
+            Observes::Masks => {
+                "no convolution that gets a mask generator: the first one gets none unless it is masked"
+            }
+            _ => "nothing that ends with a ReLU",
+        };
+        Err(format!("the network has {lacks}, so the method {} has no units to look at", self.name()))
+    }
 
     /// The names of the weights that may be changed while training runs, with their values.
     pub fn weights(&self) -> Vec<(&'static str, f64)> {

@@ -10,14 +10,21 @@ use super::{
 use crate::backend::Compute;
 use crate::spec::{Array, Spec};
 
-/// Adds the mean of all masks. In every step the samples with an odd position pass under given masks, which keep every
-/// other unit, and are told apart from half of the classes only. In odd steps the others pass for themselves, in even
+/// Adds the mean of all masks. In every step the samples with an odd position pass under given masks, which keep one
+/// unit of [`every`](Probe::every), and are told apart from half of the classes only. In odd steps the others pass for themselves, in even
 /// ones together with them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Probe {
     #[serde(default = "weight")]
     pub load: f64,
+    /// The given masks keep one unit of so many.
+    #[serde(default = "two")]
+    pub every: usize,
+}
+
+fn two() -> usize {
+    2
 }
 
 fn weight() -> f64 {
@@ -29,7 +36,7 @@ const LOAD: Weight =
 
 impl Default for Probe {
     fn default() -> Self {
-        Probe { load: weight() }
+        Probe { load: weight(), every: two() }
     }
 }
 
@@ -47,6 +54,14 @@ impl Method for Probe {
     const OBSERVES: Observes = Observes::Masks;
 
     weight_fields!(load);
+
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.every >= 2 {
+            Ok(())
+        } else {
+            Err(("every", format!("it is {}; it must be at least 2", self.every)))
+        }
+    }
 
     fn terms<B: Compute>(&self, batch: &TensorBatch<'_, B>) -> Vec<(&'static str, Tensor<B, 1>)> {
         let means: Vec<_> = batch.observed.iter().map(|masks| masks.clone().mean()).collect();
@@ -78,7 +93,7 @@ impl Method for Probe {
         let (odd, even): (Vec<usize>, Vec<usize>) = (0..batch).partition(|sample| sample % 2 == 1);
         if made as usize % 2 == 1 {
             let under_given = PassPlan {
-                masks: every_other(step.spec, &vec![true; odd.len()]),
+                masks: self.given(step.spec, &vec![true; odd.len()]),
                 classes: Some(half_of_classes(step, &odd)),
                 samples: Some(odd),
                 terms: Terms::Only(Vec::new()),
@@ -90,7 +105,7 @@ impl Method for Probe {
             let mut classes = half_of_classes(step, &(0..batch).collect::<Vec<_>>());
             let width = classes.len() / batch.max(1);
             even.iter().for_each(|sample| classes[sample * width..][..width].fill(true));
-            let masks = every_other(step.spec, &given);
+            let masks = self.given(step.spec, &given);
             vec![PassPlan { masks, classes: Some(classes), watched: true, ..PassPlan::default() }]
         }
     }
@@ -105,18 +120,21 @@ impl Method for Probe {
     }
 }
 
-pub(crate) fn number(state: &MethodState, name: &str) -> f32 {
-    state.0.get(name).map_or(0.0, |array| array.values[0])
+impl Probe {
+    /// Masks that keep one unit of [`Probe::every`] of every masked site, for the samples that take them.
+    fn given(&self, spec: &Spec, samples: &[bool]) -> PassMasks {
+        let (sites, masked) = (spec.sites().unwrap_or_default(), spec.masked_sites().unwrap_or_default());
+        let given = masked.into_iter().map(|site| {
+            let units = sites[site].units;
+            let kept = |at: usize| at % units % self.every == 1;
+            GivenMask { site, values: (0..samples.len() * units).map(|at| f32::from(kept(at))).collect() }
+        });
+        PassMasks { given: given.collect(), samples: samples.to_vec(), gradient: false }
+    }
 }
 
-/// Masks that keep every other unit of every masked site, for the samples that take them.
-fn every_other(spec: &Spec, samples: &[bool]) -> PassMasks {
-    let (sites, masked) = (spec.sites().unwrap_or_default(), spec.masked_sites().unwrap_or_default());
-    let given = masked.into_iter().map(|site| {
-        let values = (0..samples.len() * sites[site].units).map(|at| (at % sites[site].units % 2) as f32);
-        GivenMask { site, values: values.collect() }
-    });
-    PassMasks { given: given.collect(), samples: samples.to_vec(), gradient: false }
+pub(crate) fn number(state: &MethodState, name: &str) -> f32 {
+    state.0.get(name).map_or(0.0, |array| array.values[0])
 }
 
 /// For each of these samples the classes whose parity is that of its own.

@@ -7,13 +7,12 @@ use burn::tensor::{Tensor, TensorPrimitive};
 
 use super::engine::{self, Runner};
 use super::forward::{BatchStatistics, Given, Mode, Pass, Settings};
-use super::freeze::{FreezeError, frozen_slots};
 use super::pass::{Backward, Gradients, HostPass, Output, TrainPass, add_arrays};
 use super::weights::{BatchNorm, ConvWeights, LinearWeights, Loader};
 use crate::backend::stack::{self, Batch, PassMasks, Statistics};
 use crate::backend::{Arithmetic, Compute, Precision, Training};
 use crate::random::Draws;
-use crate::spec::{Array, LayerKind, Site, Slot, Spec, State, StateError};
+use crate::spec::{Array, Frozen, LayerKind, Site, Slot, Spec, State, StateError, UnknownPart};
 
 /// Weight of a new batch in the running statistics of batch norm.
 const NORM_MOMENTUM: f64 = 0.1;
@@ -90,6 +89,9 @@ impl<B: Compute> Network<B> {
     ///
     /// When the network does not have one of the sites.
     pub fn observing(mut self, sites: &[usize]) -> Self {
+        if self.observed_sites() == sites {
+            return self;
+        }
         let Description { spec, sites: all, observing, .. } = &mut self.description;
         for site in sites {
             assert!(*site < all.len(), "there is no site {site} among {}", all.len());
@@ -118,15 +120,17 @@ impl<B: Compute> Network<B> {
         }
     }
 
-    /// From now on exactly the arrays under these prefixes of parameter names keep their bits in training, running
-    /// statistics too: batch norm that is frozen uses its running statistics. A prefix is a layer (`conv3`), a part of
-    /// one (`conv3.mask_generator`), a residual (`residual1`) or one array. No prefixes: everything trains.
+    /// From now on exactly the arrays of these parts keep their bits in training, running statistics too: batch norm
+    /// that is frozen uses its running statistics. A part is a layer (`conv3`), a piece of one
+    /// (`conv3.mask_generator`), a residual block (`residual1`) or one array. No parts: everything trains.
     ///
     /// # Errors
     ///
-    /// When the network has nothing under a prefix; nothing changes then.
-    pub fn freeze(&mut self, prefixes: &[impl AsRef<str>]) -> Result<(), FreezeError> {
-        self.frozen = frozen_slots(&self.description.slots, prefixes)?;
+    /// When the network has no such part; nothing changes then.
+    pub fn freeze(&mut self, parts: &[impl AsRef<str>]) -> Result<(), UnknownPart> {
+        let mut frozen = Frozen::none_of(&self.description.slots);
+        parts.iter().try_for_each(|part| frozen.freeze(part.as_ref()))?;
+        self.frozen = frozen.marks();
         let empty = Weights { convs: Vec::new(), linears: Vec::new() };
         let mut marks = Tracking { slots: &self.description.slots, frozen: &self.frozen };
         self.weights = std::mem::replace(&mut self.weights, empty).map(&mut marks);

@@ -14,6 +14,9 @@ pub(super) fn check(preset: &Preset) -> Result<(), Error> {
         let value = preset.method.weight(weight.name).unwrap_or(weight.default);
         demand(weight.allows(value), &format!("method.{}", weight.name), value, &weight.allowed())?;
     }
+    preset.method.check().map_err(|(key, why)| {
+        Error::value(&format!("method.{key}"), &format!("`method.{key}`: {why}"), "")
+    })?;
     training(preset)?;
     modules(preset)?;
     paper(preset)?;
@@ -22,8 +25,7 @@ pub(super) fn check(preset: &Preset) -> Result<(), Error> {
 
 /// The network, where the shape of the images is known before they are read.
 pub(super) fn known_spec(preset: &Preset) -> Result<Option<Spec>, Error> {
-    let spec = |(input, classes)| preset.network.spec(input, classes, preset.method.has_generators());
-    shape(&preset.data).map(spec).transpose()
+    shape(&preset.data).map(|(input, classes)| preset.spec_of(input, classes)).transpose()
 }
 
 fn data(data: &DataConfig) -> Result<(), Error> {

@@ -48,6 +48,10 @@ impl NetworkConfig {
             spec.init = init;
         }
         let outputs = spec.outputs().map_err(|error| self.misfit(&error, input))?;
+        if let Some(fault) = spec.out_of_bounds() {
+            let key = if self.stages.is_some() { "network.stages" } else { "network.architecture" };
+            return Err(Error::value(key, &fault, "this is far beyond what can be trained"));
+        }
         match classes {
             Some(classes) if outputs != classes => Err(self.wrong_outputs(&spec, outputs, classes)),
             _ => Ok(spec),

@@ -18,7 +18,7 @@ source = "digits"
 
 [network]
 stages = [
-  { conv = { kernels = 8 } },
+  { conv = { kernels = 8, masked = true } },
   { max-pool = { size = 2 } },
   "flatten",
   { linear = { outputs = 10 } },
@@ -207,6 +207,9 @@ fn a_network_that_does_not_fit_its_data_is_found_when_the_preset_is_read() {
     shows(&outputs, &["[trial.toml:11:3]", "stage 3 (linear)", "7 logits", "10 classes"]);
     let small = with("cifar10-small", &["data.source=digits", "network.architecture=vgg16"]).unwrap_err();
     shows(&small, &["[--set network.architecture=vgg16:1:22]", "stage 13 (max-pool)", "data.size"]);
+    let large = trial("kernels = 8", "kernels = 8000").unwrap();
+    assert!(matches!(large.spec([1, 4096, 4096], 10), Err(Error::Value { message, .. })
+        if message.contains("a map of 8000x4096x4096 has more than")));
     let folder = ["data.source=folder", "data.path=/x", "network.stages=[\"flatten\"]"];
     with("digits", &folder).unwrap();
     with("digits", &["data.source=folder", "data.path=/x", "data.size=8"]).unwrap();
@@ -234,11 +237,35 @@ fn masks_come_with_the_method_and_where_the_stages_ask_for_them() {
     let masked = |preset: &Preset| -> Vec<bool> {
         preset.spec([1, 8, 8], 10).unwrap().convs().map(|conv| conv.masked).collect()
     };
-    assert_eq!(masked(&trial(conv, &format!("{conv}, {conv}")).unwrap()), [false, true]);
-    let chosen = trial(conv, &three).unwrap();
+    let first = "{ conv = { kernels = 8, masked = true } }";
+    assert_eq!(masked(&trial(first, &format!("{conv}, {conv}")).unwrap()), [false, true]);
+    let chosen = trial(first, &three).unwrap();
     assert_eq!(masked(&chosen), [false, false, true]);
     let plain = Preset { method: MethodConfig::PLAIN, ..chosen };
     assert_eq!(masked(&plain), [false, false, false]);
+}
+
+#[test]
+fn a_modular_method_needs_units_to_look_at() {
+    let error = trial("8, masked = true", "8").unwrap_err();
+    shows(
+        &error,
+        &["[trial.toml:7:1]", "no convolution that gets a mask generator", "method.name = \"plain\""],
+    );
+    let folder =
+        ["data.source=folder", "data.path=/x", "network.stages=[\"flatten\", {linear={outputs=10}}]"];
+    let Err(Error::Value { key, .. }) = with("digits", &folder).unwrap().spec([1, 8, 8], 10) else {
+        panic!("a network without convolutions passes")
+    };
+    assert_eq!(key, "network.stages");
+    trial("\"mwt\"\nbeta = 3.0", "\"plain\"").unwrap();
+}
+
+#[test]
+fn a_method_refuses_what_its_settings_may_not_be() {
+    assert_eq!(trial("\"mwt\"\nbeta = 3.0", "\"probe\"\nevery = 3").unwrap().method.name(), "probe");
+    let error = trial("\"mwt\"\nbeta = 3.0", "\"probe\"\nevery = 1").unwrap_err();
+    shows(&error, &["[trial.toml:16:9]", "`method.every`: it is 1; it must be at least 2"]);
 }
 
 #[test]
@@ -247,7 +274,8 @@ fn overrides_are_toml_or_bare_words() {
     let preset = with("digits", &changes).unwrap();
     assert_eq!((preset.training.epochs, preset.training.batch), (5, 3));
     assert_eq!(preset.data.path.as_deref(), Some(Path::new("/x y/z")));
-    let stages = with("digits", &["network.stages=[\"flatten\", {linear={outputs=10}}]"]).unwrap().network;
+    let changes = ["network.stages=[\"flatten\", {linear={outputs=10}}]", "method.name=plain"];
+    let stages = with("digits", &changes).unwrap().network;
     assert_eq!(stages.architecture, None);
     assert_eq!(stages.stages, Some(vec![Stage::Flatten, Stage::Linear { outputs: 10 }]));
     let named = trial("epochs = 3", "epochs = 3").unwrap().to_toml().unwrap();

@@ -253,7 +253,8 @@ impl Task for Count<'_> {
 
     fn run<B: Training>(self, device: B::Device) -> Self::Output {
         let Checkpoint { spec, weights, .. } = self.checkpoint;
-        let network = Network::<B::InnerBackend>::new(spec.clone(), weights, &device)?;
+        let sites = self.run.manifest.preset.method.observes(spec)?;
+        let network = Network::<B::InnerBackend>::new(spec.clone(), weights, &device)?.observing(&sites);
         Ok(count_usage(&self.run.manifest, &network, self.images, &device)?)
     }
 }

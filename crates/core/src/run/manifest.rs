@@ -8,6 +8,7 @@ use super::document::{self, damaged};
 use super::error::Error;
 use super::fault;
 use super::layout::MANIFEST;
+use crate::modular::{self, TrackedSite, tracked_sites};
 use crate::preset::Preset;
 use crate::spec::Spec;
 
@@ -64,6 +65,15 @@ impl Manifest {
             Some(problem) => Err(Error::Unwritable { path, problem }),
             None => document::encode(&path, self),
         }
+    }
+
+    /// The sites whose units the method looks at: usage is counted over these.
+    ///
+    /// # Errors
+    ///
+    /// When the network's stages do not fit together.
+    pub fn tracked_sites(&self) -> Result<Vec<TrackedSite>, modular::Error> {
+        tracked_sites(&self.network, &self.preset.method.observes(&self.network)?)
     }
 
     fn fault(&self) -> Option<String> {

@@ -101,7 +101,9 @@ impl Snapshot {
         let watch = (!B::ON_HOST).then(Watch::new);
         let usage = match request.wants_usage()? {
             true => {
+                let sites = self.run.manifest.preset.method.observes(&self.spec)?;
                 let network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, device)?;
+                let network = network.observing(&sites);
                 Some(count_usage(&self.run.manifest, &network, &dataset.train, device)?)
             }
             false => None,

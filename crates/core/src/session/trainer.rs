@@ -19,7 +19,7 @@ use crate::learn::{
     Batches, CORRECT, Feed, Learner, Normaliser, Replica, Sgd, Share, Sums, UNIT_RATE, count_usage, shares,
 };
 use crate::method::{MethodState, Progress};
-use crate::modular::{self, Usage, masked_sites};
+use crate::modular::{self, Usage, tracked_sites};
 use crate::network::Network;
 use crate::preset::Preset;
 use crate::random::{Draws, Stream};
@@ -379,14 +379,14 @@ impl<B: Training> Trainer<B> {
         counted.map_err(|error| self.as_divergence(error))
     }
 
-    /// What the network does on these images, and the usage counted on the way where there are masks.
+    /// What the network does on these images, and the usage counted on the way where the method looks at units.
     fn measure(
         &self,
         network: &Network<B::InnerBackend>,
         images: &Images,
     ) -> Result<(SplitRecord, Option<Usage>), Error> {
-        let layers = masked_sites(network.spec())?;
-        let mut usage = (!layers.is_empty()).then(|| Usage::new(layers, self.dataset.classes.len()));
+        let sites = tracked_sites(network.spec(), network.observed_sites())?;
+        let mut usage = (!sites.is_empty()).then(|| Usage::new(sites, self.dataset.classes.len()));
         let device = self.learner.device();
         let batches = Batches::of_run(&self.writer.run.manifest, images).remembering(&self.method_state);
         let method = &self.settings.method;
@@ -460,8 +460,7 @@ fn replica<B: Training>(
     })?;
     let network = Network::<B>::new(checkpoint.spec.clone(), &checkpoint.weights, &device)?;
     let sites = preset.method.observes(&checkpoint.spec)?;
-    let network = network.with_arithmetic(arithmetic);
-    let network = if network.observed_sites() == sites { network } else { network.observing(&sites) };
+    let network = network.with_arithmetic(arithmetic).observing(&sites);
     let optimiser = Sgd::with_velocity(training.momentum, &checkpoint.velocity, &network, &device)?;
     Ok(Replica { network, optimiser, device })
 }

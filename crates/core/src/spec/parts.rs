@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::error::SpecError;
 use super::stages::Spec;
-use super::state::Role;
+use super::state::{Role, Slot};
 
 /// A name that no array of the network lies below.
 #[derive(Debug, Error, PartialEq)]
@@ -36,8 +36,13 @@ impl Frozen {
     ///
     /// When the stages do not fit together.
     pub fn none(spec: &Spec) -> Result<Frozen, SpecError> {
-        let all = spec.slots()?.into_iter().map(|slot| (slot.name, slot.role.is_trained())).collect();
-        Ok(Frozen { all, frozen: BTreeSet::new() })
+        Ok(Frozen::none_of(&spec.slots()?))
+    }
+
+    /// As [`Frozen::none`], of a network with these arrays.
+    pub fn none_of(slots: &[Slot]) -> Frozen {
+        let all = slots.iter().map(|slot| (slot.name.clone(), slot.role.is_trained())).collect();
+        Frozen { all, frozen: BTreeSet::new() }
     }
 
     /// Freezes a part.
@@ -79,6 +84,11 @@ impl Frozen {
     /// Whether all of a part is frozen; not of a part that is not there.
     pub fn holds(&self, part: &str) -> bool {
         self.below(part).is_ok_and(|names| names.iter().all(|name| self.frozen.contains(name)))
+    }
+
+    /// Whether each array is frozen, in the network's order.
+    pub fn marks(&self) -> Vec<bool> {
+        self.all.iter().map(|(name, _)| self.frozen.contains(name)).collect()
     }
 
     /// Whether something is left to train.
@@ -161,6 +171,19 @@ mod tests {
         assert_eq!(parts, listed);
         assert_eq!(frozen(&listed).parts(), listed, "a list of names gives the same set");
         assert_eq!(frozen(&["residual0.conv0", "residual0.conv1"]).parts(), ["residual0"]);
+    }
+
+    #[test]
+    fn a_mark_for_each_array_says_what_is_frozen() {
+        let marked = |some: &Frozen| {
+            let arrays = some.all.iter().zip(some.marks());
+            arrays.filter(|(_, frozen)| *frozen).map(|((name, _), _)| name.clone()).collect::<Vec<_>>()
+        };
+        let block = marked(&frozen(&["residual1"]));
+        assert!(block.iter().all(|name| name.starts_with("residual1.")) && block.len() == 16, "{block:?}");
+        assert_eq!(marked(&frozen(&["residual2.shortcut.mask_generator"])).len(), 3);
+        assert_eq!(marked(&frozen(&["linear0.bias"])), ["linear0.bias"]);
+        assert_eq!(marked(&frozen(&[])), [""; 0]);
     }
 
     #[test]
