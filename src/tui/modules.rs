@@ -3,7 +3,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `subject` | the shown run; `prospect`: preview of a module, from kernel usage alone |
+//! | `run_model` | the shown run; `preview`: preview of a module, from kernel usage alone |
 //! | `classes`, `sets` | the choice of classes, and saved sets of classes |
 //! | `sizes`, `overlap`, `retention`, `kernels` | the views of kernel usage; `retention_history`: over epochs |
 //! | `module_list`, `card`, `image_view` | extracted modules: list, figures and comparison, image classification |
@@ -23,12 +23,12 @@ mod module_list;
 mod news;
 mod overlap;
 mod paint;
-mod prospect;
+mod preview;
 mod retention;
 mod retention_history;
+mod run_model;
 pub mod sets;
 mod sizes;
-mod subject;
 #[cfg(test)]
 pub(in crate::tui) mod testing;
 #[cfg(test)]
@@ -55,8 +55,8 @@ use kernels::Kernels;
 use module_list::ModuleList;
 use overlap::Overlap;
 use retention::Retention;
+use run_model::RunModel;
 use sets::Sets;
-use subject::Subject;
 
 /// State of the modules screen.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ pub struct Modules {
     /// Name of the shown run.
     run: Option<String>,
     /// The shown run; `None` until its manifest is read.
-    subject: Option<Subject>,
+    model: Option<RunModel>,
     /// Why the run cannot be shown.
     trouble: Option<String>,
     pane: Pane,
@@ -253,46 +253,46 @@ impl Modules {
 
     /// The command line equivalent to the selection.
     pub fn command_line(&self, _shared: &Shared) -> Option<String> {
-        let subject = self.subject.as_ref()?;
+        let model = self.model.as_ref()?;
         match &self.popup {
             Some(Popup::Form(OpenForm::Export(form, module))) => {
-                return Some(output::command_line(form, &format!("{}/{module}", subject.run)));
+                return Some(output::command_line(form, &format!("{}/{module}", model.run)));
             }
             Some(Popup::Form(OpenForm::Compose(form, modules))) => {
                 return Some(command::compose(form, modules));
             }
             Some(Popup::Form(OpenForm::Replace(form, _))) => {
-                return Some(command::replace(form, &subject.run, subject.classes.names()));
+                return Some(command::replace(form, &model.run, model.classes.names()));
             }
             Some(Popup::Form(OpenForm::SaveSet(_) | OpenForm::Image(_) | OpenForm::Chart(_))) => return None,
             _ => {}
         }
         if self.pane == Pane::Modules && self.popup.is_none() {
-            let module = self.list.manifest(subject)?;
-            return Some(format!("cleave evaluate {}/{}", quoted(&subject.run), module.name));
+            let module = self.list.manifest(model)?;
+            return Some(format!("cleave evaluate {}/{}", quoted(&model.run), module.name));
         }
         // No module can be extracted from a run without masks.
-        if subject.classes.chosen().is_empty() || !subject.has_masks() {
+        if model.classes.chosen().is_empty() || !model.has_masks() {
             return None;
         }
         let request = match &self.popup {
-            Some(Popup::Form(OpenForm::Extract(form))) => forms::request(form, subject)?,
-            _ => forms::plain_request(subject),
+            Some(Popup::Form(OpenForm::Extract(form))) => forms::request(form, model)?,
+            _ => forms::plain_request(model),
         };
-        Some(extract(&subject.run, subject.classes.names(), &request))
+        Some(extract(&model.run, model.classes.names(), &request))
     }
 
     /// The value under the cursor.
     pub fn value(&self, _shared: &Shared) -> Option<String> {
-        let subject = self.subject.as_ref()?;
+        let model = self.model.as_ref()?;
         match (self.pane, self.view) {
-            (Pane::Classes, _) => Some(subject.classes.name(subject.classes.current()?).to_owned()),
-            (Pane::Modules, _) => Some(self.list.current(subject)?.0.clone()),
-            (Pane::View, View::Sizes) => subject.prospect()?.kept.get(self.layer).map(usize::to_string),
-            (Pane::View, View::Overlap) => self.overlap.value(subject),
-            (Pane::View, View::Retention) => self.retention.value(subject, self.layer),
-            (Pane::View, View::Kernels) => self.kernels.value(subject, self.layer),
-            (Pane::View, View::Card) => Some(self.list.current(subject)?.0.clone()),
+            (Pane::Classes, _) => Some(model.classes.name(model.classes.current()?).to_owned()),
+            (Pane::Modules, _) => Some(self.list.current(model)?.0.clone()),
+            (Pane::View, View::Sizes) => model.preview()?.kept.get(self.layer).map(usize::to_string),
+            (Pane::View, View::Overlap) => self.overlap.value(model),
+            (Pane::View, View::Retention) => self.retention.value(model, self.layer),
+            (Pane::View, View::Kernels) => self.kernels.value(model, self.layer),
+            (Pane::View, View::Card) => Some(self.list.current(model)?.0.clone()),
             (Pane::View, View::Image) => self.image.value(),
         }
     }
@@ -303,8 +303,8 @@ impl Modules {
     }
 
     fn set_filter(&mut self, text: &str) {
-        if let Some(subject) = &mut self.subject {
-            subject.classes.set_filter(text);
+        if let Some(model) = &mut self.model {
+            model.classes.set_filter(text);
         }
     }
 
@@ -328,8 +328,8 @@ impl Modules {
             FormEvent::Open => {}
             FormEvent::Cancelled => self.popup = None,
             FormEvent::Changed(field) => {
-                if let (Some(Popup::Form(open)), Some(subject)) = (&mut self.popup, &self.subject) {
-                    open.changed(field, subject);
+                if let (Some(Popup::Form(open)), Some(model)) = (&mut self.popup, &self.model) {
+                    open.changed(field, model);
                 }
             }
             FormEvent::Submitted => {
@@ -343,8 +343,7 @@ impl Modules {
 
     /// Asks whether to delete the module under the cursor.
     fn ask_delete(&mut self) {
-        let Some((name, module)) = self.subject.as_ref().and_then(|subject| self.list.current(subject))
-        else {
+        let Some((name, module)) = self.model.as_ref().and_then(|model| self.list.current(model)) else {
             return;
         };
         let what = match module {

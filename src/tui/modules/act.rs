@@ -8,8 +8,8 @@ use ratatui::layout::Rect;
 use super::forms::{self, OpenForm};
 use super::module_list::{self, Marked};
 use super::retention::Retention;
+use super::run_model::no_module;
 use super::sizes;
-use super::subject::no_module;
 use super::{Modules, Pane, Popup, View, WIDE, job};
 use crate::tui::action::{Action, Screen};
 use crate::tui::hits::Target;
@@ -32,7 +32,7 @@ impl Modules {
             InvertClasses, ReplaceClass, SaveSet, ScrubBack, ScrubForward, ThresholdDown, ThresholdUp,
             ToggleClass, TryImage, VerifyModule,
         };
-        let Some(subject) = &self.subject else {
+        let Some(model) = &self.model else {
             let needs_run = action.entry().screen == Screen::Modules || action.is_of_screens();
             return needs_run.then(|| {
                 self.trouble.clone().unwrap_or_else(|| {
@@ -42,18 +42,18 @@ impl Modules {
         };
         let key = |action| shared.key(action);
         let none_chosen = || {
-            let none = subject.classes.chosen().is_empty();
+            let none = model.classes.chosen().is_empty();
             none.then(|| {
                 format!("choose classes first: {} chooses the one under the cursor", key(ToggleClass))
             })
         };
-        let no_masks = || (!subject.has_masks()).then(|| subject.why_not(&shared.keymap).unwrap_or_default());
+        let no_masks = || (!model.has_masks()).then(|| model.why_not(&shared.keymap).unwrap_or_default());
         match action {
-            ToggleClass | AllClasses | InvertClasses if subject.classes.shown().is_empty() => {
+            ToggleClass | AllClasses | InvertClasses if model.classes.shown().is_empty() => {
                 Some("no class matches the filter".into())
             }
-            ThresholdUp if subject.threshold() >= 1.0 => Some("the threshold is at its maximum, 1".into()),
-            ThresholdDown if subject.threshold() <= 0.01 => {
+            ThresholdUp if model.threshold() >= 1.0 => Some("the threshold is at its maximum, 1".into()),
+            ThresholdDown if model.threshold() <= 0.01 => {
                 Some("the threshold is at its minimum, 0.01".into())
             }
             SaveSet => none_chosen(),
@@ -73,16 +73,16 @@ impl Modules {
                 key(CompareModules)
             )),
             // A damaged module can still be verified and deleted.
-            VerifyModule | DeleteModule if self.list.current(subject).is_some() => None,
+            VerifyModule | DeleteModule if self.list.current(model).is_some() => None,
             TryImage | CompareModules | ExportModule | DeleteModule | VerifyModule => {
-                match self.list.current(subject) {
+                match self.list.current(model) {
                     None => Some(no_module(&shared.keymap)),
                     Some((_, Err(why))) => Some(why.clone()),
                     Some(_) => None,
                 }
             }
             ScrubBack | ScrubForward => match self.seen(shared) {
-                View::Retention if subject.retention.len() == 0 => Some("no epoch is complete yet".into()),
+                View::Retention if model.retention.len() == 0 => Some("no epoch is complete yet".into()),
                 View::Retention | View::Kernels | View::Sizes => None,
                 _ => Some(format!(
                     "this view has neither epochs (retention view) nor layers (kernel view); press {} to switch views",
@@ -124,7 +124,7 @@ impl Modules {
             }
             Action::Filter => {
                 self.pane = Pane::Classes;
-                let text = self.subject.as_ref().map_or("", |subject| subject.classes.filter()).to_owned();
+                let text = self.model.as_ref().map_or("", |model| model.classes.filter()).to_owned();
                 self.filter = Some(Input::new(&text));
             }
             Action::Back => self.back(),
@@ -170,7 +170,7 @@ impl Modules {
     }
 
     fn can_go_back(&self) -> bool {
-        let filtered = self.subject.as_ref().is_some_and(|subject| !subject.classes.filter().is_empty());
+        let filtered = self.model.as_ref().is_some_and(|model| !model.classes.filter().is_empty());
         let drilled = self.overlap.detail && self.view == View::Overlap;
         filtered || drilled || !self.from.is_empty() || matches!(self.view, View::Card | View::Image)
     }
@@ -187,18 +187,18 @@ impl Modules {
     }
 
     fn choose(&mut self, action: Action) {
-        let Some(subject) = &mut self.subject else { return };
+        let Some(model) = &mut self.model else { return };
         match action {
-            Action::AllClasses => subject.classes.toggle_all(),
-            Action::InvertClasses => subject.classes.invert(),
-            _ => subject.classes.toggle(),
+            Action::AllClasses => model.classes.toggle_all(),
+            Action::InvertClasses => model.classes.invert(),
+            _ => model.classes.toggle(),
         }
-        subject.refresh();
+        model.refresh();
     }
 
     fn move_threshold(&mut self, by: f64) {
-        if let Some(subject) = &mut self.subject {
-            subject.set_threshold(subject.threshold() + by);
+        if let Some(model) = &mut self.model {
+            model.set_threshold(model.threshold() + by);
         }
     }
 
@@ -218,11 +218,11 @@ impl Modules {
 
     fn scrub(&mut self, by: isize, shared: &Shared) {
         let seen = self.seen(shared);
-        let Some(subject) = &mut self.subject else { return };
+        let Some(model) = &mut self.model else { return };
         match seen {
-            View::Retention => subject.retention.scrub(by),
+            View::Retention => model.retention.scrub(by),
             _ => {
-                let last = subject.sites.len().saturating_sub(1);
+                let last = model.sites.len().saturating_sub(1);
                 self.layer = self.layer.saturating_add_signed(by).min(last);
             }
         }
@@ -258,7 +258,7 @@ impl Modules {
 
     /// Moves the cursor of the focused pane.
     fn walk(&mut self, action: Action) -> Vec<Effect> {
-        let Some(subject) = &mut self.subject else { return Vec::new() };
+        let Some(model) = &mut self.model else { return Vec::new() };
         const PAGE: isize = 10;
         const END: isize = isize::MAX / 2;
         let (down, right) = match action {
@@ -272,16 +272,16 @@ impl Modules {
             Action::Right => (0, 1),
             _ => return Vec::new(),
         };
-        let last = subject.sites.len().saturating_sub(1);
+        let last = model.sites.len().saturating_sub(1);
         let (pane, view) = (self.pane, self.view);
         let compares = view == View::Card && self.list.marked.len() >= 2;
         match (pane, view) {
             (Pane::Classes | Pane::Modules, _) if right != 0 && view != View::Image && !compares => {
                 self.move_threshold(FINE * right as f64);
             }
-            (Pane::Classes, _) if right == 0 => subject.classes.step(down),
+            (Pane::Classes, _) if right == 0 => model.classes.step(down),
             (Pane::Modules, _) if right == 0 => {
-                self.list.selection.act(action, subject.modules.len());
+                self.list.selection.act(action, model.modules.len());
                 self.card.scroll = 0;
                 if self.view == View::Card {
                     return self.examine();
@@ -293,13 +293,13 @@ impl Modules {
                     self.move_threshold(FINE * right as f64);
                 }
             }
-            (_, View::Overlap) => self.overlap.go(subject, down, right),
+            (_, View::Overlap) => self.overlap.go(model, down, right),
             (_, View::Retention) => {
                 self.layer = self.layer.saturating_add_signed(down).min(last);
-                let classes = subject.classes.names().len().saturating_sub(1);
+                let classes = model.classes.names().len().saturating_sub(1);
                 self.retention.class = self.retention.class.saturating_add_signed(right).min(classes);
             }
-            (_, View::Kernels) => self.kernels.go(subject, self.layer, down, right),
+            (_, View::Kernels) => self.kernels.go(model, self.layer, down, right),
             (_, View::Card) => {
                 let by = if right == 0 { down } else { right };
                 self.card.scroll = self.card.scroll.saturating_add_signed(by).min(40);
@@ -318,8 +318,8 @@ impl Modules {
     }
 
     fn mark(&mut self) {
-        let Some(subject) = &self.subject else { return };
-        self.list.mark(subject);
+        let Some(model) = &self.model else { return };
+        self.list.mark(model);
         self.card.scroll = 0;
         if self.list.marked.len() >= 2 {
             self.go_to(View::Card);
@@ -328,8 +328,8 @@ impl Modules {
 
     /// Requests confusion matrix and latency of the shown module, once.
     pub(super) fn examine(&mut self) -> Vec<Effect> {
-        let (View::Card, Some(subject)) = (self.view, &self.subject) else { return Vec::new() };
-        let Some(module) = self.list.manifest(subject).map(|module| module.name.clone()) else {
+        let (View::Card, Some(model)) = (self.view, &self.model) else { return Vec::new() };
+        let Some(module) = self.list.manifest(model).map(|module| module.name.clone()) else {
             return Vec::new();
         };
         if self.list.examined.contains_key(&module) {
@@ -338,15 +338,15 @@ impl Modules {
         // Only the newest request is answered, so earlier ones may be repeated.
         self.list.examined.retain(|_, found| found.is_some());
         self.list.examined.insert(module.clone(), None);
-        vec![job(Job::Examine { run: subject.run.clone(), module })]
+        vec![job(Job::Examine { run: model.run.clone(), module })]
     }
 
     fn try_image(&mut self) -> Vec<Effect> {
-        let Some(subject) = &self.subject else { return Vec::new() };
-        let Some(module) = self.list.manifest(subject).map(|module| module.name.clone()) else {
+        let Some(model) = &self.model else { return Vec::new() };
+        let Some(module) = self.list.manifest(model).map(|module| module.name.clone()) else {
             return Vec::new();
         };
-        let run = subject.run.clone();
+        let run = model.run.clone();
         let same = self.view == View::Image && self.image.module.as_ref() == Some(&module);
         if same {
             let path = self.image.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -361,30 +361,30 @@ impl Modules {
     }
 
     fn open(&mut self, action: Action) {
-        let Some(subject) = &self.subject else { return };
+        let Some(model) = &self.model else { return };
         self.popup = match action {
-            Action::ExtractModule => Some(Popup::Form(OpenForm::Extract(forms::extract(subject)))),
+            Action::ExtractModule => Some(Popup::Form(OpenForm::Extract(forms::extract(model)))),
             Action::SaveSet => {
-                let form = forms::save_set(&subject.classes.chosen_names(), &self.sets);
+                let form = forms::save_set(&model.classes.chosen_names(), &self.sets);
                 Some(Popup::Form(OpenForm::SaveSet(form)))
             }
             Action::LoadSet => Some(Popup::Sets(Selection::default())),
             Action::ComposeModules => {
-                let epochs = subject.settings.fine_tune_epochs.max(1);
+                let epochs = model.settings.fine_tune_epochs.max(1);
                 let form = forms::compose(&self.list.marked, epochs);
                 let modules = self.list.marked.iter().map(Marked::named).collect();
                 Some(Popup::Form(OpenForm::Compose(form, modules)))
             }
             Action::ReplaceClass => {
                 let donors = self.donors();
-                let class = subject.classes.current().unwrap_or(0);
-                let here = self.list.current(subject).map(|(name, _)| (subject.run.clone(), name.clone()));
+                let class = model.classes.current().unwrap_or(0);
+                let here = self.list.current(model).map(|(name, _)| (model.run.clone(), name.clone()));
                 let donor = donors.iter().position(|donor| Some(donor) == here.as_ref()).unwrap_or(0);
-                let form = forms::replace(subject, &donors, (class, donor));
+                let form = forms::replace(model, &donors, (class, donor));
                 Some(Popup::Form(OpenForm::Replace(form, donors)))
             }
-            _ => self.list.manifest(subject).map(|module| {
-                let form = forms::export(&subject.run, &module.name);
+            _ => self.list.manifest(model).map(|module| {
+                let form = forms::export(&model.run, &module.name);
                 Popup::Form(OpenForm::Export(form, module.name.clone()))
             }),
         };
@@ -392,15 +392,15 @@ impl Modules {
 
     /// The modules that can replace a class: marked ones of other runs, and all of this run.
     fn donors(&self) -> Vec<ModuleName> {
-        let Some(subject) = &self.subject else { return Vec::new() };
-        let marked = self.list.marked.iter().filter(|marked| marked.module.run != subject.run);
-        let own = subject.modules.iter().filter(|(_, module)| module.is_ok());
-        let own = own.map(|(name, _)| (subject.run.clone(), name.clone()));
+        let Some(model) = &self.model else { return Vec::new() };
+        let marked = self.list.marked.iter().filter(|marked| marked.module.run != model.run);
+        let own = model.modules.iter().filter(|(_, module)| module.is_ok());
+        let own = own.map(|(name, _)| (model.run.clone(), name.clone()));
         marked.map(Marked::named).chain(own).collect()
     }
 
     fn verify(&self) -> Vec<Effect> {
-        let module = self.subject.as_ref().and_then(|subject| self.list.current(subject));
+        let module = self.model.as_ref().and_then(|model| self.list.current(model));
         match (module, &self.run) {
             (Some((module, _)), Some(run)) => {
                 vec![job(Job::Verify { run: run.clone(), module: module.clone() })]
@@ -411,27 +411,27 @@ impl Modules {
 
     /// Carries out a valid form.
     pub(super) fn submit(&mut self, open: OpenForm, shared: &mut Shared) -> Vec<Effect> {
-        let Some(subject) = &self.subject else { return Vec::new() };
+        let Some(model) = &self.model else { return Vec::new() };
         match open {
             OpenForm::Extract(form) => {
-                let request = forms::request(&form, subject);
+                let request = forms::request(&form, model);
                 let ready = request.and_then(|request| self.extraction.request(request));
                 self.go_to(View::Card);
                 self.card.scroll = 0;
                 ready.map(|request| self.start(request, shared)).unwrap_or_default()
             }
-            OpenForm::Export(form, module) => vec![job(forms::export_job(&form, &subject.run, &module))],
+            OpenForm::Export(form, module) => vec![job(forms::export_job(&form, &model.run, &module))],
             OpenForm::Compose(form, modules) => {
                 self.making = Some(form.value("name"));
                 vec![job(forms::compose_job(&form, modules))]
             }
             OpenForm::Replace(form, donors) => {
-                let wanted = forms::replace_job(&form, subject, &donors);
+                let wanted = forms::replace_job(&form, model, &donors);
                 self.making = wanted.is_some().then(|| form.value("name"));
                 wanted.map(job).into_iter().collect()
             }
             OpenForm::SaveSet(form) => {
-                vec![job(Job::KeepSet { name: form.value("name"), classes: subject.classes.chosen_names() })]
+                vec![job(Job::KeepSet { name: form.value("name"), classes: model.classes.chosen_names() })]
             }
             OpenForm::Chart(form) => {
                 let saved = self.save_chart(PathBuf::from(form.value("path")));
@@ -440,7 +440,7 @@ impl Modules {
             OpenForm::Image(form) => {
                 let path = form.value("path");
                 self.image.path = (!path.is_empty()).then(|| path.into());
-                let run = subject.run.clone();
+                let run = model.run.clone();
                 self.image.ask(&run).map(job).into_iter().collect()
             }
         }
@@ -474,9 +474,9 @@ impl Modules {
 
     fn take_set(&mut self, name: &str) {
         self.popup = None;
-        let (Some(subject), Some(classes)) = (&mut self.subject, self.sets.get(name)) else { return };
-        let unknown = subject.classes.choose(classes);
-        subject.refresh();
+        let (Some(model), Some(classes)) = (&mut self.model, self.sets.get(name)) else { return };
+        let unknown = model.classes.choose(classes);
+        model.refresh();
         self.notice = Some(match unknown.is_empty() {
             true => Ok(format!("{name}: {} classes", classes.len())),
             false => Err(format!("this run has no class {}", unknown.join(", "))),
@@ -527,10 +527,10 @@ impl Modules {
 
     /// Moves a slider (threshold or epoch) to the mouse position.
     fn slide(&mut self, index: usize, track: Rect, column: u16) {
-        let Some(subject) = &mut self.subject else { return };
+        let Some(model) = &mut self.model else { return };
         match index {
-            0 => subject.set_threshold(sizes::THRESHOLD.at(track, column)),
-            _ => subject.retention.show(Retention::range(subject).at(track, column).round() as usize),
+            0 => model.set_threshold(sizes::THRESHOLD.at(track, column)),
+            _ => model.retention.show(Retention::range(model).at(track, column).round() as usize),
         }
     }
 
@@ -555,7 +555,7 @@ impl Modules {
         if pressed {
             self.focus(target);
         }
-        let Some(subject) = &mut self.subject else { return Vec::new() };
+        let Some(model) = &mut self.model else { return Vec::new() };
         match target {
             Target::Slider(index) => {
                 self.dragged = Some((area, index));
@@ -566,19 +566,19 @@ impl Modules {
                 match self.view {
                     View::Retention => (self.layer, self.retention.class) = (row, column),
                     View::Kernels => (self.kernels.class, self.kernels.kernel) = (row, column),
-                    View::Overlap => self.overlap.pick(subject, row, column),
+                    View::Overlap => self.overlap.pick(model, row, column),
                     View::Sizes | View::Card | View::Image => {}
                 }
             }
             Target::Row(0, row) if pressed => {
-                subject.classes.go(row);
-                subject.classes.toggle();
-                subject.refresh();
+                model.classes.go(row);
+                model.classes.toggle();
+                model.refresh();
             }
             Target::Row(sizes::ROWS, row) if pressed => self.layer = row,
             Target::Row(module_list::ROWS, row) if pressed => {
                 self.list.selection.at = row;
-                self.list.selection.keep_in(subject.modules.len());
+                self.list.selection.keep_in(model.modules.len());
                 self.go_to(View::Card);
                 return self.examine();
             }

@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::module_list::{Marked, ModuleList};
 use super::paint::{Paint, count, heads, percent, percent_or_dash, seconds};
-use super::subject::{Subject, no_module};
+use super::run_model::{RunModel, no_module};
 use crate::modular::Provenance;
 use crate::plot::{HeatMap, Unit};
 use crate::run::{Control, ModuleManifest, Origin};
@@ -50,11 +50,11 @@ fn gutter(area: Rect) -> usize {
 
 impl CardView {
     /// Draws the comparison of the marked modules if there are two or more, else the module under the cursor.
-    pub fn view(&self, subject: &Subject, list: &ModuleList, paint: &mut Paint<'_>, area: Rect) {
+    pub fn view(&self, model: &RunModel, list: &ModuleList, paint: &mut Paint<'_>, area: Rect) {
         if list.marked.len() >= 2 {
-            return self.compare(subject, &list.marked, paint, area);
+            return self.compare(model, &list.marked, paint, area);
         }
-        match list.current(subject) {
+        match list.current(model) {
             None => {
                 paint.note(area, &no_module(paint.keys), Role::Dim);
             }
@@ -73,20 +73,20 @@ impl CardView {
             }
             Some((name, Ok(module))) => {
                 let found = list.examined.get(name);
-                self.one(subject, module, found, paint, area);
+                self.one(model, module, found, paint, area);
             }
         }
     }
 
     fn one(
         &self,
-        subject: &Subject,
+        model: &RunModel,
         module: &ModuleManifest,
         found: Option<&Option<Result<Examination, String>>>,
         paint: &mut Paint<'_>,
         area: Rect,
     ) {
-        let mut lines = figures(module, &subject.whole);
+        let mut lines = figures(module, &model.whole);
         lines.extend(latency(found));
         let examined = found.and_then(Option::as_ref).and_then(|found| found.as_ref().ok());
         let wide = area.width >= 90;
@@ -136,14 +136,14 @@ impl CardView {
     }
 
     /// Draws one column per module.
-    fn compare(&self, subject: &Subject, modules: &[Marked], paint: &mut Paint<'_>, area: Rect) {
+    fn compare(&self, model: &RunModel, modules: &[Marked], paint: &mut Paint<'_>, area: Rect) {
         let gutter = gutter(area);
         let room = usize::from(area.width) - gutter;
         let width = (room / modules.len()).clamp(11, 40).min(room.max(1));
         let shown = (room / width).max(1);
         let first = self.scroll.min(modules.len().saturating_sub(shown));
         let charset = paint.look.charset;
-        let several = modules.iter().any(|marked| marked.module.run != subject.run);
+        let several = modules.iter().any(|marked| marked.module.run != model.run);
         let column = |Marked { module, whole }: &Marked| {
             let mut lines = core(module, whole);
             if several {

@@ -17,19 +17,19 @@ enum Figure<'a> {
 impl Modules {
     /// The chart of the focused view.
     fn figure(&self) -> Option<(&'static str, Figure<'_>)> {
-        let subject = self.subject.as_ref()?;
+        let model = self.model.as_ref()?;
         let charset = Charset::default();
         Some(match self.view {
-            View::Sizes => ("kernels-kept", Figure::Bars(sizes::chart(subject)?)),
+            View::Sizes => ("kernels-kept", Figure::Bars(sizes::chart(model)?)),
             View::Overlap => {
                 let matrix = Overlap { detail: false, ..self.overlap.clone() };
-                ("overlap", Figure::Map(matrix.map(subject, charset)?.selected(None)))
+                ("overlap", Figure::Map(matrix.map(model, charset)?.selected(None)))
             }
             View::Retention => {
-                let map = self.retention.map(subject, self.layer, charset)?;
+                let map = self.retention.map(model, self.layer, charset)?;
                 ("retention", Figure::Map(map.selected(None)))
             }
-            View::Kernels => ("kernels", Figure::Map(self.kernels.map(subject, self.layer)?.selected(None))),
+            View::Kernels => ("kernels", Figure::Map(self.kernels.map(model, self.layer)?.selected(None))),
             View::Card | View::Image => return None,
         })
     }

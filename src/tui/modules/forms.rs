@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::module_list::Marked;
 use super::paint::percent;
+use super::run_model::RunModel;
 use super::sets::Sets;
-use super::subject::Subject;
 use crate::modular::Provenance;
 use crate::reuse::{Join, Request};
 use crate::run::{check_name as check, slug};
@@ -60,11 +60,11 @@ impl OpenForm {
     }
 
     /// Validates fields that depend on each other, after the field of this index changed.
-    pub fn changed(&mut self, field: usize, subject: &Subject) {
+    pub fn changed(&mut self, field: usize, model: &RunModel) {
         match self {
-            OpenForm::Extract(form) => check_extract(form, subject),
+            OpenForm::Extract(form) => check_extract(form, model),
             OpenForm::Export(form, module) => {
-                let name = format!("{}-{module}", subject.run);
+                let name = format!("{}-{module}", model.run);
                 output::changed(form, field, &name);
             }
             OpenForm::Compose(form, _) => check_compose(form),
@@ -80,9 +80,9 @@ impl OpenForm {
 }
 
 /// The form for extracting the module of the chosen classes, with defaults from the run's preset.
-pub(super) fn extract(subject: &Subject) -> Form {
-    let settings = &subject.settings;
-    let name = free_name(&subject.modules, &base_name(subject));
+pub(super) fn extract(model: &RunModel) -> Form {
+    let settings = &model.settings;
+    let name = free_name(&model.modules, &base_name(model));
     let mut form = Form::new(
         "Extract module",
         "extract",
@@ -99,28 +99,28 @@ pub(super) fn extract(subject: &Subject) -> Form {
                 .help("modules of as many random kernels for comparison; each takes as long as the module"),
         ],
     );
-    let chosen = subject.classes.chosen_names();
+    let chosen = model.classes.chosen_names();
     let mut notes = vec![format!("{} classes: {}", chosen.len(), chosen.join(", "))];
-    if let Some(prospect) = subject.prospect() {
+    if let Some(preview) = model.preview() {
         notes.push(format!(
             "threshold {}: {} of {} kernels ({}), {} of the parameters",
-            subject.threshold(),
-            prospect.kernels,
-            prospect.tracked,
-            percent(prospect.krr()),
-            percent(prospect.params_ratio()),
+            model.threshold(),
+            preview.kernels,
+            preview.tracked,
+            percent(preview.krr()),
+            percent(preview.params_ratio()),
         ));
     }
     form.notes = notes;
-    check_extract(&mut form, subject);
+    check_extract(&mut form, model);
     form
 }
 
 /// Applies the trainer's checks of a request, and checks that the name is free.
-fn check_extract(form: &mut Form, subject: &Subject) {
-    let (head, one) = (form.ticked("head"), subject.classes.chosen().len() == 1);
+fn check_extract(form: &mut Form, model: &RunModel) {
+    let (head, one) = (form.ticked("head"), model.classes.chosen().len() == 1);
     let name = form.value("name");
-    let taken = subject.modules.iter().any(|(other, _)| *other == name);
+    let taken = model.modules.iter().any(|(other, _)| *other == name);
     let problems = [
         ("name", taken.then(|| "name already in use".to_owned())),
         ("head", (one && !head).then(|| "required for a single class".to_owned())),
@@ -137,10 +137,10 @@ fn check_extract(form: &mut Form, subject: &Subject) {
 }
 
 /// The request of a valid form.
-pub(super) fn request(form: &Form, subject: &Subject) -> Option<Request> {
+pub(super) fn request(form: &Form, model: &RunModel) -> Option<Request> {
     Some(Request {
-        classes: subject.classes.chosen(),
-        provenance: Provenance::usage(subject.threshold()),
+        classes: model.classes.chosen(),
+        provenance: Provenance::usage(model.threshold()),
         head: form.ticked("head"),
         fold_masks: form.ticked("fold"),
         fine_tune_epochs: form.number("epochs")? as usize,
@@ -150,21 +150,21 @@ pub(super) fn request(form: &Form, subject: &Subject) -> Option<Request> {
 }
 
 /// The request of an unchanged form.
-pub(super) fn plain_request(subject: &Subject) -> Request {
+pub(super) fn plain_request(model: &RunModel) -> Request {
     Request {
-        classes: subject.classes.chosen(),
-        provenance: Provenance::usage(subject.threshold()),
+        classes: model.classes.chosen(),
+        provenance: Provenance::usage(model.threshold()),
         head: true,
         fold_masks: false,
-        fine_tune_epochs: subject.settings.fine_tune_epochs.max(1),
-        controls: subject.settings.controls,
-        name: free_name(&subject.modules, &base_name(subject)),
+        fine_tune_epochs: model.settings.fine_tune_epochs.max(1),
+        controls: model.settings.controls,
+        name: free_name(&model.modules, &base_name(model)),
     }
 }
 
 /// A default name from the classes, as the command line generates it.
-fn base_name(subject: &Subject) -> String {
-    let (names, all) = (subject.classes.chosen_names(), subject.classes.names().len());
+fn base_name(model: &RunModel) -> String {
+    let (names, all) = (model.classes.chosen_names(), model.classes.names().len());
     slug(&match names.len() {
         n if n == all => "all".to_owned(),
         1..=4 => names.join("-"),
@@ -172,7 +172,7 @@ fn base_name(subject: &Subject) -> String {
     })
 }
 
-fn free_name(modules: &[super::subject::ListedModule], base: &str) -> String {
+fn free_name(modules: &[super::run_model::ListedModule], base: &str) -> String {
     let numbered = (2..).map(|number: u64| format!("{base}-{number}"));
     let mut names = std::iter::once(base.to_owned()).chain(numbered);
     names.find(|name| modules.iter().all(|(other, _)| other != name)).unwrap_or_default()
@@ -255,8 +255,8 @@ pub(super) fn compose_job(form: &Form, modules: Vec<ModuleName>) -> Job {
 }
 
 /// The form for replacing a class. `chosen` is the initial class and index in `donors`.
-pub(super) fn replace(subject: &Subject, donors: &[ModuleName], chosen: (usize, usize)) -> Form {
-    let classes = subject.classes.names().to_vec();
+pub(super) fn replace(model: &RunModel, donors: &[ModuleName], chosen: (usize, usize)) -> Form {
+    let classes = model.classes.names().to_vec();
     let class = classes.get(chosen.0).cloned().unwrap_or_default();
     let donors = donors.iter().map(|(run, module)| format!("{run}/{module}")).collect();
     let mut form = Form::new(
@@ -281,10 +281,10 @@ fn replaced_name(class: &str) -> String {
 }
 
 /// The job of a form for replacing a class.
-pub(super) fn replace_job(form: &Form, subject: &Subject, donors: &[ModuleName]) -> Option<Job> {
+pub(super) fn replace_job(form: &Form, model: &RunModel, donors: &[ModuleName]) -> Option<Job> {
     let class = form.field("class")?.chosen()?;
     let donor = donors.get(form.field("donor")?.chosen()?)?.clone();
-    Some(Job::Replace { run: subject.run.clone(), class, donor, name: form.value("name") })
+    Some(Job::Replace { run: model.run.clone(), class, donor, name: form.value("name") })
 }
 
 /// The job of a valid export form.

@@ -3,8 +3,8 @@
 use ratatui::layout::Rect;
 
 use super::paint::{Paint, percent};
-use super::prospect::{Cuts, Source};
-use super::subject::Subject;
+use super::preview::{ClassModules, Source};
+use super::run_model::RunModel;
 use crate::modular::ranges;
 use crate::plot::{HeatMap, Unit};
 use crate::tui::action::Action;
@@ -24,7 +24,7 @@ pub(super) struct Kernels {
 /// The range of a layer's kernels among all tracked ones.
 struct Slice<'a> {
     source: &'a Source,
-    cuts: &'a Cuts,
+    class_modules: &'a ClassModules,
     start: usize,
     kernels: usize,
 }
@@ -35,37 +35,37 @@ impl Slice<'_> {
     }
 
     fn is_kept(&self, class: usize, kernel: usize) -> bool {
-        self.cuts.modules.parts[class].units.contains(self.start + kernel)
+        self.class_modules.modules.parts[class].units.contains(self.start + kernel)
     }
 }
 
-fn slice(subject: &Subject, layer: usize) -> Option<Slice<'_>> {
-    let range = ranges(&subject.sites).nth(layer)?;
-    let (source, cuts) = (subject.source()?, subject.cuts()?);
-    Some(Slice { source, cuts, start: range.start, kernels: range.len() })
+fn slice(model: &RunModel, layer: usize) -> Option<Slice<'_>> {
+    let range = ranges(&model.sites).nth(layer)?;
+    let (source, class_modules) = (model.source()?, model.class_modules()?);
+    Some(Slice { source, class_modules, start: range.start, kernels: range.len() })
 }
 
 impl Kernels {
     /// Moves the cursor, staying within the layer.
-    pub fn go(&mut self, subject: &Subject, layer: usize, down: isize, right: isize) {
-        let kernels = subject.sites.get(layer).map_or(0, |site| site.units);
+    pub fn go(&mut self, model: &RunModel, layer: usize, down: isize, right: isize) {
+        let kernels = model.sites.get(layer).map_or(0, |site| site.units);
         let within =
             |at: usize, by: isize, all: usize| at.saturating_add_signed(by).min(all.saturating_sub(1));
-        self.class = within(self.class, down, subject.classes.names().len());
+        self.class = within(self.class, down, model.classes.names().len());
         self.kernel = within(self.kernel, right, kernels);
     }
 
     /// The frequency under the cursor, as text.
-    pub fn value(&self, subject: &Subject, layer: usize) -> Option<String> {
-        let slice = slice(subject, layer)?;
-        let inside = self.kernel < slice.kernels && self.class < subject.classes.names().len();
+    pub fn value(&self, model: &RunModel, layer: usize) -> Option<String> {
+        let slice = slice(model, layer)?;
+        let inside = self.kernel < slice.kernels && self.class < model.classes.names().len();
         inside.then(|| format!("{:.4}", slice.frequency(self.class, self.kernel)))
     }
 
     /// The heat map: rows are classes, columns kernels.
-    pub fn map<'a>(&self, subject: &'a Subject, layer: usize) -> Option<HeatMap<'a>> {
-        let slice = slice(subject, layer)?;
-        let classes = subject.classes.names();
+    pub fn map<'a>(&self, model: &'a RunModel, layer: usize) -> Option<HeatMap<'a>> {
+        let slice = slice(model, layer)?;
+        let classes = model.classes.names();
         let value = |class: usize, kernel: usize| match self.kept {
             true => f64::from(u8::from(slice.is_kept(class, kernel))),
             false => slice.frequency(class, kernel),
@@ -79,14 +79,14 @@ impl Kernels {
     }
 
     /// Draws the heat map and the details of the cell under the cursor.
-    pub fn view(&self, subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
-        let Some(slice) = slice(subject, layer) else {
-            paint.note(area, &subject.why_not(paint.keys).unwrap_or_default(), Role::Warn);
+    pub fn view(&self, model: &RunModel, layer: usize, paint: &mut Paint<'_>, area: Rect) {
+        let Some(slice) = slice(model, layer) else {
+            paint.note(area, &model.why_not(paint.keys).unwrap_or_default(), Role::Warn);
             return;
         };
         let foot = if area.height >= 9 { 3 } else { u16::from(area.height >= 4) };
         let body = Rect { height: area.height - foot, ..area };
-        let Some(mut map) = self.map(subject, layer) else { return };
+        let Some(mut map) = self.map(model, layer) else { return };
         // Half blocks need colours to show two values per cell; without colours only kept or not can be shown.
         let shades = paint.look.theme == Theme::Mono && !self.kept;
         let fits = slice.kernels * 2 + 12 <= usize::from(body.width);
@@ -95,28 +95,28 @@ impl Kernels {
         }
         let cells = map.render(body, paint.buffer, &paint.canvas);
         paint.cells(cells);
-        self.foot(subject, layer, &slice, paint, Rect { y: body.bottom(), height: foot, ..area });
+        self.foot(model, layer, &slice, paint, Rect { y: body.bottom(), height: foot, ..area });
     }
 
-    fn foot(&self, subject: &Subject, layer: usize, slice: &Slice<'_>, paint: &mut Paint<'_>, area: Rect) {
-        let name = |class: usize| subject.classes.name(class);
+    fn foot(&self, model: &RunModel, layer: usize, slice: &Slice<'_>, paint: &mut Paint<'_>, area: Rect) {
+        let name = |class: usize| model.classes.name(class);
         let kernel = self.kernel.min(slice.kernels.saturating_sub(1));
-        let class = self.class.min(subject.classes.names().len().saturating_sub(1));
-        if slice.kernels == 0 || subject.classes.names().is_empty() {
+        let class = self.class.min(model.classes.names().len().saturating_sub(1));
+        if slice.kernels == 0 || model.classes.names().is_empty() {
             return;
         }
         let kept = if slice.is_kept(class, kernel) { "kept" } else { "not kept" };
         let rate = percent(slice.frequency(class, kernel));
-        let tracked = subject.sites.get(layer).map_or("", |layer| layer.name.as_str());
+        let tracked = model.sites.get(layer).map_or("", |layer| layer.name.as_str());
         let line = format!("{tracked} kernel {kernel} fires for {rate} of {}: {kept}", name(class));
         paint.line(area, 0, &[(&line, Role::Text)]);
-        let keepers: Vec<&str> = (0..subject.classes.names().len())
+        let keepers: Vec<&str> = (0..model.classes.names().len())
             .filter(|&class| slice.is_kept(class, kernel))
             .map(name)
             .collect();
         let line = match keepers.len() {
             0 => "kept by no class".to_owned(),
-            n => format!("kept by {n} of {} classes: {}", subject.classes.names().len(), keepers.join(", ")),
+            n => format!("kept by {n} of {} classes: {}", model.classes.names().len(), keepers.join(", ")),
         };
         paint.line(area, 1, &[(&line, Role::Text)]);
         let other = if self.kept { "firing frequency" } else { "kept or not" };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ratatui::layout::Rect;
 
 use super::paint::{Paint, percent, percent_or_dash};
-use super::subject::{ListedModule, Subject};
+use super::run_model::{ListedModule, RunModel};
 use crate::run::ModuleManifest;
 use crate::spec::Cost;
 use crate::tui::action::Action;
@@ -49,62 +49,62 @@ impl Marked {
 
 impl ModuleList {
     /// The module under the cursor.
-    pub fn current<'a>(&self, subject: &'a Subject) -> Option<&'a ListedModule> {
-        subject.modules.get(self.selection.at)
+    pub fn current<'a>(&self, model: &'a RunModel) -> Option<&'a ListedModule> {
+        model.modules.get(self.selection.at)
     }
 
     /// The module under the cursor, if readable.
-    pub fn manifest<'a>(&self, subject: &'a Subject) -> Option<&'a ModuleManifest> {
-        self.current(subject)?.1.as_ref().ok()
+    pub fn manifest<'a>(&self, model: &'a RunModel) -> Option<&'a ModuleManifest> {
+        self.current(model)?.1.as_ref().ok()
     }
 
     /// Moves the cursor to a module.
-    pub fn select(&mut self, subject: &Subject, name: &str) {
-        if let Some(at) = subject.modules.iter().position(|(other, _)| other == name) {
+    pub fn select(&mut self, model: &RunModel, name: &str) {
+        if let Some(at) = model.modules.iter().position(|(other, _)| other == name) {
             self.selection.at = at;
         }
     }
 
     /// Toggles the mark of the module under the cursor.
-    pub fn mark(&mut self, subject: &Subject) {
-        let Some((name, module)) = self.current(subject) else { return };
-        match self.marked.iter().position(|marked| marked.is(&subject.run, name)) {
+    pub fn mark(&mut self, model: &RunModel) {
+        let Some((name, module)) = self.current(model) else { return };
+        match self.marked.iter().position(|marked| marked.is(&model.run, name)) {
             Some(at) => {
                 self.marked.remove(at);
             }
             None => {
                 let marked =
-                    module.as_ref().ok().cloned().map(|module| Marked { module, whole: subject.whole });
+                    module.as_ref().ok().cloned().map(|module| Marked { module, whole: model.whole });
                 self.marked.extend(marked);
             }
         }
     }
 
     /// Updates marks, cursor and results after the list was reloaded.
-    pub fn keep_in(&mut self, subject: &Subject) {
-        let find = |name: &String| subject.modules.iter().find(|(other, _)| other == name);
+    pub fn keep_in(&mut self, model: &RunModel) {
+        let find = |name: &String| model.modules.iter().find(|(other, _)| other == name);
         self.marked.retain_mut(|marked| {
-            if marked.module.run != subject.run {
+            if marked.module.run != model.run {
                 return true;
             }
             let found = find(&marked.module.name).and_then(|(_, module)| module.as_ref().ok());
             found.inspect(|module| marked.module.clone_from(module)).is_some()
         });
         self.examined.retain(|name, _| find(name).is_some());
-        self.selection.keep_in(subject.modules.len());
+        self.selection.keep_in(model.modules.len());
     }
 
     /// Draws the list: mark, name, accuracy, retention.
-    pub fn view(&self, subject: &Subject, paint: &mut Paint<'_>, area: Rect, focused: bool) {
-        if subject.modules.is_empty() {
+    pub fn view(&self, model: &RunModel, paint: &mut Paint<'_>, area: Rect, focused: bool) {
+        if model.modules.is_empty() {
             let extract = paint.key(Action::ExtractModule);
             paint.note(area, &format!("No modules yet: choose classes and press {extract}."), Role::Dim);
             return;
         }
-        let first = self.selection.first(subject.modules.len(), usize::from(area.height));
-        for (row, index) in (0..area.height).zip(first..subject.modules.len()) {
-            let (name, module) = &subject.modules[index];
-            let marked = self.marked.iter().any(|marked| marked.is(&subject.run, name));
+        let first = self.selection.first(model.modules.len(), usize::from(area.height));
+        for (row, index) in (0..area.height).zip(first..model.modules.len()) {
+            let (name, module) = &model.modules[index];
+            let marked = self.marked.iter().any(|marked| marked.is(&model.run, name));
             let mark = if marked { "+" } else { " " };
             let (figures, role) = match module {
                 Ok(module) => {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::module_list::ModuleList;
-use super::prospect::Source;
-use super::subject::{Counts, Subject};
+use super::preview::Source;
+use super::run_model::{Counts, RunModel};
 use super::{Modules, View, job};
 use crate::reuse::Request;
 use crate::run::{Event, Manifest, ModuleManifest};
@@ -38,17 +38,17 @@ impl Modules {
     }
 
     fn begin(&mut self, manifest: &Manifest) {
-        match Subject::new(manifest) {
-            Ok(subject) => self.subject = Some(subject),
+        match RunModel::new(manifest) {
+            Ok(model) => self.model = Some(model),
             Err(why) => self.trouble = Some(why),
         }
     }
 
     /// Adopts the kernel usage that the session counted last.
     fn count_live(&mut self, live: &Live) {
-        if let (Some(subject), Some((step, usage))) = (&mut self.subject, &live.usage) {
-            let source = Source::new(*step, true, usage.clone(), subject.spec.clone());
-            subject.set_counts(source.map_or_else(Counts::Failed, Counts::Known));
+        if let (Some(model), Some((step, usage))) = (&mut self.model, &live.usage) {
+            let source = Source::new(*step, true, usage.clone(), model.spec.clone());
+            model.set_counts(source.map_or_else(Counts::Failed, Counts::Known));
         }
     }
 
@@ -60,8 +60,8 @@ impl Modules {
         }
         match event {
             Event::Epoch(record) => {
-                if let Some(subject) = &mut self.subject {
-                    subject.retention.add(record);
+                if let Some(model) = &mut self.model {
+                    model.retention.add(record);
                 }
             }
             Event::Usage { .. } => {
@@ -106,11 +106,11 @@ impl Modules {
 
     /// Requests the kernel usage at the run's newest checkpoint.
     fn read_usage(&mut self) -> Option<Effect> {
-        let subject = self.subject.as_mut().filter(|subject| subject.has_masks())?;
-        if subject.source().is_none() {
-            subject.set_counts(Counts::Counting);
+        let model = self.model.as_mut().filter(|model| model.has_masks())?;
+        if model.source().is_none() {
+            model.set_counts(Counts::Counting);
         }
-        Some(job(Job::Usage { run: subject.run.clone(), step: None }))
+        Some(job(Job::Usage { run: model.run.clone(), step: None }))
     }
 
     /// Sends an extraction to the session or, for a run that is not live, to a worker.
@@ -140,13 +140,13 @@ impl Modules {
                 Err(why) => self.trouble = Some(why.clone()),
             },
             Reply::Usage { run, found } if Some(run) == self.run.as_ref() => {
-                if let Some(subject) = &mut self.subject {
+                if let Some(model) = &mut self.model {
                     let counts = match found {
                         Ok((step, usage, spec)) => Source::new(*step, false, usage.clone(), Arc::clone(spec))
                             .map_or_else(Counts::Failed, Counts::Known),
                         Err(why) => Counts::Failed(why.clone()),
                     };
-                    subject.set_counts(counts);
+                    model.set_counts(counts);
                 }
             }
             Reply::Extracted(run, found) if Some(run) == self.run.as_ref() => {
@@ -208,19 +208,19 @@ impl Modules {
     /// Adopts a run's epochs and modules, and its manifest if unknown.
     fn read(&mut self, found: &RunModules, shared: &Shared) -> Vec<Effect> {
         let mut effects = Vec::new();
-        if self.subject.is_none() {
+        if self.model.is_none() {
             self.begin(&found.manifest);
             if shared.session().is_none() {
                 effects.extend(self.read_usage());
             }
         }
-        let Some(subject) = &mut self.subject else { return effects };
-        found.epochs.iter().for_each(|record| subject.retention.add(record));
-        subject.modules.clone_from(&found.modules);
-        self.list.keep_in(subject);
+        let Some(model) = &mut self.model else { return effects };
+        found.epochs.iter().for_each(|record| model.retention.add(record));
+        model.modules.clone_from(&found.modules);
+        self.list.keep_in(model);
         // Show the module just extracted, unless the user has moved on.
         if let Some(name) = self.newest.take_if(|_| self.view == View::Card) {
-            self.list.select(subject, &name);
+            self.list.select(model, &name);
         }
         effects.extend(self.examine());
         effects

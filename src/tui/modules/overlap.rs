@@ -3,8 +3,8 @@
 use ratatui::layout::Rect;
 
 use super::paint::{Paint, heads};
-use super::prospect::Cuts;
-use super::subject::Subject;
+use super::preview::ClassModules;
+use super::run_model::RunModel;
 use crate::plot::HeatMap;
 use crate::tui::action::Action;
 use crate::tui::hits::Target;
@@ -54,7 +54,7 @@ impl MatrixOrder {
     }
 
     /// The classes in this order.
-    pub fn of(self, cuts: &Cuts, names: &[String]) -> Vec<usize> {
+    pub fn of(self, class_modules: &ClassModules, names: &[String]) -> Vec<usize> {
         let mut classes: Vec<usize> = (0..names.len()).collect();
         match self {
             MatrixOrder::Name => {
@@ -64,10 +64,11 @@ impl MatrixOrder {
                 });
             }
             MatrixOrder::Size => {
-                classes
-                    .sort_by_key(|&class| std::cmp::Reverse(cuts.modules.parts[class].units.count_ones(..)));
+                classes.sort_by_key(|&class| {
+                    std::cmp::Reverse(class_modules.modules.parts[class].units.count_ones(..))
+                });
             }
-            MatrixOrder::Likeness => classes = cuts.likeness().to_vec(),
+            MatrixOrder::Likeness => classes = class_modules.likeness().to_vec(),
         }
         classes
     }
@@ -80,15 +81,17 @@ impl Overlap {
     }
 
     /// Moves the cursor in the matrix, or scrolls the details.
-    pub fn go(&mut self, subject: &Subject, down: isize, right: isize) {
+    pub fn go(&mut self, model: &RunModel, down: isize, right: isize) {
         if self.detail {
             let (a, b) = self.pair;
-            let lines = subject.cuts().map_or(0, |cuts| detail(&cuts.pair_by_layer(a, b)).count());
+            let lines = model
+                .class_modules()
+                .map_or(0, |class_modules| detail(&class_modules.pair_by_layer(a, b)).count());
             self.scroll = self.scroll.saturating_add_signed(down).min(lines.saturating_sub(1));
             return;
         }
-        let Some(cuts) = subject.cuts() else { return };
-        let order = self.order.of(cuts, subject.classes.names());
+        let Some(class_modules) = model.class_modules() else { return };
+        let order = self.order.of(class_modules, model.classes.names());
         let last = order.len().saturating_sub(1);
         let moved = |class: usize, by: isize| {
             let at = order.iter().position(|other| *other == class).unwrap_or(0);
@@ -98,28 +101,28 @@ impl Overlap {
     }
 
     /// Moves the cursor to a cell of the ordered matrix.
-    pub fn pick(&mut self, subject: &Subject, row: usize, column: usize) {
-        let Some(cuts) = subject.cuts() else { return };
-        let order = self.order.of(cuts, subject.classes.names());
+    pub fn pick(&mut self, model: &RunModel, row: usize, column: usize) {
+        let Some(class_modules) = model.class_modules() else { return };
+        let order = self.order.of(class_modules, model.classes.names());
         if let (Some(&row), Some(&column)) = (order.get(row), order.get(column)) {
             self.pair = (row, column);
         }
     }
 
     /// The Jaccard index under the cursor, as text.
-    pub fn value(&self, subject: &Subject) -> Option<String> {
-        let (_, _, index) = subject.cuts()?.pair(self.pair.0, self.pair.1)?;
+    pub fn value(&self, model: &RunModel) -> Option<String> {
+        let (_, _, index) = model.class_modules()?.pair(self.pair.0, self.pair.1)?;
         Some(format!("{index:.4}"))
     }
 
     /// Draws the matrix or the details, and the line of the selected pair below.
-    pub fn view(&self, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
-        let Some(cuts) = subject.cuts() else {
-            paint.note(area, &subject.why_not(paint.keys).unwrap_or_default(), Role::Warn);
+    pub fn view(&self, model: &RunModel, paint: &mut Paint<'_>, area: Rect) {
+        let Some(class_modules) = model.class_modules() else {
+            paint.note(area, &model.why_not(paint.keys).unwrap_or_default(), Role::Warn);
             return;
         };
         // Omit the hint if the matrix (headings, rows and the line below) would not fit otherwise.
-        let rows = u16::try_from(subject.classes.names().len()).unwrap_or(u16::MAX).saturating_add(2);
+        let rows = u16::try_from(model.classes.names().len()).unwrap_or(u16::MAX).saturating_add(2);
         let foot = match area.height {
             0..4 => 0,
             height if height < 8 || !self.detail && height == rows.saturating_add(1) => 1,
@@ -127,9 +130,9 @@ impl Overlap {
         };
         let body = Rect { height: area.height - foot, ..area };
         match self.detail {
-            true => self.layers(subject, cuts, paint, body),
+            true => self.layers(model, class_modules, paint, body),
             false => {
-                if let Some(map) = self.map(subject, paint.look.charset) {
+                if let Some(map) = self.map(model, paint.look.charset) {
                     let cells = map.render(body, paint.buffer, &paint.canvas);
                     paint.cells(cells);
                 }
@@ -137,8 +140,8 @@ impl Overlap {
         }
         let below = Rect { y: body.bottom(), height: foot, ..area };
         let (a, b) = self.pair;
-        let (one, other) = (subject.classes.name(a), subject.classes.name(b));
-        let line = match cuts.pair(a, b) {
+        let (one, other) = (model.classes.name(a), model.classes.name(b));
+        let line = match class_modules.pair(a, b) {
             Some((_, all, _)) if a == b => format!("{one} has {all} kernels"),
             Some((both, all, index)) => {
                 format!("Jaccard index {index:.3}: {both} of {all} kernels shared by {one} and {other}")
@@ -158,11 +161,11 @@ impl Overlap {
     }
 
     /// The heat map of the ordered matrix.
-    pub fn map(&self, subject: &Subject, charset: Charset) -> Option<HeatMap<'static>> {
-        let cuts = subject.cuts()?;
-        let order = self.order.of(cuts, subject.classes.names());
-        let names: Vec<String> = order.iter().map(|&class| subject.classes.name(class).to_owned()).collect();
-        let matrix = cuts.overlap();
+    pub fn map(&self, model: &RunModel, charset: Charset) -> Option<HeatMap<'static>> {
+        let class_modules = model.class_modules()?;
+        let order = self.order.of(class_modules, model.classes.names());
+        let names: Vec<String> = order.iter().map(|&class| model.classes.name(class).to_owned()).collect();
+        let matrix = class_modules.overlap();
         let values: Vec<f64> =
             order.iter().flat_map(|&row| order.iter().map(move |&column| matrix[row][column])).collect();
         let at = |class: usize| order.iter().position(|other| *other == class).unwrap_or(0);
@@ -171,20 +174,20 @@ impl Overlap {
     }
 
     /// Draws the number of kernels of each class and the shared kernels, per layer.
-    fn layers(&self, subject: &Subject, cuts: &Cuts, paint: &mut Paint<'_>, area: Rect) {
+    fn layers(&self, model: &RunModel, class_modules: &ClassModules, paint: &mut Paint<'_>, area: Rect) {
         let (a, b) = self.pair;
         let charset = paint.look.charset;
-        let name = subject.sites.iter().map(|layer| text::width(&layer.name)).max().unwrap_or(0).min(20);
-        let class = |class: usize| text::fit(subject.classes.name(class), 8, true, charset);
+        let name = model.sites.iter().map(|layer| text::width(&layer.name)).max().unwrap_or(0).min(20);
+        let class = |class: usize| text::fit(model.classes.name(class), 8, true, charset);
         let head = format!("{} {} {}   both", " ".repeat(name), class(a), class(b));
         paint.line(area, 0, &[(&head, Role::Title)]);
-        let rows = cuts.pair_by_layer(a, b);
+        let rows = class_modules.pair_by_layer(a, b);
         let height = area.height.saturating_sub(1);
         let first = self.scroll.min(detail(&rows).count().saturating_sub(usize::from(height)));
         for (row, (layer, line)) in (1..=height).zip(detail(&rows).skip(first)) {
             match line {
                 Detail::Figures(one, other, both) => {
-                    let label = text::fit(&subject.sites[layer].name, name, false, charset);
+                    let label = text::fit(&model.sites[layer].name, name, false, charset);
                     let figures = format!(" {one:>8} {other:>8} {both:>6}");
                     paint.line(area, row, &[(&label, Role::Text), (&figures, Role::Text)]);
                 }

@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::paint::{Paint, heads};
 use super::retention_history::EpochRetention;
-use super::subject::Subject;
+use super::run_model::RunModel;
 use crate::plot::{HeatMap, Unit};
 use crate::tui::action::Action;
 use crate::tui::theme::{Charset, Role};
@@ -29,21 +29,21 @@ impl Retention {
     }
 
     /// The rate under the cursor, as text.
-    pub fn value(&self, subject: &Subject, layer: usize) -> Option<String> {
-        let (_, epoch) = subject.retention.shown()?;
+    pub fn value(&self, model: &RunModel, layer: usize) -> Option<String> {
+        let (_, epoch) = model.retention.shown()?;
         Some(format!("{:.4}", self.rates(epoch).0.get(layer)?.get(self.class)?))
     }
 
     /// The range of the slider over the epochs.
-    pub fn range(subject: &Subject) -> Range {
-        Range { low: 0.0, high: subject.retention.len().saturating_sub(1) as f64, scale: Scale::Linear }
+    pub fn range(model: &RunModel) -> Range {
+        Range { low: 0.0, high: model.retention.len().saturating_sub(1) as f64, scale: Scale::Linear }
     }
 
     /// The heat map of the shown epoch.
-    pub fn map<'a>(&self, subject: &'a Subject, layer: usize, charset: Charset) -> Option<HeatMap<'a>> {
-        let (_, epoch) = subject.retention.shown()?;
-        let layers: Vec<String> = subject.sites.iter().map(|layer| layer.name.clone()).collect();
-        let classes = subject.classes.names();
+    pub fn map<'a>(&self, model: &'a RunModel, layer: usize, charset: Charset) -> Option<HeatMap<'a>> {
+        let (_, epoch) = model.retention.shown()?;
+        let layers: Vec<String> = model.sites.iter().map(|layer| layer.name.clone()).collect();
+        let classes = model.classes.names();
         let at_class = |row: &[f64], class: usize| row.get(class).copied().unwrap_or(f64::NAN);
         let rates = self.rates(epoch).0.iter();
         let values: Vec<f64> =
@@ -53,27 +53,27 @@ impl Retention {
     }
 
     /// Draws the heat map of the shown epoch, with the epoch slider below.
-    pub fn view(&self, subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
-        let Some((at, epoch)) = subject.retention.shown() else {
-            let why = match subject.has_masks() {
+    pub fn view(&self, model: &RunModel, layer: usize, paint: &mut Paint<'_>, area: Rect) {
+        let Some((at, epoch)) = model.retention.shown() else {
+            let why = match model.has_masks() {
                 true => {
                     "Retention is measured at the end of every epoch; no epoch is complete yet.".to_owned()
                 }
-                false => subject.why_not(paint.keys).unwrap_or_default(),
+                false => model.why_not(paint.keys).unwrap_or_default(),
             };
             paint.note(area, &why, Role::Warn);
             return;
         };
         let foot = if area.height >= 8 { 3 } else { u16::from(area.height >= 4) };
         let body = Rect { height: area.height - foot, ..area };
-        if let Some(map) = self.map(subject, layer, paint.look.charset) {
+        if let Some(map) = self.map(model, layer, paint.look.charset) {
             let cells = map.render(body, paint.buffer, &paint.canvas);
             paint.cells(cells);
         }
         let below = Rect { y: body.bottom(), height: foot, ..area };
         // The slider shows the epoch's number; its position is the index in the list.
         let low = epoch.epoch as f64 - at as f64;
-        let range = Range { low, high: low + Self::range(subject).high, scale: Scale::Linear };
+        let range = Range { low, high: low + Self::range(model).high, scale: Scale::Linear };
         let slider =
             Slider { label: "epoch", value: epoch.epoch as f64, pending: None, range, selected: false };
         slider.view_short(
@@ -84,7 +84,7 @@ impl Retention {
             1,
         );
         let images = self.rates(epoch).1;
-        let newest = if subject.retention.follows() { " (newest)" } else { "" };
+        let newest = if model.retention.follows() { " (newest)" } else { "" };
         let line = format!("step {}{newest}, {images}", epoch.step);
         paint.line(below, 1, &[(&line, Role::Text)]);
         let [back, forward, other, enter] =

@@ -3,8 +3,8 @@
 use ratatui::layout::Rect;
 
 use super::paint::{Paint, count, first_row, percent};
-use super::prospect::Prospect;
-use super::subject::Subject;
+use super::preview::Preview;
+use super::run_model::RunModel;
 use crate::plot::{Bar, Bars};
 use crate::tui::hits::Target;
 use crate::tui::theme::Role;
@@ -20,47 +20,47 @@ pub(super) const THRESHOLD: Range = Range { low: 0.0, high: 1.0, scale: Scale::L
 pub(super) const FIGURES: u16 = 5;
 
 /// Draws the threshold slider and, below it, what the module keeps and costs.
-pub(super) fn figures(subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
-    let value = subject.threshold();
+pub(super) fn figures(model: &RunModel, paint: &mut Paint<'_>, area: Rect) {
+    let value = model.threshold();
     let slider = Slider { label: "threshold", value, pending: None, range: THRESHOLD, selected: false };
     slider.view_short(paint.look, area, paint.buffer, paint.hits, 0);
     let below = Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
-    let Some(prospect) = subject.prospect() else {
-        let why = subject.why_not(paint.keys).unwrap_or_default();
+    let Some(preview) = model.preview() else {
+        let why = model.why_not(paint.keys).unwrap_or_default();
         let inset = below.width.min(1);
         paint.note(Rect { x: below.x + inset, width: below.width - inset, ..below }, &why, Role::Warn);
         return;
     };
-    for (row, (label, value, rest)) in (0..).zip(rows(prospect)) {
+    for (row, (label, value, rest)) in (0..).zip(rows(preview)) {
         let label = format!(" {label:<11}");
         paint.line(below, row, &[(&label, Role::Dim), (&value, Role::Title), (&rest, Role::Text)]);
     }
 }
 
 /// Label, figure, and the total it is a part of.
-fn rows(prospect: &Prospect) -> [(&'static str, String, String); 4] {
-    let (cost, whole) = (&prospect.cost, &prospect.whole);
-    let (tracked, kept, all) = (prospect.tracked, prospect.kernels_all, prospect.all);
+fn rows(preview: &Preview) -> [(&'static str, String, String); 4] {
+    let (cost, whole) = (&preview.cost, &preview.whole);
+    let (tracked, kept, all) = (preview.tracked, preview.kernels_all, preview.all);
     let part = |ratio: f64, whole: u64| format!(", {} of {}", percent(ratio), count(whole));
     [
-        ("kernels", prospect.kernels.to_string(), format!(" of {tracked} masked; {kept} of all {all}")),
-        ("KRR", percent(prospect.krr()), format!(" of masked; {} of all", percent(prospect.krr_all()))),
-        ("parameters", count(cost.params()), part(prospect.params_ratio(), whole.trunk_params)),
-        ("MACs", count(cost.macs()), part(prospect.macs_ratio(), whole.macs())),
+        ("kernels", preview.kernels.to_string(), format!(" of {tracked} masked; {kept} of all {all}")),
+        ("KRR", percent(preview.krr()), format!(" of masked; {} of all", percent(preview.krr_all()))),
+        ("parameters", count(cost.params()), part(preview.params_ratio(), whole.trunk_params)),
+        ("MACs", count(cost.macs()), part(preview.macs_ratio(), whole.macs())),
     ]
 }
 
 /// Draws the kernels kept per layer as bars; `layer` is the selected one.
-pub(super) fn bars(subject: &Subject, layer: usize, paint: &mut Paint<'_>, area: Rect) {
+pub(super) fn bars(model: &RunModel, layer: usize, paint: &mut Paint<'_>, area: Rect) {
     // The reason for a missing module is shown above.
-    let Some(prospect) = subject.prospect() else { return };
-    let legend = u16::from(prospect.lowered.contains(&true) && area.height > 3);
+    let Some(preview) = model.preview() else { return };
+    let legend = u16::from(preview.lowered.contains(&true) && area.height > 3);
     let body = Rect { height: area.height - legend, ..area };
-    if let Some(bars) = chart(subject) {
+    if let Some(bars) = chart(model) {
         bars.selected(Some(layer)).render(body, paint.buffer, &paint.canvas);
     }
-    let first = first_row(layer, subject.sites.len(), body.height);
-    for (row, index) in (0..body.height).zip(first..subject.sites.len()) {
+    let first = first_row(layer, model.sites.len(), body.height);
+    for (row, index) in (0..body.height).zip(first..model.sites.len()) {
         paint.hits.add(Rect { y: body.y + row, height: 1, ..body }, Target::Row(ROWS, index));
     }
     if legend > 0 {
@@ -70,9 +70,9 @@ pub(super) fn bars(subject: &Subject, layer: usize, paint: &mut Paint<'_>, area:
 }
 
 /// The chart of kernels kept per layer.
-pub(super) fn chart(subject: &Subject) -> Option<Bars> {
-    let prospect = subject.prospect()?;
-    let rows = subject.sites.iter().zip(&prospect.kept).zip(&prospect.lowered);
+pub(super) fn chart(model: &RunModel) -> Option<Bars> {
+    let preview = model.preview()?;
+    let rows = model.sites.iter().zip(&preview.kept).zip(&preview.lowered);
     let bars = rows.map(|((site, &kept), &lowered)| {
         let name = if lowered { format!("{}*", site.name) } else { site.name.clone() };
         Bar::new(name, kept as f64, site.units as f64)

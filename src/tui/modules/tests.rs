@@ -22,12 +22,12 @@ use crate::tui::theme::{Charset, Theme};
 fn the_module_in_sight_has_the_numbers_that_the_counts_give() {
     let mut stage = Stage::live(Architecture::Small, 12);
     stage.act(&[Action::ToggleClass, Action::Down, Action::Down, Action::ToggleClass, Action::ThresholdDown]);
-    let subject = stage.screen.subject.as_ref().unwrap();
-    let threshold = subject.threshold();
+    let model = stage.screen.model.as_ref().unwrap();
+    let threshold = model.threshold();
     let (usage, spec) = (usage(&stage.manifest), &stage.manifest.network);
     let modules = usage.modules(threshold).unwrap();
     let selection = modules.selection(spec, &[0, 2]).unwrap();
-    let found = subject.prospect().unwrap();
+    let found = model.preview().unwrap();
     assert_eq!(threshold, 0.85);
     assert_eq!(found.classes, [0, 2]);
     assert_eq!(found.cost, module_cost(spec, &selection).unwrap());
@@ -35,10 +35,10 @@ fn the_module_in_sight_has_the_numbers_that_the_counts_give() {
     assert_eq!(found.kernels_all, selection.kernels(spec).unwrap());
     let untracked = spec.convs().filter(|conv| !conv.masked).map(|conv| conv.kernels).sum::<usize>();
     assert_eq!(found.all, found.tracked + untracked);
-    let cuts = subject.cuts().unwrap();
-    assert_eq!(cuts.overlap()[0][2], jaccard(&modules.parts[0].units, &modules.parts[2].units));
-    let by_layer: usize = cuts.pair_by_layer(0, 2).iter().map(|(_, _, shared)| shared.len()).sum();
-    assert_eq!(Some(by_layer), cuts.pair(0, 2).map(|(both, _, _)| both));
+    let class_modules = model.class_modules().unwrap();
+    assert_eq!(class_modules.overlap()[0][2], jaccard(&modules.parts[0].units, &modules.parts[2].units));
+    let by_layer: usize = class_modules.pair_by_layer(0, 2).iter().map(|(_, _, shared)| shared.len()).sum();
+    assert_eq!(Some(by_layer), class_modules.pair(0, 2).map(|(both, _, _)| both));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn what_another_run_answers_is_passed_over() {
     let manifest = manifest(Architecture::Tiny, 4, true);
     let mut stage = Stage::opened(manifest.clone());
     stage.reply(Reply::RunModules("other".into(), Ok(Arc::new(run_modules(&manifest, &[])))));
-    assert!(stage.screen.subject.is_none());
+    assert!(stage.screen.model.is_none());
     let modules = [module(&manifest, "cat-sea-lion", &[0, 1])];
     stage.reply(Reply::RunModules("digits-1".into(), Ok(Arc::new(run_modules(&manifest, &modules)))));
     stage.act(&[Action::NextPane, Action::NextPane, Action::Accept]);
@@ -122,14 +122,14 @@ fn a_run_without_masks_says_so_and_what_to_do() {
 fn the_threshold_moves_by_keys_and_by_dragging_its_slider() {
     let mut stage = Stage::live(Architecture::Tiny, 4);
     stage.act(&[Action::ToggleClass]);
-    let threshold = |stage: &Stage| stage.screen.subject.as_ref().unwrap().threshold();
+    let threshold = |stage: &Stage| stage.screen.model.as_ref().unwrap().threshold();
     stage.act(&[Action::ThresholdUp]);
     assert_eq!(threshold(&stage), 0.95);
     stage.act(&[Action::Left]);
     assert_eq!(threshold(&stage), 0.94);
     stage.click(Target::Slider(0), MouseEventKind::Drag(MouseButton::Left), 0.0);
     assert_eq!(threshold(&stage), 0.01, "0 keeps everything and is no threshold");
-    let kernels = |stage: &Stage| stage.screen.subject.as_ref().unwrap().prospect().unwrap().kernels;
+    let kernels = |stage: &Stage| stage.screen.model.as_ref().unwrap().preview().unwrap().kernels;
     let many = kernels(&stage);
     let away = MouseEvent {
         kind: MouseEventKind::Drag(MouseButton::Left),
@@ -152,9 +152,9 @@ fn classes_are_found_by_typing_and_clicked() {
     stage.keys(&[KeyCode::Enter]);
     assert!(stage.screen.prompt().is_none());
     stage.press(Target::Row(0, 0));
-    assert_eq!(stage.screen.subject.as_ref().unwrap().classes.chosen(), [1]);
+    assert_eq!(stage.screen.model.as_ref().unwrap().classes.chosen(), [1]);
     stage.act(&[Action::Back]);
-    assert_eq!(stage.screen.subject.as_ref().unwrap().classes.shown().len(), 6);
+    assert_eq!(stage.screen.model.as_ref().unwrap().classes.shown().len(), 6);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_set_is_kept_and_taken_again() {
     stage.reply(Reply::Sets(Ok(sets)));
     stage.act(&[Action::LoadSet]);
     stage.keys(&[KeyCode::Enter]);
-    assert_eq!(stage.screen.subject.as_ref().unwrap().classes.chosen(), [1]);
+    assert_eq!(stage.screen.model.as_ref().unwrap().classes.chosen(), [1]);
     assert!(stage.text(120, 40).contains("no class horse"));
 }
 
@@ -381,13 +381,13 @@ fn enter_drills_down_from_layer_and_class_to_kernels() {
 fn the_matrix_is_ordered_by_name_size_and_likeness() {
     let mut stage = Stage::live(Architecture::Tiny, 6);
     stage.act(&[Action::NextPane, Action::NextView]);
-    let subject = stage.screen.subject.as_ref().unwrap();
-    let (cuts, names) = (subject.cuts().unwrap(), subject.classes.names());
-    let order = |order: overlap::MatrixOrder| order.of(cuts, names);
+    let model = stage.screen.model.as_ref().unwrap();
+    let (class_modules, names) = (model.class_modules().unwrap(), model.classes.names());
+    let order = |order: overlap::MatrixOrder| order.of(class_modules, names);
     assert_eq!(order(overlap::MatrixOrder::Name)[0], 5, "numbers first");
     let sizes: Vec<usize> = order(overlap::MatrixOrder::Size)
         .iter()
-        .map(|&class| cuts.modules.parts[class].units.count_ones(..))
+        .map(|&class| class_modules.modules.parts[class].units.count_ones(..))
         .collect();
     assert!(sizes.is_sorted_by(|a, b| a >= b));
     let mut likeness = order(overlap::MatrixOrder::Likeness);
@@ -405,9 +405,9 @@ fn all_kernels_that_two_classes_share_can_be_scrolled_to() {
     let mut stage = Stage::live(Architecture::Small, 4);
     stage.act(&[Action::ThresholdDown; 8]);
     stage.act(&[Action::NextPane, Action::NextView, Action::Right, Action::Accept]);
-    let subject = stage.screen.subject.as_ref().unwrap();
+    let model = stage.screen.model.as_ref().unwrap();
     let (a, b) = stage.screen.overlap.pair;
-    let shared = subject.cuts().unwrap().pair_by_layer(a, b);
+    let shared = model.class_modules().unwrap().pair_by_layer(a, b);
     let last = shared.iter().rev().find_map(|(_, _, shared)| shared.last()).unwrap().to_string();
     stage.act(&[Action::Bottom]);
     let text = stage.text(80, 24);

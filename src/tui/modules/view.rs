@@ -16,7 +16,7 @@ use ratatui::layout::Rect;
 
 use super::act::SETS;
 use super::paint::{Paint, first_row, percent};
-use super::subject::{Counts, Subject};
+use super::run_model::{Counts, RunModel};
 use super::{Modules, Pane, Popup, View, WIDE, sizes};
 use crate::tui::action::Action;
 use crate::tui::hits::{Hits, Target};
@@ -35,8 +35,8 @@ pub(super) fn draw(screen: &Modules, shared: &Shared, area: Rect, buffer: &mut B
         return;
     }
     let mut paint = Paint::new(shared, buffer, hits);
-    match &screen.subject {
-        Some(subject) => panes(screen, subject, shared, &mut paint, area),
+    match &screen.model {
+        Some(model) => panes(screen, model, shared, &mut paint, area),
         None => nothing(screen, &mut paint, area),
     }
     match &screen.popup {
@@ -64,39 +64,39 @@ fn nothing(screen: &Modules, paint: &mut Paint<'_>, area: Rect) {
     paint.note(inner, &text, role);
 }
 
-fn panes(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
+fn panes(screen: &Modules, model: &RunModel, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
     if area.width < NARROW {
         match screen.pane {
-            Pane::View => right(screen, subject, shared, paint, area),
-            _ => left(screen, subject, shared, paint, area),
+            Pane::View => right(screen, model, shared, paint, area),
+            _ => left(screen, model, shared, paint, area),
         }
         return;
     }
-    let names = subject.classes.names().iter().map(|name| text::width(name)).max().unwrap_or(0) as u16;
+    let names = model.classes.names().iter().map(|name| text::width(name)).max().unwrap_or(0) as u16;
     let most = if shared.size.0 >= WIDE { area.width / 4 } else { area.width / 3 };
     let width = (names + 16).clamp(22, 40).min(most);
-    left(screen, subject, shared, paint, Rect { width, ..area });
-    right(screen, subject, shared, paint, Rect { x: area.x + width, width: area.width - width, ..area });
+    left(screen, model, shared, paint, Rect { width, ..area });
+    right(screen, model, shared, paint, Rect { x: area.x + width, width: area.width - width, ..area });
 }
 
 /// Classes above, modules below.
-fn left(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
+fn left(screen: &Modules, model: &RunModel, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
     if area.height < LOW {
         match screen.pane {
-            Pane::Modules => module_list(screen, subject, shared, paint, area),
-            _ => classes(screen, subject, paint, area),
+            Pane::Modules => module_list(screen, model, shared, paint, area),
+            _ => classes(screen, model, paint, area),
         }
         return;
     }
-    let wanted = subject.modules.len().max(1) + 2 + usize::from(!status(screen, shared).is_empty()) * 2;
+    let wanted = model.modules.len().max(1) + 2 + usize::from(!status(screen, shared).is_empty()) * 2;
     let low = u16::try_from(wanted).unwrap_or(u16::MAX).clamp(4, area.height / 2);
-    classes(screen, subject, paint, Rect { height: area.height - low, ..area });
-    module_list(screen, subject, shared, paint, Rect { y: area.bottom() - low, height: low, ..area });
+    classes(screen, model, paint, Rect { height: area.height - low, ..area });
+    module_list(screen, model, shared, paint, Rect { y: area.bottom() - low, height: low, ..area });
 }
 
-fn classes(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rect) {
+fn classes(screen: &Modules, model: &RunModel, paint: &mut Paint<'_>, area: Rect) {
     let focused = screen.pane == Pane::Classes;
-    let classes = &subject.classes;
+    let classes = &model.classes;
     let title = format!("classes {} of {}", classes.chosen().len(), classes.names().len());
     paint.hits.add(area, Target::Pane(0));
     let mut inner = paint.frame(area, &title, focused);
@@ -120,8 +120,10 @@ fn classes(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rec
         let class = classes.shown()[at];
         let tick = paint.look.charset.tick(classes.is_chosen(class));
         // Retention of the class's own module.
-        let krr = match subject.cuts() {
-            Some(cuts) if inner.width >= 18 => format!(" {:>7}", percent(cuts.modules.krr(class))),
+        let krr = match model.class_modules() {
+            Some(class_modules) if inner.width >= 18 => {
+                format!(" {:>7}", percent(class_modules.modules.krr(class)))
+            }
             _ => String::new(),
         };
         let room = usize::from(inner.width).saturating_sub(4 + text::width(&krr));
@@ -135,8 +137,8 @@ fn classes(screen: &Modules, subject: &Subject, paint: &mut Paint<'_>, area: Rec
     }
 }
 
-fn module_list(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
-    let title = match (subject.modules.len(), screen.list.marked.len()) {
+fn module_list(screen: &Modules, model: &RunModel, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
+    let title = match (model.modules.len(), screen.list.marked.len()) {
         (0, _) => "modules".to_owned(),
         (n, 0) => format!("modules {n}"),
         (n, marked) => format!("modules {n}, {marked} marked"),
@@ -146,8 +148,8 @@ fn module_list(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut
     let lines = status(screen, shared);
     let low = if lines.is_empty() { 0 } else { inner.height.saturating_sub(1).min(2) };
     let list = Rect { height: inner.height - low, ..inner };
-    if !subject.modules.is_empty() || screen.extraction.running().is_none() {
-        screen.list.view(subject, paint, list, screen.pane == Pane::Modules);
+    if !model.modules.is_empty() || screen.extraction.running().is_none() {
+        screen.list.view(model, paint, list, screen.pane == Pane::Modules);
     }
     let mut below = Rect { y: list.bottom(), height: low, ..inner };
     for (line, role) in lines {
@@ -180,33 +182,33 @@ fn status(screen: &Modules, shared: &Shared) -> Vec<(String, Role)> {
 }
 
 /// Figures above the view; on wide terminals figures and bars to its left.
-fn right(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
+fn right(screen: &Modules, model: &RunModel, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
     if shared.size.0 >= WIDE && area.width >= 80 {
         let half = Rect { width: area.width / 2, ..area };
-        let below = head(subject, shared, paint, half);
-        view(screen, subject, shared, View::Sizes, paint, below);
+        let below = head(model, shared, paint, half);
+        view(screen, model, shared, View::Sizes, paint, below);
         let other = Rect { x: half.right(), width: area.width - half.width, ..area };
-        view(screen, subject, shared, screen.view.beside(), paint, other);
+        view(screen, model, shared, screen.view.beside(), paint, other);
         return;
     }
     let below = match screen.view {
         View::Card | View::Image => area,
-        _ => head(subject, shared, paint, area),
+        _ => head(model, shared, paint, area),
     };
-    view(screen, subject, shared, screen.view, paint, below);
+    view(screen, model, shared, screen.view, paint, below);
 }
 
 /// Draws the slider and the figures; returns the remaining area.
-fn head(subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) -> Rect {
+fn head(model: &RunModel, shared: &Shared, paint: &mut Paint<'_>, area: Rect) -> Rect {
     let rows = match area.height < LOW {
         true => {
-            sizes::figures(subject, paint, Rect { height: sizes::FIGURES.min(area.height), ..area });
+            sizes::figures(model, paint, Rect { height: sizes::FIGURES.min(area.height), ..area });
             sizes::FIGURES
         }
         false => {
             let rows = sizes::FIGURES + 2;
-            let inner = paint.frame(Rect { height: rows, ..area }, &title(subject, shared), false);
-            sizes::figures(subject, paint, inner);
+            let inner = paint.frame(Rect { height: rows, ..area }, &title(model, shared), false);
+            sizes::figures(model, paint, inner);
             rows
         }
     };
@@ -215,14 +217,14 @@ fn head(subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) -
 }
 
 /// The title: the chosen classes, and the step of the weights.
-fn title(subject: &Subject, shared: &Shared) -> String {
-    let chosen = subject.classes.chosen_names();
+fn title(model: &RunModel, shared: &Shared) -> String {
+    let chosen = model.classes.chosen_names();
     let of = match chosen.len() {
         0 => "no class chosen".to_owned(),
         1..=4 => chosen.join(", "),
         n => format!("{n} classes"),
     };
-    let from = match subject.counts() {
+    let from = match model.counts() {
         Counts::Known(source) if source.sampled => format!(" at step {} (on a sample)", source.step),
         Counts::Known(source) => format!(" at step {}", source.step),
         _ => String::new(),
@@ -231,8 +233,8 @@ fn title(subject: &Subject, shared: &Shared) -> String {
     format!("module{from}{training}: {of}")
 }
 
-fn view(screen: &Modules, subject: &Subject, shared: &Shared, view: View, paint: &mut Paint<'_>, area: Rect) {
-    let layer = subject.sites.get(screen.layer).map_or("", |layer| layer.name.as_str());
+fn view(screen: &Modules, model: &RunModel, shared: &Shared, view: View, paint: &mut Paint<'_>, area: Rect) {
+    let layer = model.sites.get(screen.layer).map_or("", |layer| layer.name.as_str());
     let title = match view {
         View::Sizes => "kernels kept per layer".to_owned(),
         View::Overlap if screen.overlap.detail => "kernels shared by two classes".to_owned(),
@@ -252,17 +254,17 @@ fn view(screen: &Modules, subject: &Subject, shared: &Shared, view: View, paint:
         _ => paint.frame(area, &title, focused),
     };
     match view {
-        View::Sizes => sizes::bars(subject, screen.layer, paint, inner),
-        View::Overlap => screen.overlap.view(subject, paint, inner),
-        View::Retention => screen.retention.view(subject, screen.layer, paint, inner),
-        View::Kernels => screen.kernels.view(subject, screen.layer, paint, inner),
-        View::Card => card(screen, subject, shared, paint, inner),
+        View::Sizes => sizes::bars(model, screen.layer, paint, inner),
+        View::Overlap => screen.overlap.view(model, paint, inner),
+        View::Retention => screen.retention.view(model, screen.layer, paint, inner),
+        View::Kernels => screen.kernels.view(model, screen.layer, paint, inner),
+        View::Card => card(screen, model, shared, paint, inner),
         View::Image => screen.image.view(paint, inner),
     }
 }
 
 /// Draws the module card, below the state of extractions.
-fn card(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
+fn card(screen: &Modules, model: &RunModel, shared: &Shared, paint: &mut Paint<'_>, area: Rect) {
     let mut below = area;
     let low = area.height < LOW;
     for (line, role) in status(screen, shared).into_iter().filter(|(_, role)| low || *role != Role::Good) {
@@ -270,8 +272,8 @@ fn card(screen: &Modules, subject: &Subject, shared: &Shared, paint: &mut Paint<
         below = Rect { y: below.y + used, height: below.height - used, ..below };
     }
     // While the first extraction runs, do not say that there are no modules.
-    if !subject.modules.is_empty() || screen.extraction.running().is_none() {
-        screen.card.view(subject, &screen.list, paint, below);
+    if !model.modules.is_empty() || screen.extraction.running().is_none() {
+        screen.card.view(model, &screen.list, paint, below);
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Source {
 
 /// The modules of all classes at a threshold.
 #[derive(Debug)]
-pub(super) struct Cuts {
+pub(super) struct ClassModules {
     pub modules: Split,
     overlap: OnceCell<Vec<Vec<f64>>>,
     likeness: OnceCell<Vec<usize>>,
@@ -32,7 +32,7 @@ pub(super) struct Cuts {
 
 /// The preview of the module of the chosen classes.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Prospect {
+pub(super) struct Preview {
     /// The classes.
     pub classes: Vec<usize>,
     /// Kernels kept per tracked layer.
@@ -65,8 +65,8 @@ impl Source {
     }
 
     /// The modules of all classes at a threshold.
-    pub fn cut(&self, threshold: f64) -> Result<Cuts, Error> {
-        Ok(Cuts {
+    pub fn cut(&self, threshold: f64) -> Result<ClassModules, Error> {
+        Ok(ClassModules {
             modules: self.usage.modules(threshold)?,
             overlap: OnceCell::new(),
             likeness: OnceCell::new(),
@@ -74,15 +74,15 @@ impl Source {
     }
 }
 
-impl Cuts {
+impl ClassModules {
     /// The module of these classes.
-    pub fn prospect(&self, source: &Source, classes: &[usize]) -> Result<Prospect, Error> {
+    pub fn preview(&self, source: &Source, classes: &[usize]) -> Result<Preview, Error> {
         let union = self.modules.union(classes)?;
         let selection = self.modules.selection(&source.spec, classes)?;
         let lowered = |layer: usize| {
             classes.iter().any(|&class| self.modules.parts[class].fallback[layer] != Fallback::None)
         };
-        Ok(Prospect {
+        Ok(Preview {
             classes: classes.to_vec(),
             kept: ranges(&self.modules.sites).map(|range| union.count_ones(range)).collect(),
             lowered: (0..self.modules.sites.len()).map(lowered).collect(),
@@ -127,7 +127,7 @@ impl Cuts {
     }
 }
 
-impl Prospect {
+impl Preview {
     /// Kernel retention rate over the tracked kernels, as in the published code.
     pub fn krr(&self) -> f64 {
         self.kernels as f64 / self.tracked.max(1) as f64

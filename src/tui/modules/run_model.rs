@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::classes::Classes;
-use super::prospect::{Cuts, Prospect, Source};
+use super::preview::{ClassModules, Preview, Source};
 use super::retention_history::RetentionHistory;
 use crate::modular::TrackedSite;
 use crate::preset;
@@ -17,7 +17,7 @@ pub(super) type ListedModule = (String, Result<ModuleManifest, String>);
 
 /// The shown run.
 #[derive(Debug)]
-pub(super) struct Subject {
+pub(super) struct RunModel {
     /// Its name.
     pub run: String,
     /// Its classes and which of them are chosen.
@@ -36,8 +36,8 @@ pub(super) struct Subject {
     pub modules: Vec<ListedModule>,
     threshold: f64,
     counts: Counts,
-    cuts: Option<(f64, Result<Cuts, String>)>,
-    prospect: Option<Result<Prospect, String>>,
+    class_modules: Option<(f64, Result<ClassModules, String>)>,
+    preview: Option<Result<Preview, String>>,
 }
 
 /// The state of the kernel usage.
@@ -55,7 +55,7 @@ pub(super) enum Counts {
     Known(Source),
 }
 
-impl Subject {
+impl RunModel {
     /// A run of which only the manifest is known.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Subject {
     /// When the network's stages do not fit together.
     pub fn new(manifest: &Manifest) -> Result<Self, String> {
         let sites = manifest.tracked_sites().map_err(|error| error.to_string())?;
-        Ok(Subject {
+        Ok(RunModel {
             run: manifest.id.clone(),
             classes: Classes::new(manifest.classes.clone()),
             settings: manifest.preset.modules.clone(),
@@ -74,8 +74,8 @@ impl Subject {
             retention: RetentionHistory::default(),
             modules: Vec::new(),
             threshold: manifest.preset.modules.threshold,
-            cuts: None,
-            prospect: None,
+            class_modules: None,
+            preview: None,
         })
     }
 
@@ -114,7 +114,7 @@ impl Subject {
             }
             counts => counts,
         };
-        self.cuts = None;
+        self.class_modules = None;
         self.refresh();
     }
 
@@ -127,18 +127,18 @@ impl Subject {
     }
 
     /// The modules of all classes at the threshold.
-    pub fn cuts(&self) -> Option<&Cuts> {
-        self.cuts.as_ref().and_then(|(_, cuts)| cuts.as_ref().ok())
+    pub fn class_modules(&self) -> Option<&ClassModules> {
+        self.class_modules.as_ref().and_then(|(_, class_modules)| class_modules.as_ref().ok())
     }
 
     /// The previewed module of the chosen classes at the threshold.
-    pub fn prospect(&self) -> Option<&Prospect> {
-        self.prospect.as_ref().and_then(|prospect| prospect.as_ref().ok())
+    pub fn preview(&self) -> Option<&Preview> {
+        self.preview.as_ref().and_then(|preview| preview.as_ref().ok())
     }
 
     /// Why there is no previewed module, and what to do.
     pub fn why_not(&self, keys: &Keymap) -> Option<String> {
-        let failed = match (&self.counts, &self.cuts, &self.prospect) {
+        let failed = match (&self.counts, &self.class_modules, &self.preview) {
             (Counts::NoMasks, ..) => return Some(no_masks(keys)),
             (Counts::AfterEpoch, ..) => return Some(AFTER_EPOCH.into()),
             (Counts::Counting, ..) => return Some(COUNTING.into()),
@@ -154,18 +154,18 @@ impl Subject {
     /// Recomputes the modules of all classes if usage or threshold changed, and the module of the chosen classes. Must be
     /// called after any change of the chosen classes.
     pub fn refresh(&mut self) {
-        self.prospect = None;
+        self.preview = None;
         let Counts::Known(source) = &self.counts else {
-            self.cuts = None;
+            self.class_modules = None;
             return;
         };
-        if self.cuts.as_ref().is_none_or(|(threshold, _)| *threshold != self.threshold) {
-            let cuts = source.cut(self.threshold).map_err(|error| error.to_string());
-            self.cuts = Some((self.threshold, cuts));
+        if self.class_modules.as_ref().is_none_or(|(threshold, _)| *threshold != self.threshold) {
+            let class_modules = source.cut(self.threshold).map_err(|error| error.to_string());
+            self.class_modules = Some((self.threshold, class_modules));
         }
         let chosen = self.classes.chosen();
-        if let (Some((_, Ok(cuts))), false) = (&self.cuts, chosen.is_empty()) {
-            self.prospect = Some(cuts.prospect(source, &chosen).map_err(|error| error.to_string()));
+        if let (Some((_, Ok(class_modules))), false) = (&self.class_modules, chosen.is_empty()) {
+            self.preview = Some(class_modules.preview(source, &chosen).map_err(|error| error.to_string()));
         }
     }
 }
