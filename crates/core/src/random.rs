@@ -36,6 +36,12 @@ pub enum Stream {
     FineTuneDropout = 11,
     /// Crops and flips where a pass over a split varies its images, as when usage is counted so; position: batch.
     PassAugment = 12,
+    /// Which samples rehearse, and their sets of classes; position: step.
+    Rehearsal = 13,
+    /// Class masks that a method assigns; position: index of the site among those that it observes.
+    ClassMasks = 14,
+    /// Random sets of classes whose modules are measured; position: number of classes in a set.
+    ClassSets = 15,
 }
 
 /// A generator for `stream` at `position` of the run with this `seed`.
@@ -94,9 +100,27 @@ impl Draws {
     }
 }
 
+impl Draws {
+    /// For each value of a sample in turn whether a dropout stage keeps it; it drops values with this probability.
+    pub fn keeps(&self, stage: usize, sample: usize, probability: f64) -> impl Iterator<Item = bool> {
+        let mut generator = self.dropout(stage, sample);
+        std::iter::repeat_with(move || unit(&mut generator) >= probability as f32)
+    }
+}
+
 /// A number in `0..n`, from one 64-bit draw; `n` must not be 0. The bias is below n / 2^64.
 pub fn below(generator: &mut impl Rng, n: usize) -> usize {
     ((u128::from(generator.next_u64()) * n as u128) >> 64) as usize
+}
+
+/// A number from 0 to below 1, from the 24 highest bits of one 32-bit draw.
+pub fn unit(generator: &mut impl Rng) -> f32 {
+    (generator.next_u32() >> 8) as f32 / (1u32 << 24) as f32
+}
+
+/// A number from 0 to below 1, from the 53 highest bits of one 64-bit draw.
+pub fn fraction(generator: &mut impl Rng) -> f64 {
+    (generator.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Puts the items in random order (Fisher and Yates).
@@ -114,9 +138,8 @@ pub fn uniform(generator: &mut impl Rng, bound: f32) -> f32 {
 
 /// A number from a normal distribution about 0, from two 64-bit draws by the transform of Box and Muller.
 pub fn normal(generator: &mut impl Rng, deviation: f64) -> f32 {
-    let mut fraction = || (generator.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-    let radius = (-2.0 * (1.0 - fraction()).ln()).sqrt();
-    let angle = std::f64::consts::TAU * fraction();
+    let radius = (-2.0 * (1.0 - fraction(generator)).ln()).sqrt();
+    let angle = std::f64::consts::TAU * fraction(generator);
     (deviation * radius * angle.cos()) as f32
 }
 
@@ -175,6 +198,9 @@ mod tests {
     #[test]
     fn real_numbers_are_those_of_earlier_versions_to_the_last_bit() {
         let [mut ours, mut theirs] = [(); 2].map(|()| generator(7, Stream::Weights, 3));
+        for _ in 0..1000 {
+            assert_eq!(unit(&mut ours).to_bits(), theirs.random::<f32>().to_bits());
+        }
         for bound in [0.3f32, 1.0, 0.017] {
             for _ in 0..1000 {
                 let expected: f32 = theirs.random_range(-bound..=bound);

@@ -7,7 +7,6 @@ use burn::tensor::backend::Backend;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
-use rand::RngExt;
 
 use super::pass::Output;
 use super::product::{conv2d, linear, matmul};
@@ -268,12 +267,8 @@ impl<'a, B: Compute> Pass<'a, B> {
         let dims = x.dims();
         let mut keep = Vec::with_capacity(dims[0] * dims[1]);
         for sample in 0..dims[0] {
-            let mut rng = draws.dropout(number, sample);
-            keep.extend((0..dims[1]).map(
-                |_| {
-                    if rng.random::<f32>() < probability as f32 { 0.0 } else { scale }
-                },
-            ));
+            let kept = draws.keeps(number, sample, probability).take(dims[1]);
+            keep.extend(kept.map(|keeps| if keeps { scale } else { 0.0 }));
         }
         let keep = Tensor::from_data(TensorData::new(keep, dims), &x.device());
         x * keep

@@ -16,8 +16,6 @@ use crate::spec::{Array, Spec, State};
 pub struct Tuning<'a> {
     /// The run.
     pub manifest: &'a Manifest,
-    /// Classes of the whole network.
-    pub classes: usize,
 }
 
 impl Tuning<'_> {
@@ -115,7 +113,7 @@ pub fn fine_tune<B: Training>(
         let rate = cosine(modules.fine_tune_learning_rate, epoch, modules.fine_tune_cosine_epochs);
         let mut order: Vec<usize> = (0..task.train.len()).collect();
         shuffle(&mut generator(seed, Stream::FineTuneOrder, epoch), &mut order);
-        for indices in order.chunks(preset.training.batch) {
+        for indices in order.chunks(even_batch(order.len(), preset.training.batch)) {
             let images = feed.batch(&task.train, indices, step, 0);
             let share = Share { images, labels: task.train.labels_of(indices) };
             let draws = Draws::new(seed, Stream::FineTuneDropout, step);
@@ -131,6 +129,14 @@ pub fn fine_tune<B: Training>(
     Ok(best.map_or_else(|| state.clone(), |(_, state)| state))
 }
 
+/// The size of batches that are as alike as can be: as many of them as batches of at most `largest` samples would be.
+///
+/// A module's training set is small. An epoch that ended with a batch of one or two samples would leave batch norm with
+/// the statistics of these, just before the epoch is measured.
+fn even_batch(samples: usize, largest: usize) -> usize {
+    samples.div_ceil(samples.div_ceil(largest).max(1)).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{dataset, manifest, spec};
@@ -139,9 +145,23 @@ mod tests {
     use crate::data::Dataset;
 
     #[test]
+    fn no_batch_of_an_epoch_is_much_smaller_than_the_others() {
+        assert_eq!(even_batch(257, 32), 29, "8 of 29 and one of 25");
+        assert_eq!((even_batch(64, 32), even_batch(5, 32), even_batch(0, 32)), (32, 5, 1));
+        for samples in 1..400 {
+            let size = even_batch(samples, 32);
+            let (batches, last) = (samples.div_ceil(size), (samples - 1) % size + 1);
+            assert!(
+                size <= 32 && batches == samples.div_ceil(32) && size - last < batches.max(2),
+                "{samples}"
+            );
+        }
+    }
+
+    #[test]
     fn without_validation_samples_of_its_classes_no_module_is_fine_tuned() {
         let (manifest, mut dataset) = (manifest(), dataset());
-        let tuning = Tuning { manifest: &manifest, classes: 3 };
+        let tuning = Tuning { manifest: &manifest };
         let spec = spec().without_masks();
         let state = State::init(&spec, 1).unwrap();
         let tune = |dataset: &Dataset| {

@@ -1,7 +1,5 @@
 //! Pools, sums, ReLU, dropout and flattening that are no part of a block.
 
-use rand::RngExt;
-
 use super::Engine;
 use super::backward::Back;
 use super::elementwise::{self, Affine, Incoming, Slope, Window};
@@ -156,10 +154,9 @@ impl Engine {
             let mut kept = vec![0.0; x.len()];
             // Draws come channel by channel, as on every other device.
             each(self.threads, kept.chunks_exact_mut(value.len()), |sample, image| {
-                let mut rng = draws.dropout(number, sample);
-                for index in 0..value.len() {
+                for (index, keeps) in (0..value.len()).zip(draws.keeps(number, sample, probability)) {
                     let place = index % value.pixels() * value.channels + index / value.pixels();
-                    image[place] = if rng.random::<f32>() < probability as f32 { 0.0 } else { scale };
+                    image[place] = if keeps { scale } else { 0.0 };
                 }
             });
             out.iter_mut().zip(&kept).for_each(|(x, kept)| *x *= kept);
