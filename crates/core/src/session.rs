@@ -1,4 +1,4 @@
-//! A session: a run in training on a thread of its own, what comes before it, and what is said to it.
+//! A session trains a run on a thread of its own: preparing the run, the thread, its commands and its events.
 //!
 //! | file | what it holds |
 //! |---|---|

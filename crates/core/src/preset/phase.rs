@@ -56,7 +56,7 @@ pub enum Objective {
     /// Cross-entropy and the method's weighted terms.
     #[default]
     Method,
-    /// Cross-entropy: all weights are 0. The method's terms are measured all the same.
+    /// Cross-entropy: the weights of all terms are 0. The method's terms are measured all the same.
     CrossEntropy,
 }
 
@@ -138,8 +138,8 @@ impl Preset {
             return Ok(method);
         };
         if phase.objective == Objective::CrossEntropy {
-            for (name, _) in self.method.weights() {
-                let set = method.set_weight(name, 0.0);
+            for term in self.method.term_specs() {
+                let set = method.set_weight(term.weight, 0.0);
                 set.map_err(|why| Error::value(&format!("phase.{index}.objective"), &why, ""))?;
             }
         }

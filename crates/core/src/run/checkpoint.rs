@@ -51,8 +51,8 @@ pub struct CheckpointInfo {
     /// What does not train: names of layers, or of parts of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub frozen: Vec<String>,
-    /// Number of the phase, from 1, whose settings have taken effect; `None` before the first and where the preset
-    /// has one phase only.
+    /// Number of the phase, from 1, whose settings have taken effect; `None` before the first and where the preset has no
+    /// phases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<u64>,
     /// The best epoch so far.

@@ -73,7 +73,7 @@ pub enum Event {
         /// Of an evenly spaced part of the training split; at the end, of all of it.
         usage: Arc<Usage>,
     },
-    /// A phase of training begins; only where the preset has several.
+    /// A phase of training begins; only where the preset has phases.
     Phase(Box<PhaseStart>),
     /// A command or a scheduled change took effect, or a branch began with a setting of its parent's.
     Applied {
@@ -235,7 +235,7 @@ pub struct Imported {
     pub file: String,
     /// The SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
-    /// What it was read as; older logs do not tell.
+    /// What it was read as; older logs do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<import::Format>,
     /// The table of names that was given.

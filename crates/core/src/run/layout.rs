@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 use crate::disk;
 
-/// The version of the files in a run directory that this program writes, and the newest that it reads.
-pub const SCHEMA: u32 = 1;
+/// The version of the files in a run directory that this program writes, and the newest that it reads. From 2 on
+/// checkpoints may have phases, frozen parts, named sums of an unfinished epoch and what a method remembers, which older
+/// programs would take for damage or pass over.
+pub const SCHEMA: u32 = 2;
 
 /// The version of this program.
 pub const PROGRAM: &str = env!("CARGO_PKG_VERSION");

@@ -84,7 +84,7 @@ pub struct MaskRecord {
     pub class_cohesion: Vec<f64>,
 }
 
-/// What a finished run comes to.
+/// The final measurements of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Accuracy on the test split.

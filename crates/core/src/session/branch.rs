@@ -39,7 +39,14 @@ pub fn branch(run: &Run, step: u64, name: Option<&str>, preset: Option<Preset>) 
         checkpoint.info.loss_weights.clear();
         checkpoint.info.frozen.clear();
         (checkpoint.info.learning_rate, checkpoint.info.phase) = (None, None);
-        if preset.method.name() != old.preset.method.name() {
+        let (from, to) = (&old.preset.method, &preset.method);
+        if !checkpoint.info.epoch_sums.is_empty() && from.term_specs() != to.term_specs() {
+            return Err(Error::Refused(format!(
+                "step {step} is within an epoch, over which the losses of one method are summed: branch to other loss \
+                 terms from a checkpoint at the end of an epoch"
+            )));
+        }
+        if from.name() != to.name() || to.check_state(&checkpoint.spec, &checkpoint.method).is_err() {
             // What another method remembers means nothing to this one.
             checkpoint.method.0.clear();
         }

@@ -14,7 +14,7 @@ pub enum Error {
     #[error("{0}")]
     Refused(String),
     /// A thread panicked.
-    #[error("stopped by a fault in the program: {0}")]
+    #[error("stopped by an internal error: {0}")]
     Panic(String),
     /// The device failed.
     #[error(transparent)]

@@ -12,6 +12,7 @@ use crate::backend::Training;
 use crate::backend::fault::Watch;
 use crate::data::Dataset;
 use crate::learn::count_usage;
+use crate::method::MethodState;
 use crate::network::Network;
 use crate::reuse::{self, Request, Trained, splitter};
 use crate::run::{Applied, Event, Run};
@@ -32,6 +33,8 @@ struct Snapshot {
     step: u64,
     spec: Spec,
     state: State,
+    /// What the method remembers.
+    memory: MethodState,
 }
 
 impl<B: Training> Evaluator<B> {
@@ -89,6 +92,7 @@ impl Snapshot {
             step: trainer.step,
             spec: trainer.spec().clone(),
             state: trainer.state()?,
+            memory: trainer.method_state.clone(),
         })
     }
 
@@ -104,7 +108,7 @@ impl Snapshot {
                 let sites = self.run.manifest.preset.method.observes(&self.spec)?;
                 let network = Network::<B::InnerBackend>::new(self.spec.clone(), &self.state, device)?;
                 let network = network.observing(&sites);
-                Some(count_usage(&self.run.manifest, &network, &dataset.train, device)?)
+                Some(count_usage(&self.run.manifest, &network, &self.memory, &dataset.train, device)?)
             }
             false => None,
         };

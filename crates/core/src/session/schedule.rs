@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
-use super::settings::check_rate;
+use super::settings::{Settings, check_rate};
 use crate::preset::Preset;
 use crate::run::Setting;
-use crate::spec::{Frozen, Spec};
+use crate::spec::Spec;
 
 /// A change that takes effect before the step with this number (steps count from 0).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,25 +28,32 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Whether a run of this preset can make all its changes; those of layers where the network is known.
+    /// Whether a run of this preset can make all its changes, one after the other. Changes of layers are checked where
+    /// the network is known; whether they leave something to train, where the preset has no phases with settings of
+    /// their own.
     ///
     /// # Errors
     ///
     /// Names the first change that it cannot make.
     pub fn check(&self, preset: &Preset, spec: Option<&Spec>) -> Result<(), Error> {
-        let frozen = spec.map(Frozen::none).transpose()?;
-        self.change.iter().try_for_each(|Change { step, set }| {
-            let checked = match set {
-                Setting::Weight { name, value } => preset.method.clone().set_weight(name, *value),
-                Setting::LearningRate(rate) => check_rate(*rate),
-                Setting::Freeze { layer } | Setting::Thaw { layer } => {
-                    let known = frozen.clone().map(|mut frozen| frozen.freeze(layer)).transpose();
-                    known.map(|_| ()).map_err(|unknown| unknown.to_string())
-                }
+        let refused = |step: u64, why| {
+            Error::Refused(format!("the schedule's change at step {step} cannot be made: {why}"))
+        };
+        let mut settings = spec.map(|spec| Settings::of(preset, None, spec)).transpose()?;
+        let mut method = preset.method.clone();
+        let mut changes: Vec<&Change> = self.change.iter().collect();
+        changes.sort_by_key(|change| change.step);
+        changes.into_iter().try_for_each(|Change { step, set }| {
+            if !preset.phase.is_empty() {
+                settings = spec.map(|spec| Settings::of(preset, None, spec)).transpose()?;
+            }
+            let checked = match (&mut settings, set) {
+                (Some(settings), set) => settings.put(set),
+                (None, Setting::Weight { name, value }) => method.set_weight(name, *value),
+                (None, Setting::LearningRate(rate)) => check_rate(*rate),
+                (None, Setting::Freeze { .. } | Setting::Thaw { .. }) => Ok(()),
             };
-            let refused =
-                |why| Error::Refused(format!("the schedule's change at step {step} cannot be: {why}"));
-            checked.map_err(refused)
+            checked.map_err(|why| refused(*step, why))
         })
     }
 }
@@ -95,10 +102,20 @@ mod tests {
         };
         let freeze = || Setting::Freeze { layer: "conv7".into() };
         let why = check(freeze(), Some(&spec)).unwrap_err().to_string();
-        assert!(why.contains("change at step 7 cannot be: there is no layer `conv7`"), "{why}");
+        assert!(why.contains("change at step 7 cannot be made: there is no layer `conv7`"), "{why}");
         check(freeze(), None).unwrap();
         check(Setting::Thaw { layer: "conv0".into() }, Some(&spec)).unwrap();
         assert!(check(Setting::Weight { name: "gamma".into(), value: 1.0 }, None).is_err());
         assert!(check(Setting::LearningRate(Some(-1.0)), None).is_err());
+        let layers = ["linear0", "conv0", "conv1", "conv2", "conv3", "conv4"].iter().zip(10..);
+        let freeze = |(layer, step): (&&str, u64)| Change {
+            step,
+            set: Setting::Freeze { layer: (*layer).to_owned() },
+        };
+        // In any order in the file.
+        let mut change: Vec<Change> = layers.map(|(layer, step)| freeze((layer, step))).collect();
+        change.rotate_left(3);
+        let why = Schedule { change }.check(&preset, Some(&spec)).unwrap_err().to_string();
+        assert!(why.contains("change at step 15 cannot be made: conv4 is all that still trains"), "{why}");
     }
 }

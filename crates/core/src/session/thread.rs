@@ -296,7 +296,7 @@ fn take_record<B: Training>(
     Ok(())
 }
 
-/// Saves a checkpoint; what a run that goes on from it does not do again is recorded first.
+/// Saves a checkpoint. The steps before it are recorded first, because a resumed run does not repeat them.
 fn save<B: Training>(trainer: &mut Trainer<B>, events: &mut Events) -> Result<(), Error> {
     record(trainer, events)?;
     let written = trainer.checkpoint(None)?;
@@ -426,7 +426,7 @@ fn step_once<B: Training>(
     Ok(())
 }
 
-/// What a failure has to do with the device: what the device's own thread said, or what it says itself.
+/// The device's fault behind a failure, if there is one: as the device's thread reported it, or as the failure's text says.
 fn of_device(failed: &Error, watch: &Watch) -> Option<Fault> {
     let said = match failed {
         Error::Panic(text) => Fault::of(text),

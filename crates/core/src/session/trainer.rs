@@ -17,6 +17,7 @@ use crate::data::{self, Dataset, Images};
 use crate::learn;
 use crate::learn::{
     Batches, CORRECT, Feed, Learner, Normaliser, Replica, Sgd, Share, Sums, UNIT_RATE, count_usage, shares,
+    with_class_masks,
 };
 use crate::method::{MethodState, Progress};
 use crate::modular::{self, Usage, tracked_sites};
@@ -44,7 +45,7 @@ pub struct Trainer<B: Training> {
     feeds: Vec<Feed<B>>,
     settings: Settings,
     /// What the method remembers between steps.
-    method_state: MethodState,
+    pub(super) method_state: MethodState,
     /// Index of the phase whose settings have taken effect, where the preset has phases.
     phase: Option<usize>,
     best: Option<Best>,
@@ -374,7 +375,8 @@ impl<B: Training> Trainer<B> {
 
     fn count_usage(&self, network: &Network<B::InnerBackend>) -> Result<Usage, Error> {
         let manifest = &self.writer.run.manifest;
-        let counted = count_usage(manifest, network, &self.dataset.train, self.learner.device());
+        let counted =
+            count_usage(manifest, network, &self.method_state, &self.dataset.train, self.learner.device());
         self.check_device()?;
         counted.map_err(|error| self.as_divergence(error))
     }
@@ -396,7 +398,10 @@ impl<B: Training> Trainer<B> {
         let record = SplitRecord::new(&evaluation, &self.settings.method, usage.as_ref());
         match record.losses.iter().find(|(_, loss)| !loss.is_finite()) {
             Some((term, _)) => Err(learn::Error::Diverged { term: term.clone(), step: self.step }.into()),
-            None => Ok((record, usage)),
+            None => {
+                let usage = usage.map(|usage| with_class_masks(usage, &self.method_state)).transpose()?;
+                Ok((record, usage))
+            }
         }
     }
 
@@ -445,6 +450,14 @@ impl<B: Training> Trainer<B> {
 
     fn epoch_order(&self) -> Vec<usize> {
         data::epoch_order(self.dataset.train.len(), self.seed, self.epoch())
+    }
+}
+
+impl<B: Training> Drop for Trainer<B> {
+    /// Training that fails, by an error or a panic, keeps its best epoch.
+    fn drop(&mut self) {
+        // The failure is what a person is told; a checkpoint that cannot be written is not named.
+        let _ = self.write_put_off();
     }
 }
 

@@ -13,8 +13,8 @@ const KEPT_CHECKPOINTS: usize = 3;
 
 impl<B: Training> Trainer<B> {
     /// Saves what an epoch's end calls for: a checkpoint where it costs little. One of the best epoch so far is put
-    /// off where it would cost more, at most to the end of the next epoch. Gives the steps of the checkpoints that
-    /// were written.
+    /// off where it would cost more, until saving costs little or an epoch is not better. Gives the steps of the
+    /// checkpoints that were written.
     ///
     /// # Errors
     ///
