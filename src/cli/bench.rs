@@ -2,7 +2,7 @@
 
 mod masks;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use rand::{Rng, RngExt};
@@ -11,14 +11,13 @@ use serde::Serialize;
 use self::masks::{ClassMasks, SEED};
 use super::error::Failure;
 use super::output;
-use crate::backend::{self, Choice, Precision, Task, Training};
-use crate::data::{Augmentation, Images};
-use crate::learn::{Feed, Learner, Normaliser, Sgd, Share};
+use crate::backend::{self, Choice, Precision};
+use crate::data::Images;
+use crate::learn::{Bench, bench};
 use crate::method::{MethodConfig, Mwt};
 use crate::modular::{self, Selection};
-use crate::network::Network;
-use crate::random::{Draws, Stream, generator};
-use crate::spec::{Architecture, Array, Cost, Spec, State};
+use crate::random::{Stream, generator};
+use crate::spec::{Architecture, Cost, Spec, State};
 
 const CLASSES: usize = 10;
 const INPUT: [usize; 3] = [3, 32, 32];
@@ -128,8 +127,19 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let (device, _) = settings.device.resolve()?;
     let (spec, state) = settings.network()?;
     let macs = Cost::of(&spec)?.macs();
-    let times = device.run(Bench { settings, spec, state, trains: mode == "step" })??;
-    let median_s = median(times).as_secs_f64();
+    let images = settings.images();
+    let masks = match (settings.density, settings.module_classes) {
+        (Some(density), None) => ClassMasks::new(&spec, CLASSES, density)?.of_samples(&images.labels),
+        _ => Vec::new(),
+    };
+    let method = match spec.convs().any(|conv| conv.masked) {
+        true => MethodConfig::Mwt(Mwt::default()),
+        false => MethodConfig::PLAIN,
+    };
+    let trains = (mode == "step").then_some(method);
+    let Settings { precision, warmup, steps, .. } = *settings;
+    let work = Bench { spec, state, images, masks, trains, precision, warmup, steps, seed: SEED };
+    let median_s = median(bench(work, device)?).as_secs_f64();
     let report = Report {
         mode,
         model: format!("{:?}", settings.model).to_lowercase(),
@@ -168,92 +178,14 @@ impl Settings {
         let selection = Selection::from_tracked(&spec, masks.sites(), &masks.union(classes.into()))?;
         Ok(modular::slice(&spec, &state, &selection)?)
     }
-}
 
-/// Times the steps after the warm-up.
-struct Bench<'a> {
-    settings: &'a Settings,
-    spec: Spec,
-    state: State,
-    trains: bool,
-}
-
-impl Bench<'_> {
     fn images(&self) -> Images {
         let mut rng = generator(SEED, Stream::Augment, 0);
-        let count = usize::from(self.settings.batch);
+        let count = usize::from(self.batch);
         let mut pixels = vec![0; count * INPUT.iter().product::<usize>()];
         rng.fill_bytes(&mut pixels);
         let labels = (0..count).map(|_| rng.random_range(0..CLASSES as u32)).collect();
         Images { shape: INPUT, pixels, labels }
-    }
-
-    /// Synchronises once before and once after the timed steps: a profiling runtime reports at each synchronisation.
-    fn time<B: Training>(
-        &self,
-        device: &B::Device,
-        mut step: impl FnMut(),
-    ) -> Result<Vec<Duration>, Failure> {
-        let Settings { warmup, steps, .. } = *self.settings;
-        let mut once = || {
-            let begun = Instant::now();
-            step();
-            begun.elapsed()
-        };
-        let synchronise = || B::sync(device).map_err(|error| Failure::Failed(error.to_string()));
-        for _ in 0..warmup {
-            once();
-        }
-        synchronise()?;
-        let times = (0..steps).map(|_| once()).collect();
-        synchronise()?;
-        Ok(times)
-    }
-}
-
-impl Task for Bench<'_> {
-    type Output = Result<Vec<Duration>, Failure>;
-
-    fn run<B: Training>(mut self, device: B::Device) -> Self::Output {
-        let images = self.images();
-        let labels = &images.labels;
-        let indices: Vec<usize> = (0..images.len()).collect();
-        let arithmetic =
-            B::arithmetic(self.settings.precision, &device).map_err(|why| Failure::Usage(why.into()))?;
-        // Freed once the network holds the weights, so that the process's memory reflects the work alone.
-        let state = std::mem::take(&mut self.state);
-        let normaliser = Normaliser::new(INPUT, &[0.5; 3], &[0.25; 3]);
-        let imposed = match (self.settings.density, self.settings.module_classes) {
-            (Some(density), None) => ClassMasks::new(&self.spec, CLASSES, density)?.of_samples(labels),
-            _ => Vec::new(),
-        };
-        if !self.trains {
-            let network = Network::<B::InnerBackend>::new(self.spec.clone(), &state, &device)?;
-            drop(state);
-            let mut network = network.with_arithmetic(arithmetic);
-            network.impose_masks(&imposed, &device);
-            let images = normaliser.tensor(&images.pixels, &device);
-            return self.time::<B>(&device, || {
-                drop(Array::from_tensor(network.forward(images.clone()).logits));
-            });
-        }
-        let network = Network::<B>::new(self.spec.clone(), &state, &device)?;
-        drop(state);
-        let mut network = network.with_arithmetic(arithmetic);
-        network.impose_masks(&imposed, &device);
-        let is_masked = self.spec.convs().any(|conv| conv.masked);
-        let mut learner = Learner::new(network, Sgd::new(0.9), device.clone());
-        let method = match is_masked {
-            true => MethodConfig::Mwt(Mwt::default()),
-            false => MethodConfig::PLAIN,
-        };
-        let draws = Draws::new(SEED, Stream::Dropout, 0);
-        let feed = Feed::<B>::new(&images, Augmentation::NONE, SEED, &normaliser, &device);
-        // Reading the losses waits for the device.
-        self.time::<B>(&device, || {
-            let share = Share { images: feed.batch(&images, &indices, 0, 0), labels: labels.clone() };
-            learner.step(vec![share], &method, 0.05, &draws).read();
-        })
     }
 }
 

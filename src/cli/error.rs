@@ -76,6 +76,7 @@ impl From<learn::Error> for Failure {
         match error {
             learn::Error::Diverged { .. } => Failure::Training { message: error.to_string(), diverged: true },
             learn::Error::Device(fault) => fault.into(),
+            learn::Error::Precision(_) => Failure::Usage(error.to_string()),
             learn::Error::State(error) => error.into(),
             learn::Error::Spec(error) => error.into(),
             learn::Error::Modular(error) => error.into(),

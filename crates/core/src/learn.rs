@@ -8,7 +8,9 @@
 //! | `evaluate`, `record` | measuring a split, and records of what was measured |
 //! | `footprint` | what a step needs of a device's memory |
 //! | `pace` | how fast an experiment would train here |
+//! | `bench` | timing of training steps and of inference |
 
+mod bench;
 mod error;
 pub mod evaluate;
 mod feed;
@@ -24,8 +26,9 @@ mod record;
 mod replica;
 mod sums;
 
+pub use bench::{Bench, bench};
 pub use error::Error;
-pub use evaluate::{Batches, Evaluation, argmax_rows, count_usage};
+pub use evaluate::{Batches, Evaluation, argmax_rows, count_usage, with_class_masks};
 pub use feed::Feed;
 pub use footprint::Footprint;
 pub use input::Normaliser;

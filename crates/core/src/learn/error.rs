@@ -34,6 +34,12 @@ pub enum Error {
     /// The device failed.
     #[error(transparent)]
     Device(#[from] Fault),
+    /// The device does not have the arithmetic that was asked for.
+    #[error("the device does not compute in this precision: {0}")]
+    Precision(&'static str),
+    /// Waiting for the device failed.
+    #[error("the device failed: {0}")]
+    Synchronise(String),
     /// Sums of training steps that a run is to go on with.
     #[error("the sums of the unfinished epoch cannot be continued: {0}")]
     Sums(String),

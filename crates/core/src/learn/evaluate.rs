@@ -8,7 +8,7 @@ use super::input::Normaliser;
 use super::loss::cross_entropy;
 use crate::backend::Compute;
 use crate::data::{Augmentation, Images};
-use crate::method::{MethodConfig, MethodState, TensorBatch};
+use crate::method::{MethodConfig, MethodState, TensorBatch, class_masks};
 use crate::modular::{Error, Usage, argmax, tracked_sites};
 use crate::network::{Network, Output};
 use crate::random::Stream;
@@ -140,7 +140,7 @@ impl<'a> Batches<'a> {
 }
 
 /// Which of the units that a network of a run observes each class uses: counted over these training images, varied where
-/// the preset wants that.
+/// the preset wants that. Class masks that the method has fixed, as `state` says, come with it.
 ///
 /// # Errors
 ///
@@ -148,6 +148,7 @@ impl<'a> Batches<'a> {
 pub fn count_usage<B: Compute>(
     manifest: &Manifest,
     network: &Network<B>,
+    state: &MethodState,
     images: &Images,
     device: &B::Device,
 ) -> Result<Usage, Error> {
@@ -159,8 +160,26 @@ pub fn count_usage<B: Compute>(
     let batches = Batches { augmentation, ..Batches::of_run(manifest, images) };
     let sites = tracked_sites(network.spec(), network.observed_sites())?;
     let mut usage = Usage::new(sites, manifest.classes.len());
-    batches.evaluate(network, &Normaliser::of_run(manifest), device, &preset.method, Some(&mut usage))?;
-    Ok(usage)
+    batches.evaluate(
+        network,
+        &Normaliser::of_run(manifest),
+        device,
+        &MethodConfig::PLAIN,
+        Some(&mut usage),
+    )?;
+    with_class_masks(usage, state)
+}
+
+/// The usage with the class masks that the method has fixed, if it has.
+///
+/// # Errors
+///
+/// When they are not masks of what usage is of.
+pub fn with_class_masks(usage: Usage, state: &MethodState) -> Result<Usage, Error> {
+    match class_masks(state) {
+        Some(masks) => usage.with_class_masks(masks),
+        None => Ok(usage),
+    }
 }
 
 /// Index of the largest value of each row, `[rows, columns]`; the first of equals.

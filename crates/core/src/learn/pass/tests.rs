@@ -43,7 +43,7 @@ fn trained(
     let Replica { network, optimiser, device } = replica(spec, by_operations);
     let mut learner = Learner::new(network, optimiser, device);
     (1..devices).for_each(|_| learner.add(replica(spec, by_operations)));
-    let method = MethodConfig::Probe(Probe { load: 0.7 });
+    let method = MethodConfig::Probe(Probe { load: 0.7, ..Probe::default() });
     let (mut state, mut sums) = (MethodState::default(), Vec::new());
     for step in 0..4 {
         let batch = shares(11, devices).map(|(from, count)| share(from, count)).collect();
@@ -102,7 +102,8 @@ fn passed(
     plans: Vec<PassPlan>,
     by_operations: bool,
 ) -> (Vec<Vec<f32>>, Vec<(&'static str, f64)>) {
-    let (method, state) = (MethodConfig::Probe(Probe { load: 0.7 }), MethodState::default());
+    let (method, state) =
+        (MethodConfig::Probe(Probe { load: 0.7, ..Probe::default() }), MethodState::default());
     let work = Work::new(&method, &state, plans, 11);
     let mut replica = replica(spec, by_operations);
     let passed = replica.pass(share(0, 11), 0, &work, &Draws::new(3, Stream::Dropout, 0));
