@@ -34,8 +34,8 @@ pub(super) fn pad(text: &str, columns: usize, right: bool, ascii: bool) -> Strin
     if right { space + &fitted } else { fitted + &space }
 }
 
-/// The characters of a text one below the other in at most `rows` rows of `columns` columns; the last is a sign
-/// for what found no room.
+/// The characters of a text one below the other in at most `rows` rows of `columns` columns; the last one is `~`
+/// where the text does not fit.
 pub(super) fn columns_of(text: &str, columns: usize, rows: usize) -> Vec<String> {
     let mut signs: Vec<String> = Vec::new();
     for c in text.chars().filter(|c| !c.is_control()) {

@@ -1,9 +1,9 @@
-//! What does not train of a run, as its events say.
+//! The frozen layers of a run, as its events say.
 
 use crate::run::{Manifest, Setting};
 use crate::spec::Frozen;
 
-/// What is frozen of a run's network by a list of names. The trainer has checked the names.
+/// The frozen parts of a run's network, from a list of their names, which the trainer has checked.
 pub fn frozen(manifest: &Manifest, parts: &[String]) -> Frozen {
     let mut frozen = Frozen::none(&manifest.network).unwrap_or_default();
     for part in parts {

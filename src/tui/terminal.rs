@@ -188,7 +188,7 @@ pub(super) fn give_back() {
 /// Logs every panic with its backtrace to `log`. A panic of this thread also restores the terminal and prints the
 /// message with the name of the log; panics of other threads are reported by the code that catches them.
 pub fn set_panic_hook(log: impl Fn(&str) + Send + Sync + 'static, name: String) {
-    fault::keeps_log();
+    fault::pass_failures_to_log();
     let (ui, before) = (thread::current().id(), std::panic::take_hook());
     std::panic::set_hook(Box::new(move |panic| {
         let thread = thread::current();

@@ -138,7 +138,7 @@ impl Device {
     }
 
     /// The memory of this device, of several that of the one with the least that is free; `None` for the CPU,
-    /// and where the driver does not tell.
+    /// and where the driver does not report.
     pub fn memory(self) -> Option<Memory> {
         match self {
             Device::Cpu => None,

@@ -73,15 +73,15 @@ const KERNEL: [&str; 4] = [
 impl Fault {
     /// What a text of the runtime says of the device.
     pub fn of(text: &str) -> Option<Fault> {
-        let telling = |signs: &[&str]| signs.iter().find_map(|sign| text.find(sign));
-        if telling(&OUT_OF_MEMORY).is_some() {
+        let find = |signs: &[&str]| signs.iter().find_map(|sign| text.find(sign));
+        if find(&OUT_OF_MEMORY).is_some() {
             return Some(Fault::OutOfMemory);
         }
-        if let Some(at) = telling(&LOST) {
+        if let Some(at) = find(&LOST) {
             let name = text[at..].split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
             return Some(Fault::Lost(name.unwrap_or_default().into()));
         }
-        let words = text[telling(&KERNEL)?..].lines().take(3).map(str::trim).collect::<Vec<_>>().join(" ");
+        let words = text[find(&KERNEL)?..].lines().take(3).map(str::trim).collect::<Vec<_>>().join(" ");
         Some(Fault::Kernel(words.chars().take(300).collect()))
     }
 }
@@ -102,7 +102,7 @@ impl Watch {
     #[expect(clippy::new_without_default, reason = "to begin to watch is an act")]
     pub fn new() -> Watch {
         static ONCE: Once = Once::new();
-        ONCE.call_once(look_at_panics);
+        ONCE.call_once(install_panic_hook);
         let watch = Watch(Arc::new(Seen { by: thread::current().id(), fault: Mutex::default() }));
         let mut watches = WATCHES.lock().unwrap_or_else(PoisonError::into_inner);
         watches.retain(|other| other.strong_count() > 0);
@@ -116,15 +116,16 @@ impl Watch {
     }
 }
 
-/// Has the hook that was there before the first watch told of failures of a device too: it keeps a log and leaves the
-/// terminal alone. Otherwise what a watch will report is kept from the terminal, and what follows from it.
+/// Lets the panic hook that was set before the first watch also see device failures: for a hook that writes to a log and
+/// not to the terminal. Without this, device failures and the panics that follow from them are not passed on, because a
+/// watch reports them.
 ///
-/// A panic of `main` while others work follows from nothing, and is always told.
-pub fn keeps_log() {
+/// A panic of the main thread does not follow from a device failure, and is always passed on.
+pub fn pass_failures_to_log() {
     KEEPS_LOG.store(true, Ordering::Relaxed);
 }
 
-fn look_at_panics() {
+fn install_panic_hook() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let fault = Fault::of(panic.payload_as_str().unwrap_or_default());

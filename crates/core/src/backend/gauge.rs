@@ -18,7 +18,7 @@ pub(super) fn open(index: usize) -> Result<Gauge, String> {
         .init()
         .or_else(|_| Nvml::init())
         .map_err(|error| format!("NVIDIA's management library (NVML) cannot be used: {error}"))?;
-    read(&nvml, &uuid).map_err(|error| format!("NVML does not tell the load of cuda:{index}: {error}"))?;
+    read(&nvml, &uuid).map_err(|error| format!("NVML does not report the load of cuda:{index}: {error}"))?;
     Ok(Box::new(move || read(&nvml, &uuid).ok()))
 }
 

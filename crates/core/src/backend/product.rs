@@ -75,7 +75,11 @@ impl Product {
         b: FloatTensor<Autodiff<B>>,
     ) -> FloatTensor<Autodiff<B>> {
         let product = |a, b| self.forward::<B>(arithmetic, a, b);
-        match Way.prepare::<NoCheckpointing>([a.node.clone(), b.node.clone()]).compute_bound().stateful() {
+        match ProductBackward
+            .prepare::<NoCheckpointing>([a.node.clone(), b.node.clone()])
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(mut prepared) => {
                 let state = (prepared.checkpoint(&a), prepared.checkpoint(&b), self.clone(), arithmetic);
                 prepared.finish(state, product(a.primitive, b.primitive))
@@ -95,9 +99,9 @@ fn shape_of<B: Backend>(factor: &FloatTensor<B>, gradient: &FloatTensor<B>) -> F
 
 /// The way back of a product.
 #[derive(Debug)]
-struct Way;
+struct ProductBackward;
 
-impl<B: Backend> Backward<B, 2> for Way {
+impl<B: Backend> Backward<B, 2> for ProductBackward {
     type State = (NodeId, NodeId, Product, Arithmetic);
 
     fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, checkpointer: &mut Checkpointer) {

@@ -133,7 +133,7 @@ fn driver_version() -> Result<Version, String> {
         CUresult::CUDA_SUCCESS if asked == CUresult::CUDA_SUCCESS => Ok(version),
         // An old driver may know no newer device: its age is then the thing to say.
         _ if asked == CUresult::CUDA_SUCCESS && number > 0 && version < OLDEST => Ok(version),
-        CUresult::CUDA_SUCCESS => Err(format!("the CUDA driver does not tell its version: {asked:?}")),
+        CUresult::CUDA_SUCCESS => Err(format!("the CUDA driver does not report its version: {asked:?}")),
         CUresult::CUDA_ERROR_NO_DEVICE => Err("the driver finds no device".into()),
         CUresult::CUDA_ERROR_STUB_LIBRARY => {
             Err("libcuda is the toolkit's stub, not a driver; install NVIDIA's driver".into())
@@ -154,7 +154,7 @@ fn module_version() -> Option<String> {
 }
 
 fn gpus() -> Result<Vec<Gpu>, String> {
-    let failed = |what, error: CUresult| format!("the CUDA driver does not tell {what}: {error:?}");
+    let failed = |what, error: CUresult| format!("the CUDA driver does not report {what}: {error:?}");
     let check = |what, result| match result {
         CUresult::CUDA_SUCCESS => Ok(()),
         error => Err(failed(what, error)),
@@ -216,7 +216,7 @@ fn compiler_version() -> Result<Version, String> {
     #[expect(unsafe_code, reason = "a plain call of NVRTC, with places for its answer")]
     match unsafe { nvrtc::nvrtcVersion(&raw mut major, &raw mut minor) } {
         nvrtc::nvrtcResult::NVRTC_SUCCESS => Ok(Version(major.unsigned_abs(), minor.unsigned_abs())),
-        error => Err(format!("NVRTC does not tell its version: {error:?}")),
+        error => Err(format!("NVRTC does not report its version: {error:?}")),
     }
 }
 
@@ -254,7 +254,7 @@ fn headers() -> Result<PathBuf, String> {
     }
 }
 
-/// The compute capabilities that NVRTC compiles for, as 10 * major + minor; empty where it does not tell.
+/// The compute capabilities that NVRTC compiles for, as 10 * major + minor; empty where it does not report.
 fn known_architectures() -> Vec<u32> {
     let mut count = 0;
     #[expect(unsafe_code, reason = "plain calls of NVRTC, with places for its answers")]

@@ -94,7 +94,7 @@ impl Engine {
             seen.as_ref().map(|seen| statistics(block, seen, y.len() / channels, pass.parameters));
         let norm = norm(block, seen, channels, pass.parameters);
         let factors = self.factors(&norm, mask.as_ref(), channels);
-        let finish = Finish::new(self.isa, block, &factors, &pass.tape);
+        let finish = Activation::new(self.isa, block, &factors, &pass.tape);
         let rows = self.plan.values[step.output].rows(results);
         each(self.threads, rows.zip(y.chunks_exact(image)), |sample, ((out, total), y)| {
             warm_cache(y);
@@ -117,7 +117,7 @@ impl Engine {
         let channels = self.plan.values[step.output].channels;
         let norm = norm(block, None, channels, pass.parameters);
         let factors = self.factors(&norm, mask.as_ref(), channels);
-        let finish = Finish::new(self.isa, block, &factors, &pass.tape);
+        let finish = Activation::new(self.isa, block, &factors, &pass.tape);
         let rows = Items::new(self.plan.values[step.output].rows(results));
         let active = self.active(step.input, &pass.tape);
         let wanted = bits.map(|rows| Active::new(rows, channels));
@@ -261,7 +261,7 @@ fn statistics(block: &Block, seen: &Moments, pixels: usize, parameters: &[&[f32]
 }
 
 /// From a convolution's output to what its block hands on.
-struct Finish<'a> {
+struct Activation<'a> {
     isa: Isa,
     block: &'a Block,
     factors: &'a Factors,
@@ -269,10 +269,10 @@ struct Finish<'a> {
     added: Option<(&'a [f32], f32)>,
 }
 
-impl<'a> Finish<'a> {
+impl<'a> Activation<'a> {
     fn new(isa: Isa, block: &'a Block, factors: &'a Factors, tape: &'a Tape) -> Self {
         let added = block.added.map(|(added, outer)| (tape.value(added), elementwise::floor(outer)));
-        Finish { isa, block, factors, added }
+        Activation { isa, block, factors, added }
     }
 
     /// One sample's activations, and their sums over the pixels.

@@ -54,7 +54,7 @@ pub struct Verification {
 pub enum FileState {
     /// Its bytes are those that were written.
     Whole,
-    /// An older version of the program wrote the module, without a sum for this file.
+    /// An older version of the program wrote the module, without a checksum for this file.
     NoSum,
     /// It is absent, changed, or no plain file.
     Wrong(Error),
@@ -63,7 +63,7 @@ pub enum FileState {
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Document {
     schema: u32,
-    /// Where modules of before there were cards have the sum of their weights.
+    /// The checksum of the weights in modules that were written before there were cards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     weights: Option<Checked>,
     /// Every other file of the directory by its name.
@@ -146,7 +146,7 @@ impl Module {
         Ok(Module { manifest: module, weights })
     }
 
-    /// Holds every file of the module in a directory against its sum.
+    /// Compares every file of the module in a directory with its checksum.
     ///
     /// # Errors
     ///
