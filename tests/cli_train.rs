@@ -99,7 +99,7 @@ fn a_plain_run_has_no_modules_and_says_why() {
     assert_fractions(&json, &["test_accuracy", "valid_accuracy"]);
     assert!(["cohesion", "coupling", "krr"].iter().all(|key| json[key].is_null()), "{json}");
     for arguments in [&["modules", "plain"][..], &["extract", "plain", "--classes", "1,2"]] {
-        home.cleave(arguments).exits(1).says(&["trained with the method plain", "no modules"]);
+        home.cleave(arguments).exits(1).says(&["trained with the method plain", "does not train modules"]);
     }
     let json = home.cleave(&["evaluate", "plain", "--device", "cpu", "--json"]).exits(0).json();
     assert_fractions(&json, &["test_accuracy"]);
@@ -328,13 +328,65 @@ fn a_module_without_a_head_needs_no_training() {
 }
 
 #[test]
+fn the_modules_of_many_class_sets_are_measured_as_they_are_cut() {
+    let pairs = done(&["evaluate", "done", "--class-sets", "all-pairs", "--controls", "2"]).exits(0).json();
+    let summary = &pairs["class_sets"];
+    assert_eq!((&summary["count"], pairs["sets"].as_array().unwrap().len()), (&Value::from(45), 45));
+    let keys = ["whole_mean", "as_cut_mean", "as_cut_worst", "within_1_point", "random_mean", "krr_mean"];
+    assert_fractions(summary, &keys);
+    assert_eq!(pairs["sets"][0]["random"].as_array().unwrap().len(), 2);
+    // One of them is what `extract` measures.
+    let cut =
+        ["extract", "done", "--classes", "3,8", "--fine-tune", "0", "--controls", "2", "--name", "as-cut"];
+    let module = done(&cut).exits(0).json();
+    let sets = pairs["sets"].as_array().unwrap();
+    let of_pair = sets.iter().find(|set| set["classes"] == Value::from(vec!["3", "8"])).unwrap();
+    assert_eq!(of_pair["as_cut"], module["accuracy_before"]);
+    assert_eq!(of_pair["whole"], module["whole_accuracy"]);
+    assert_eq!((&of_pair["params"], &of_pair["macs"]), (&module["params"], &module["macs"]));
+    assert_eq!(of_pair["random"][1], module["controls"][1]["accuracy_before"]);
+
+    let drawn = done(&["evaluate", "done", "--class-sets", "random:3:7"]).exits(0).json();
+    assert!(drawn["class_sets"]["count"] == 7 && drawn["class_sets"]["random_mean"].is_null(), "{drawn}");
+    for (sets, why) in [("random:11:1", "more than the 10"), ("no/such/file", "cannot read the class sets")] {
+        done(&["evaluate", "done", "--class-sets", sets]).exits(2).says(&[why]);
+    }
+    let module = ["evaluate", "done/as-cut", "--class-sets", "all-pairs"];
+    done(&module).exits(2).says(&["--class-sets measures the modules of a run"]);
+}
+
+#[test]
+fn modules_of_a_rehearsed_run_are_cut_by_its_class_masks() {
+    let home = Home::new();
+    home.train(&["trial", "--name", "r", "--set", "method.rehearsal.start=0.5"]).exits(0);
+    let on = |arguments: &[&str]| home.cleave(&[arguments, &["--device", "cpu", "--json"]].concat());
+    let json = on(&["extract", "r", "--classes", "3,8", "--fine-tune", "0", "--name", "m"]).exits(0).json();
+    let card = fs::read_to_string(home.run("r").path.join("modules/m/module.toml")).unwrap();
+    assert!(card.contains("by = \"class-masks\""), "{card}");
+    let again = on(&["evaluate", "r/m"]).exits(0).json();
+    assert_eq!(again["accuracy_before"], json["accuracy_before"]);
+    assert!(on(&["modules", "r"]).exits(0).json()["threshold"].is_null());
+    let of_run = [
+        &["extract", "r", "--classes", "3,8"][..],
+        &["evaluate", "r", "--class-sets", "all"],
+        &["modules", "r"],
+    ];
+    for arguments in of_run {
+        let refused = on(&[arguments, &["--threshold", "0.5"]].concat()).exits(2);
+        refused.says(&["training has fixed the masks of the classes of r", "leave --threshold out"]);
+    }
+    home.train(&["trial", "--set", "method.rehearsal.start=1"]).exits(2).says(&["method.rehearsal.start"]);
+    home.train(&["trial", "--set", "method.rehearsal.cap=0.01"]).exits(2).says(&["below rehearsal.floor"]);
+}
+
+#[test]
 fn a_module_that_cannot_be_is_refused_as_a_mistake_in_the_command() {
     for (arguments, reason) in [
         (&["--classes", "3,cat"][..], "there is no class `cat`"),
         (&["--classes", "3,10"], "there is no class `10`"),
         (&["--classes", "3,3"], "chosen twice"),
         (&["--classes", "3,8", "--threshold", "1.5"], "threshold 1.5"),
-        (&["--classes", "3,8", "--fine-tune", "0"], "a new head must be fine-tuned"),
+        (&["--classes", "3", "--fine-tune", "0"], "a new head must be fine-tuned"),
         (&["--classes", "3", "--head-free"], "a module of one class needs a head"),
     ] {
         done(&[&["extract", "done"], arguments].concat()).exits(2).says(&[reason]);

@@ -10,7 +10,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use cleave::backend::{Arithmetic, Cpu, cpu_device};
 use cleave::method::mwt::modular_losses;
-use cleave::method::{Average, HostBatch, MethodConfig, MethodState, Mwt, TensorBatch};
+use cleave::method::{Average, HostBatch, MethodConfig, MethodState, Mwt, Rehearsal, TensorBatch};
 use cleave::modular::{Selection, slice};
 use cleave::network::Network;
 use cleave::random::{Stream, generator};
@@ -466,7 +466,13 @@ fn terms_of_tensors(
 /// Every method with its defaults, and other settings that change what it computes.
 fn all_methods() -> Vec<MethodConfig> {
     let mut methods = MethodConfig::all();
-    methods.push(MethodConfig::Mwt(Mwt { alpha: 0.7, beta: 1.9, average: Average::Classes }));
+    methods.push(MethodConfig::Mwt(Mwt {
+        alpha: 0.7,
+        beta: 1.9,
+        average: Average::Classes,
+        rehearsal: None,
+    }));
+    methods.push(MethodConfig::Mwt(Mwt { rehearsal: Some(Rehearsal::default()), ..Mwt::default() }));
     methods
 }
 

@@ -8,8 +8,9 @@ mod common;
 use std::sync::Arc;
 
 use cleave::data::Dataset;
+use cleave::method::class_masks;
 use cleave::modular::Provenance;
-use cleave::reuse::Request;
+use cleave::reuse::{Request, kept_usage};
 use cleave::run::{Applied, Event, Module, Run};
 use cleave::session::{Change, Command, Job, Schedule, Session, Setting};
 use common::{Home, begin, eventually, outcome, play, reopen, train};
@@ -225,7 +226,7 @@ fn an_extraction_that_makes_no_sense_is_refused_with_the_reason_and_its_number()
     }
     let mut session = paused(begin(&home.store(), "plain", &["method.name=plain"]));
     let why = refusal(&mut session, Command::Extract(request(&[1, 2], "pair")));
-    assert!(why.contains("makes no masks"), "{why}");
+    assert!(why.contains("does not train modules"), "{why}");
 }
 
 #[test]
@@ -313,7 +314,7 @@ fn a_fault_of_the_program_becomes_a_failure_with_its_text_and_leaves_the_run_who
     dataset.valid.labels[0] = 99;
     let (diverged, message, checkpoint) =
         failure(Session::start(Job { dataset: Arc::new(dataset), ..job }).unwrap());
-    assert!(!diverged && message.contains("a fault in the program"), "{message}");
+    assert!(!diverged && message.contains("an internal error"), "{message}");
     assert_eq!(checkpoint, Some(0));
     let resumed = train(reopen(&home.store(), "a"));
     let alone = train(begin(&home.store(), "alone", &[]));
@@ -400,6 +401,35 @@ fn a_run_that_is_stopped_anywhere_goes_on_through_its_phases_to_the_same_bits() 
         let mut job = reopen(&home.store(), &name);
         job.schedule = schedule(per);
         assert_eq!(outcome(&train(job)), whole, "stopped after {stop}");
+    }
+}
+
+#[test]
+fn a_rehearsed_run_that_is_stopped_anywhere_goes_on_to_the_same_bits_and_keeps_its_class_masks() {
+    let home = Home::new();
+    // Masks are counted in the second epoch and rehearsed in the other two.
+    let changes = ["method.rehearsal.start=0.5", "method.rehearsal.floor=0.3", "method.rehearsal.cap=0.5"];
+    let run = train(begin(&home.store(), "whole", &changes));
+    let (whole, end) = (outcome(&run), run.newest_whole().unwrap().checkpoint);
+    let per = end.step / 4;
+    for (number, stop) in [per + 1, 2 * per, 2 * per + 1, 4 * per - 1].into_iter().enumerate() {
+        let name = format!("stopped-{number}");
+        let mut session = paused(begin(&home.store(), &name, &changes));
+        let (at, _) = ask(&mut session, Command::Checkpoint);
+        (at..stop).for_each(|_| _ = session.send(Command::StepOnce));
+        session.send(Command::Stop);
+        play(session);
+        let kept = home.run(&name).newest_whole().unwrap().checkpoint.method;
+        assert_eq!(class_masks(&kept).is_some(), stop > 2 * per, "after {stop}");
+        assert_eq!(outcome(&train(reopen(&home.store(), &name))), whole, "stopped after {stop}");
+    }
+    let masks = class_masks(&end.method).unwrap();
+    let usage = kept_usage(&run, end.step).unwrap().unwrap();
+    assert_eq!(usage.class_masks(), Some(masks.as_slice()));
+    for threshold in [0.1, 0.9] {
+        let split = usage.modules(threshold).unwrap();
+        assert!(split.parts.iter().map(|part| &part.units).eq(&masks), "whatever the threshold");
+        assert_eq!(split.provenance, Provenance::class_masks());
     }
 }
 

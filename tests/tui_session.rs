@@ -54,7 +54,7 @@ fn steer(pty: &mut Pty) {
     pty.wait_for("beta 3→3.2");
     pty.send("p");
     pty.wait_for("paused");
-    pty.send("]-");
+    pty.send("]]]-");
     pty.wait_for("lr ");
     pty.send("u");
     pty.wait_for("learning rate as scheduled");

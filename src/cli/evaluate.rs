@@ -1,5 +1,7 @@
 //! `cleave evaluate`.
 
+mod class_sets;
+
 use serde::Serialize;
 
 use super::context::Context;
@@ -9,14 +11,16 @@ use super::output::{self, Table, percent};
 use crate::backend::Choice;
 use crate::export::Target;
 use crate::learn::Evaluation;
-use crate::reuse;
+use crate::reuse::{self, ClassSets};
 use crate::run::{Checkpoint, Run};
 
-/// Measure the test accuracy of a run, or of a module and its random-kernel controls.
+/// Measure the test accuracy of a run, of a module and its random-kernel controls, or of the modules of many class sets.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   cleave evaluate digits-1
-  cleave evaluate digits-1/3-8 --controls 5")]
+  cleave evaluate digits-1/3-8 --controls 5
+  cleave evaluate digits-1 --class-sets all-pairs --controls 1
+  cleave evaluate digits-1 --class-sets random:3:50 --json")]
 pub(super) struct Args {
     /// Run or module: a name, a unique prefix of it, RUN/MODULE, `latest` (the latest module, or else the
     /// latest run), or a path
@@ -24,6 +28,13 @@ pub(super) struct Args {
     /// Random-kernel control modules of the same size to measure as well
     #[arg(long, value_name = "N", default_value_t = 0)]
     controls: usize,
+    /// Measure the modules of many class sets of a run as they are cut, without fine-tuning: all-pairs, all (every set of two
+    /// or more), random:K:N (N sets of K classes), or a file with a set a line, class names separated by commas
+    #[arg(long, value_name = "SETS")]
+    class_sets: Option<ClassSets>,
+    /// With --class-sets: fraction of a class's samples for which a kernel must fire to be kept, in (0, 1]
+    #[arg(long, value_name = "T", requires = "class_sets")]
+    threshold: Option<f64>,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Choice,
@@ -55,12 +66,19 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
         Target::Module(path) => path,
         Target::Run(path) => {
             let run = Run::open(&path)?;
+            if let Some(sets) = &args.class_sets {
+                return class_sets::run(run, sets, &args, device, context);
+            }
             let checkpoint = run.newest_whole()?.checkpoint;
             let dataset = reuse::load_data(&run.manifest, &archives)?;
             let evaluation = reuse::test(&run.manifest, &checkpoint, &dataset, device)?;
             return Report::new(&run, &checkpoint, &evaluation).print(args.json);
         }
     };
+    if args.class_sets.is_some() {
+        let why = format!("{} is a module: --class-sets measures the modules of a run", args.target);
+        return Err(Failure::Usage(why));
+    }
     let manifest = context.place(&archives, device).measure(&path, args.controls, extract::counting)?;
     extract::print(&manifest, args.json)
 }

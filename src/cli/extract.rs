@@ -25,7 +25,7 @@ pub(super) struct Args {
     /// Fraction of a class's samples for which a kernel must fire to be kept, in (0, 1]
     #[arg(long, value_name = "T")]
     threshold: Option<f64>,
-    /// Fine-tuning epochs on the chosen classes; 0 requires --head-free
+    /// Fine-tuning epochs on the chosen classes; 0 keeps the network's logits
     #[arg(long, value_name = "N")]
     fine_tune: Option<usize>,
     /// Keep the network's logits of the chosen classes instead of adding a new head
@@ -75,21 +75,34 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let classes = parse_classes(&args.classes, &run.manifest.classes)?;
     let preset = &run.manifest.preset;
     let base = args.name.clone().unwrap_or_else(|| default_name(&classes, &run.manifest.classes));
+    let epochs = args.fine_tune.unwrap_or(preset.modules.fine_tune_epochs);
     let request = Request {
         provenance: Provenance::usage(args.threshold.unwrap_or(preset.modules.threshold)),
-        head: !args.head_free,
+        head: !args.head_free && (epochs > 0 || classes.len() == 1),
         fold_masks: args.fold_masks,
-        fine_tune_epochs: args.fine_tune.unwrap_or(preset.modules.fine_tune_epochs),
+        fine_tune_epochs: epochs,
         controls: args.controls,
         name: run.free_module_name(&base),
         classes,
     };
     let mut loaded = Loaded::read(run, None, &context.archives())?;
+    check_threshold(args.threshold, loaded.has_class_masks(), &args.run)?;
     let mut module = loaded.extract(&request, device, counting)?;
     module.manifest.state_licence(args.licence);
     let path = loaded.run.save_module(&module)?;
     output::note(&format!("module {} in {}", module.manifest.name, path.display()));
     print(&module.manifest, args.json)
+}
+
+/// Refuses a threshold where training has fixed the masks of the classes.
+pub(super) fn check_threshold(threshold: Option<f64>, fixed: bool, run: &str) -> Result<(), Failure> {
+    match threshold {
+        Some(threshold) if fixed => Err(Failure::Usage(format!(
+            "training has fixed the masks of the classes of {run}, and modules are cut by them: a threshold of {threshold} \
+             would cut networks that were not rehearsed; leave --threshold out"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Prints that kernel usage is being counted first.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::error::Failure;
-use super::extract::counting;
+use super::extract::{check_threshold, counting};
 use super::output::{self, Table, count, percent};
 use crate::backend::Choice;
 use crate::modular::{Fallback, Split, TrackedSite, Usage, module_cost};
@@ -43,7 +43,8 @@ pub(super) struct Args {
 struct Report {
     run: String,
     step: u64,
-    threshold: f64,
+    /// `null` where training fixed the masks of the classes.
+    threshold: Option<f64>,
     cohesion: f64,
     coupling: f64,
     krr: f64,
@@ -93,6 +94,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
             loaded.usage(device, counting)?.clone()
         }
     };
+    check_threshold(args.threshold, usage.class_masks().is_some(), &args.run)?;
     let report = Report::new(&run, checkpoint.step, &checkpoint.spec, &usage, threshold, &args)?;
     match args.json {
         true => Ok(output::json(&report)?),
@@ -133,7 +135,7 @@ impl Report {
         Ok(Report {
             run: run.manifest.id.clone(),
             step,
-            threshold,
+            threshold: modules.provenance.threshold,
             cohesion: cohesion.iter().sum::<f64>() / cohesion.len().max(1) as f64,
             coupling: modules.coupling(),
             krr: modules.mean_krr(),
@@ -160,9 +162,12 @@ impl Report {
             ]);
         }
         table.print()?;
+        let way = match self.threshold {
+            Some(threshold) => format!("threshold {threshold}"),
+            None => "class masks fixed in training".to_owned(),
+        };
         output::line(&format!(
-            "threshold {}: cohesion {:.3}, coupling {:.3}, KRR {} of masked kernels, {} of all; whole network: {} parameters, {} MACs",
-            self.threshold,
+            "{way}: cohesion {:.3}, coupling {:.3}, KRR {} of masked kernels, {} of all; whole network: {} parameters, {} MACs",
             self.cohesion,
             self.coupling,
             percent(self.krr),

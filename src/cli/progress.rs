@@ -10,6 +10,20 @@ use crate::run::{EpochRecord, PhaseStart, StepRecord};
 
 const TEMPLATE: &str = "{prefix} {bar:24} {pos}/{len} steps, {elapsed} elapsed, {eta} left  {msg}";
 
+/// A bar for work of this many parts, called `what`; hidden where stderr is no terminal.
+pub(super) fn counter(parts: u64, what: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(parts);
+    if let Ok(style) =
+        ProgressStyle::with_template(&format!("{{bar:24}} {{pos}}/{{len}} {what}, {{eta}} left"))
+    {
+        bar.set_style(style.progress_chars("━━─"));
+    }
+    bar
+}
+
 /// The progress display.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,

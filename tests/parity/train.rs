@@ -25,6 +25,7 @@ pub fn check<B: Training>(fixture: &Fixture, device: &B::Device, report: &mut Re
         alpha: f64::from(fixture.scalar("alpha")),
         beta: f64::from(fixture.scalar("beta")),
         average: Average::Pairs,
+        rehearsal: None,
     });
     let rate = f64::from(fixture.scalar("lr"));
     let mut network = reference.network::<B>(fixture, "state/", device);

@@ -10,14 +10,21 @@
 //! | `weight` | weights and terms as data |
 //! | `plan` | the passes of a training step, and what a method remembers between steps |
 //! | `config` | the list of methods, and a preset's `[method]` table |
-//! | `plain`, `mwt` | a method each |
+//! | `plain`, `mwt`, `assigned` | a method each |
+//! | `rehearsal` | training the networks that modules will be, for methods with mask generators |
+//! | `class_masks` | masks that are fixed for the classes, and samples that run under them |
+//! | `alignment` | the loss that keeps samples' masks near those |
 
+mod alignment;
+mod assigned;
+mod class_masks;
 mod config;
 pub mod mwt;
 mod plain;
 mod plan;
 #[cfg(test)]
 pub(crate) mod probe;
+pub mod rehearsal;
 #[cfg(test)]
 mod tests;
 mod weight;
@@ -26,10 +33,14 @@ use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
 pub use crate::network::{GivenMask, PassMasks};
+pub use assigned::Assigned;
+pub use class_masks::{SetSizes, class_masks};
 pub use config::MethodConfig;
 pub use mwt::{Average, HostLosses, Mwt, host_losses};
 pub use plain::Plain;
+
 pub use plan::{LEFT_OUT, MethodState, PassPlan, Progress, StepInfo, Terms};
+pub use rehearsal::Rehearsal;
 pub use weight::{Estimate, Estimated, Term, TermWeights, Weight};
 
 use crate::backend::{Arithmetic, Compute};
@@ -59,12 +70,22 @@ pub trait Method: Clone + Default {
         None
     }
 
-    /// Whether its settings beside the weights may be what they are.
+    /// The weights that it has with these settings.
+    fn weight_specs(&self) -> &'static [Weight] {
+        Self::WEIGHTS
+    }
+
+    /// The terms that it has with these settings.
+    fn term_specs(&self) -> &'static [Term] {
+        Self::TERMS
+    }
+
+    /// Whether its settings beside the weights may be what they are, in a run of so many epochs.
     ///
     /// # Errors
     ///
     /// Gives the setting's key below `[method]`, and what it must be.
-    fn check(&self) -> Result<(), (&'static str, String)> {
+    fn check(&self, _epochs: usize) -> Result<(), (&'static str, String)> {
         Ok(())
     }
 
@@ -177,12 +198,13 @@ pub struct Seen {
     pub observed: Vec<Vec<f32>>,
 }
 
-/// The accessors of a method whose weights are fields of the same names.
+/// The accessors of a method whose weights are fields of the same names, and those of an optional table of settings.
 macro_rules! weight_fields {
-    ($($field:ident),+) => {
+    ($($field:ident),+ $(; $table:ident)?) => {
         fn weight(&self, name: &str) -> Option<f64> {
             match name {
                 $(stringify!($field) => Some(self.$field),)+
+                $(_ if self.$table.is_some() => self.$table.as_ref()?.weight(name),)?
                 _ => None,
             }
         }
@@ -190,6 +212,7 @@ macro_rules! weight_fields {
         fn weight_mut(&mut self, name: &str) -> Option<&mut f64> {
             match name {
                 $(stringify!($field) => Some(&mut self.$field),)+
+                $(_ if self.$table.is_some() => self.$table.as_mut()?.weight_mut(name),)?
                 _ => None,
             }
         }

@@ -11,10 +11,15 @@ use crate::run::{Ancestor, ClassAccuracy, Control, ModuleManifest, Origin};
 pub(super) fn sections(history: &History, page: &mut Document) -> Result<(), Error> {
     if let Some(modules) = history.class_modules()? {
         page.heading(3, "Class modules");
+        let way = match modules.provenance.threshold {
+            Some(threshold) => {
+                format!("the kernels that fire for at least {} of its training samples", percent(threshold))
+            }
+            None => "the kernels of the mask that training fixed for it and rehearsed".to_owned(),
+        };
         page.text(format!(
-            "The module of a class keeps the kernels that fire for at least {} of its training samples. Coupling is {:.3}: \
-            the mean Jaccard index over pairs of class modules. KRR is the fraction of masked kernels kept.",
-            percent(history.manifest.preset.modules.threshold),
+            "The module of a class keeps {way}. Coupling is {:.3}: the mean Jaccard index over pairs of class modules. KRR \
+            is the fraction of masked kernels kept.",
             modules.coupling()
         ));
         page.blocks.push(Block::Table(classes(history, &modules)?));

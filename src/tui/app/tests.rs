@@ -43,7 +43,7 @@ fn manifest() -> Manifest {
         input: [1, 8, 8],
         mean: vec![0.1],
         std: vec![0.3],
-        preset: Preset::find("digits", std::path::Path::new(""), &[]).unwrap(),
+        preset: Preset::find("digits-mwt", std::path::Path::new(""), &[]).unwrap(),
         network: Spec {
             input: [1, 8, 8],
             init: Init::default(),
@@ -130,7 +130,7 @@ fn the_key_bar_says_the_keys_of_what_takes_them() {
     let bar = |app: &mut App| screen(app, 80, 24).pop().unwrap();
     assert!(bar(&mut app).contains("n new") && !bar(&mut app).contains("enter"), "nothing to open");
     press(&mut app, 'n');
-    app.update(Msg::Reply(Box::new(Reply::Presets(Ok(vec![("digits".into(), String::new())])))));
+    app.update(Msg::Reply(Box::new(Reply::Presets(Ok(vec![("digits-mwt".into(), String::new())])))));
     assert!(bar(&mut app).contains("ctrl-s") && !bar(&mut app).contains("n new"), "{}", bar(&mut app));
     assert!(bar(&mut app).contains("alt-y copy command"));
 }

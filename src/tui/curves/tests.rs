@@ -8,7 +8,7 @@ use crate::run::{MaskRecord, PROGRAM, PhaseStart, SCHEMA};
 pub fn manifest(run: &str, preset: &str, parent: Option<(&str, u64)>) -> Manifest {
     let text = crate::preset::embedded().find(|(name, _)| *name == preset).unwrap().1;
     let preset = Preset::parse(text, preset, &[]).unwrap();
-    let input = if preset.name == "digits" { [1, 16, 16] } else { [3, 32, 32] };
+    let input = if preset.name == "digits-mwt" { [1, 16, 16] } else { [3, 32, 32] };
     Manifest {
         schema: SCHEMA,
         id: run.into(),
@@ -90,7 +90,7 @@ pub fn epoch(step: u64, per: u64, of: u64, weights: &BTreeMap<String, f64>) -> E
 }
 
 fn digits() -> (Manifest, BTreeMap<String, f64>) {
-    let manifest = manifest("run", "digits", None);
+    let manifest = manifest("run", "digits-mwt", None);
     let weights = manifest.preset.method.weights();
     (manifest, weights.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }

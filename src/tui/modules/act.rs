@@ -52,6 +52,9 @@ impl Modules {
             ToggleClass | AllClasses | InvertClasses if model.classes.shown().is_empty() => {
                 Some("no class matches the filter".into())
             }
+            ThresholdUp | ThresholdDown if model.has_class_masks() => {
+                Some("class masks were fixed in training: no threshold applies".into())
+            }
             ThresholdUp if model.threshold() >= 1.0 => Some("the threshold is at its maximum, 1".into()),
             ThresholdDown if model.threshold() <= 0.01 => {
                 Some("the threshold is at its minimum, 0.01".into())

@@ -88,7 +88,7 @@ pub(super) fn extract(model: &RunModel) -> Form {
         "extract",
         vec![
             Field::text("name", "Name", &name).check(check_name).help("letters A to Z, digits and . _ -"),
-            Field::tick("head", "New head", true).help(
+            Field::tick("head", "New head", needs_head(model)).help(
                 "a new linear layer for these classes, to be fine-tuned; off: keep the network's logits",
             ),
             Field::tick("fold", "Fold masks", false)
@@ -102,9 +102,12 @@ pub(super) fn extract(model: &RunModel) -> Form {
     let chosen = model.classes.chosen_names();
     let mut notes = vec![format!("{} classes: {}", chosen.len(), chosen.join(", "))];
     if let Some(preview) = model.preview() {
+        let way = match model.has_class_masks() {
+            true => "class masks fixed in training".to_owned(),
+            false => format!("threshold {}", model.threshold()),
+        };
         notes.push(format!(
-            "threshold {}: {} of {} kernels ({}), {} of the parameters",
-            model.threshold(),
+            "{way}: {} of {} kernels ({}), {} of the parameters",
             preview.kernels,
             preview.tracked,
             percent(preview.krr()),
@@ -149,14 +152,22 @@ pub(super) fn request(form: &Form, model: &RunModel) -> Option<Request> {
     })
 }
 
+/// Whether a module gets a new head unless a person decides otherwise: where it is fine-tuned, or has one class.
+fn needs_head(model: &RunModel) -> bool {
+    model.settings.fine_tune_epochs > 0 || model.classes.chosen().len() == 1
+}
+
 /// The request of an unchanged form.
 pub(super) fn plain_request(model: &RunModel) -> Request {
     Request {
         classes: model.classes.chosen(),
         provenance: Provenance::usage(model.threshold()),
-        head: true,
+        head: needs_head(model),
         fold_masks: false,
-        fine_tune_epochs: model.settings.fine_tune_epochs.max(1),
+        fine_tune_epochs: match needs_head(model) {
+            true => model.settings.fine_tune_epochs.max(1),
+            false => model.settings.fine_tune_epochs,
+        },
         controls: model.settings.controls,
         name: free_name(&model.modules, &base_name(model)),
     }

@@ -89,8 +89,17 @@ impl RunModel {
         self.threshold
     }
 
-    /// Sets the threshold, in steps of a hundredth and above 0.
+    /// Whether training has fixed the masks of the classes, so that no threshold applies.
+    pub fn has_class_masks(&self) -> bool {
+        matches!(&self.counts, Counts::Known(source) if source.usage.class_masks().is_some())
+    }
+
+    /// Sets the threshold, in steps of a hundredth and above 0. Where training has fixed the masks of the classes, nothing
+    /// changes.
     pub fn set_threshold(&mut self, threshold: f64) {
+        if self.has_class_masks() {
+            return;
+        }
         self.threshold = ((threshold * 100.0).round() / 100.0).clamp(0.01, 1.0);
         self.refresh();
     }

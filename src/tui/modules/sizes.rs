@@ -21,9 +21,13 @@ pub(super) const FIGURES: u16 = 5;
 
 /// Draws the threshold slider and, below it, what the module keeps and costs.
 pub(super) fn figures(model: &RunModel, paint: &mut Paint<'_>, area: Rect) {
-    let value = model.threshold();
-    let slider = Slider { label: "threshold", value, pending: None, range: THRESHOLD, selected: false };
-    slider.view_short(paint.look, area, paint.buffer, paint.hits, 0);
+    if model.has_class_masks() {
+        paint.line(area, 0, &[(" class masks fixed in training; no threshold", Role::Dim)]);
+    } else {
+        let value = model.threshold();
+        let slider = Slider { label: "threshold", value, pending: None, range: THRESHOLD, selected: false };
+        slider.view_short(paint.look, area, paint.buffer, paint.hits, 0);
+    }
     let below = Rect { y: area.y + area.height.min(1), height: area.height.saturating_sub(1), ..area };
     let Some(preview) = model.preview() else {
         let why = model.why_not(paint.keys).unwrap_or_default();

@@ -33,7 +33,7 @@ pub(super) fn names(classes: usize) -> Vec<String> {
 }
 
 pub(in crate::tui) fn manifest(architecture: Architecture, classes: usize, masked: bool) -> Manifest {
-    let preset = Preset::find("digits", std::path::Path::new("/"), &[]).unwrap();
+    let preset = Preset::find("digits-mwt", std::path::Path::new("/"), &[]).unwrap();
     let side = if architecture == Architecture::Tiny { 16 } else { 32 };
     Manifest {
         schema: SCHEMA,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(test)]
 use super::probe::Probe;
 use super::{
-    HostBatch, HostTerms, Method, MethodState, Mwt, Observes, PassPlan, Plain, Seen, StepInfo, TensorBatch,
-    Term, TermWeights, Weight,
+    Assigned, HostBatch, HostTerms, Method, MethodState, Mwt, Observes, PassPlan, Plain, Seen, StepInfo,
+    TensorBatch, Term, TermWeights, Weight,
 };
 use crate::backend::Compute;
 use crate::spec::{Spec, SpecError};
@@ -35,12 +35,12 @@ macro_rules! methods {
 
             /// The weights that may be changed while training runs, as data.
             pub fn weight_specs(&self) -> &'static [Weight] {
-                match self { $($(#[$when])? Self::$method(_) => $method::WEIGHTS,)+ }
+                match self { $($(#[$when])? Self::$method(method) => method.weight_specs(),)+ }
             }
 
             /// The terms that it adds to cross-entropy.
             pub fn term_specs(&self) -> &'static [Term] {
-                match self { $($(#[$when])? Self::$method(_) => $method::TERMS,)+ }
+                match self { $($(#[$when])? Self::$method(method) => method.term_specs(),)+ }
             }
 
             /// Whether the network gets mask generators.
@@ -57,8 +57,8 @@ macro_rules! methods {
             /// # Errors
             ///
             /// Gives the setting's key below `[method]`, and what it must be.
-            pub fn check(&self) -> Result<(), (&'static str, String)> {
-                match self { $($(#[$when])? Self::$method(method) => method.check(),)+ }
+            pub fn check(&self, epochs: usize) -> Result<(), (&'static str, String)> {
+                match self { $($(#[$when])? Self::$method(method) => method.check(epochs),)+ }
             }
 
             /// As [`Method::observes`].
@@ -112,6 +112,7 @@ macro_rules! methods {
 }
 methods! {
     Plain: "Ordinary training: no masks, no modular losses.",
+    Assigned: "Random class masks that are rehearsed: the control for learned ones.",
     Mwt: "Modularizing while training: mask generators, cohesion and coupling losses.",
     #[cfg(test)]
     Probe: "For tests of what a method may do.",

@@ -55,7 +55,7 @@ impl Method for Probe {
 
     weight_fields!(load);
 
-    fn check(&self) -> Result<(), (&'static str, String)> {
+    fn check(&self, _epochs: usize) -> Result<(), (&'static str, String)> {
         if self.every >= 2 {
             Ok(())
         } else {

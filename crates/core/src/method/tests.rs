@@ -50,7 +50,7 @@ fn a_weight_that_is_not_there_or_may_not_be_so_is_refused() {
 
 #[test]
 fn mwt_counts_terms_by_the_weights_that_it_was_given() {
-    let mwt = Mwt { alpha: 2.0, beta: 3.0, average: Average::Pairs };
+    let mwt = Mwt { alpha: 2.0, beta: 3.0, average: Average::Pairs, rehearsal: None };
     let method = MethodConfig::Mwt(mwt.clone());
     assert_eq!(method.term_weights().sum([("coupling", 0.5), ("cohesion", 0.25), ("other", 9.0)]), 2.0);
     // Two samples of one class and one of another; orthogonal masks but for the first two.

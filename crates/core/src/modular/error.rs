@@ -19,6 +19,9 @@ pub enum Error {
     /// A class without samples, for which no frequency exists.
     #[error("class {0} has no samples to count usage on; give it samples or leave it out of the data")]
     EmptyClass(usize),
+    /// A class mask that would cut a site away.
+    #[error("a class mask keeps no unit of {0}; each must keep one at least")]
+    EmptyMask(String),
     /// A class number that is too high.
     #[error("there is no class {class}: the {classes} classes are numbered from 0")]
     UnknownClass {

@@ -63,6 +63,14 @@ impl Provenance {
     /// The name of the way that counts usage and compares it with a threshold.
     pub const USAGE: &'static str = "usage";
 
+    /// The name of the way that takes the masks that training fixed for the classes.
+    pub const CLASS_MASKS: &'static str = "class-masks";
+
+    /// The masks that training fixed for the classes.
+    pub fn class_masks() -> Self {
+        Provenance { by: Self::CLASS_MASKS.into(), threshold: None, settings: BTreeMap::new() }
+    }
+
     /// Usage against this threshold.
     pub fn usage(threshold: f64) -> Self {
         Provenance { by: Self::USAGE.into(), threshold: Some(threshold), settings: BTreeMap::new() }
@@ -71,7 +79,7 @@ impl Provenance {
 
 impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.by)?;
+        f.write_str(&self.by.replace('-', " "))?;
         let threshold = self.threshold.iter().map(|value| ("threshold", value));
         let settings = self.settings.iter().map(|(name, value)| (name.as_str(), value));
         for (index, (name, value)) in threshold.chain(settings).enumerate() {
@@ -259,6 +267,7 @@ mod tests {
     #[test]
     fn a_provenance_reads_as_a_sentence_would() {
         assert_eq!(Provenance::usage(0.9).to_string(), "usage with threshold 0.9");
+        assert_eq!(Provenance::class_masks().to_string(), "class masks");
         let settings = BTreeMap::from([("alpha".to_owned(), 0.1), ("epochs".to_owned(), 145.0)]);
         let search = Provenance { by: "search".into(), threshold: None, settings };
         assert_eq!(search.to_string(), "search with alpha 0.1, epochs 145");

@@ -10,7 +10,8 @@ use super::usage::{Usage, ranges};
 const STEP: f64 = 0.05;
 
 impl Usage {
-    /// The module of every class: its units that fire for at least `threshold` of its samples.
+    /// The module of every class: its units that fire for at least `threshold` of its samples. Where training fixed the
+    /// classes' masks, these are the modules, whatever the threshold.
     ///
     /// As the published code has it, frequencies and threshold are compared as 32-bit floats. At a site that
     /// would be left without units the threshold, a 64-bit float, loses 0.05 until a unit reaches it. Where it
@@ -23,6 +24,9 @@ impl Usage {
     pub fn modules(&self, threshold: f64) -> Result<Split, Error> {
         if !(threshold as f32 > 0.0 && threshold <= 1.0) {
             return Err(Error::Threshold(threshold));
+        }
+        if let Some(masks) = self.class_masks() {
+            return Ok(self.fixed(masks));
         }
         if let Some(class) = self.class_sizes().iter().position(|&size| size == 0) {
             return Err(Error::EmptyClass(class));
@@ -42,6 +46,22 @@ impl Usage {
             sites: self.sites().to_vec(),
             parts: (0..self.classes()).map(part).collect(),
         })
+    }
+}
+
+impl Usage {
+    fn fixed(&self, masks: &[FixedBitSet]) -> Split {
+        let fallback = vec![Fallback::None; self.sites().len()];
+        let part = |units: &FixedBitSet| Part {
+            units: units.clone(),
+            fallback: fallback.clone(),
+            ..Part::default()
+        };
+        Split {
+            provenance: Provenance::class_masks(),
+            sites: self.sites().to_vec(),
+            parts: masks.iter().map(part).collect(),
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub fn tracked_sites(spec: &Spec, indices: &[usize]) -> Result<Vec<TrackedSite>,
     indices.iter().map(tracked).collect()
 }
 
-/// The sites that have a mask generator: what MwT tracks.
+/// The sites that have a mask generator.
 ///
 /// # Errors
 ///
@@ -73,6 +73,8 @@ pub struct Usage {
     mask_sums: Vec<Vec<f64>>,
     samples: Vec<FixedBitSet>,
     labels: Vec<usize>,
+    /// The units of each class's module, where training fixed them.
+    class_masks: Option<Vec<FixedBitSet>>,
 }
 
 impl Usage {
@@ -87,7 +89,31 @@ impl Usage {
             mask_sums: vec![vec![0.0; units]; classes],
             samples: Vec::new(),
             labels: Vec::new(),
+            class_masks: None,
         }
+    }
+
+    /// The same usage of a network whose training fixed which units each class's module keeps.
+    ///
+    /// # Errors
+    ///
+    /// When these are not as many sets as classes, or not of as many units, or one keeps nothing of a site.
+    pub fn with_class_masks(self, class_masks: Vec<FixedBitSet>) -> Result<Self, Error> {
+        check_length("the list of class masks", class_masks.len(), self.classes())?;
+        for mask in &class_masks {
+            check_length("a class mask", mask.len(), self.units)?;
+            for (site, range) in self.sites.iter().zip(ranges(&self.sites)) {
+                if !mask.contains_any_in_range(range) {
+                    return Err(Error::EmptyMask(site.name.clone()));
+                }
+            }
+        }
+        Ok(Usage { class_masks: Some(class_masks), ..self })
+    }
+
+    /// The units of each class's module, where training fixed them: [`Usage::modules`] then gives these.
+    pub fn class_masks(&self) -> Option<&[FixedBitSet]> {
+        self.class_masks.as_deref()
     }
 
     /// Usage from counts alone, `[class][unit]`: without samples, and with each firing counted as an observed

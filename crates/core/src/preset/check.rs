@@ -14,7 +14,7 @@ pub(super) fn check(preset: &Preset) -> Result<(), Error> {
         let value = preset.method.weight(weight.name).unwrap_or(weight.default);
         demand(weight.allows(value), &format!("method.{}", weight.name), value, &weight.allowed())?;
     }
-    preset.method.check().map_err(|(key, why)| {
+    preset.method.check(preset.training.epochs).map_err(|(key, why)| {
         Error::value(&format!("method.{key}"), &format!("`method.{key}`: {why}"), "")
     })?;
     training(preset)?;

@@ -15,9 +15,12 @@ macro_rules! presets {
     };
 }
 
-const EMBEDDED: [(&str, &str); 22] = presets![
+const EMBEDDED: [(&str, &str); 25] = presets![
     "digits",
+    "digits-mwt",
     "digits-standard",
+    "digits-assigned",
+    "digits-tiny-modules",
     "mnist-small",
     "mnist-small-standard",
     "cifar10-small",

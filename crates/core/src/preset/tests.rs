@@ -77,7 +77,8 @@ fn every_embedded_preset_is_whole_and_there_is_no_other() {
 
 #[test]
 fn a_standard_twin_differs_in_its_method_only() {
-    for (name, _) in embedded().filter(|(name, _)| !name.ends_with("-standard")) {
+    let has_twin = |name: &str| !name.ends_with("-standard") && !name.starts_with("digits-");
+    for (name, _) in embedded().filter(|(name, _)| has_twin(name)) {
         let (preset, twin) = (with(name, &[]).unwrap(), with(&format!("{name}-standard"), &[]).unwrap());
         assert!(preset.method.has_generators() && !twin.method.has_generators());
         let (name, description, method) = (twin.name.clone(), twin.description.clone(), twin.method.clone());
@@ -160,8 +161,8 @@ fn wrong_types_and_missing_keys_say_what_is_wanted() {
         ("epochs = 3", "epochs = \"x\"", "19:10", "must be a whole number of at least 0"),
         ("epochs = 3", "epochs = -1", "19:10", "`training.epochs` is integer `-1`"),
         ("beta = 3.0", "beta = true", "16:8", "`method.beta` is boolean `true`; it must be a number"),
-        ("{ kernels = 8 }", "8", "8:12", "must be a table"),
-        ("kernels = 8", "", "8:12", "missing key `kernels`"),
+        ("{ kernels = 8, masked = true }", "8", "8:12", "must be a table"),
+        ("kernels = 8, ", "", "8:12", "missing key `kernels`"),
         ("source = \"digits\"", "", "3:1", "missing key `source` in `data`"),
         ("name = \"mwt\"", "", "14:1", "missing key `name` in `method`"),
         ("[data]\nsource = \"digits\"", "", "1:1", "missing key `data`"),
@@ -210,7 +211,7 @@ fn a_network_that_does_not_fit_its_data_is_found_when_the_preset_is_read() {
     let large = trial("kernels = 8", "kernels = 8000").unwrap();
     assert!(matches!(large.spec([1, 4096, 4096], 10), Err(Error::Value { message, .. })
         if message.contains("a map of 8000x4096x4096 has more than")));
-    let folder = ["data.source=folder", "data.path=/x", "network.stages=[\"flatten\"]"];
+    let folder = ["data.source=folder", "data.path=/x", "network.stages=[\"flatten\"]", "method.name=plain"];
     with("digits", &folder).unwrap();
     with("digits", &["data.source=folder", "data.path=/x", "data.size=8"]).unwrap();
 }
@@ -250,11 +251,11 @@ fn a_modular_method_needs_units_to_look_at() {
     let error = trial("8, masked = true", "8").unwrap_err();
     shows(
         &error,
-        &["[trial.toml:7:1]", "no convolution that gets a mask generator", "method.name = \"plain\""],
+        &["[trial.toml:7:10]", "no convolution that gets a mask generator", "method.name = \"plain\""],
     );
-    let folder =
-        ["data.source=folder", "data.path=/x", "network.stages=[\"flatten\", {linear={outputs=10}}]"];
-    let Err(Error::Value { key, .. }) = with("digits", &folder).unwrap().spec([1, 8, 8], 10) else {
+    let mut preset = trial("epochs = 3", "epochs = 3").unwrap();
+    preset.network.stages = Some(vec![Stage::Flatten, Stage::Linear { outputs: 10 }]);
+    let Err(Error::Value { key, .. }) = preset.spec([1, 8, 8], 10) else {
         panic!("a network without convolutions passes")
     };
     assert_eq!(key, "network.stages");
@@ -495,7 +496,7 @@ prop_compose! {
         let method = if plain {
             MethodConfig::PLAIN
         } else {
-            MethodConfig::Mwt(Mwt { alpha, beta, average: crate::method::Average::Classes })
+            MethodConfig::Mwt(Mwt { alpha, beta, average: crate::method::Average::Classes, rehearsal: None })
         };
         let (mut epochs, mut phase) = (epochs, Vec::new());
         if let Some((first, second, rate)) = phases {

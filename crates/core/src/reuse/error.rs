@@ -8,8 +8,10 @@ use crate::{data, import, learn, modular, preset, run, spec};
 /// Why a network or a module could not be used as asked.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The method makes no masks, so there is nothing to cut by.
-    #[error("the run was trained with the method {0}, which makes no masks, so it has no modules")]
+    /// The method looks at no units, so there is nothing to cut by.
+    #[error(
+        "the run was trained with the method {0}, which does not train modules, so there are none to cut"
+    )]
     NoMasks(&'static str),
     /// The data are not those that the run began with.
     #[error("the data have changed: {0}")]

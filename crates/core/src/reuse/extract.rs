@@ -152,7 +152,7 @@ impl Trained<'_> {
     }
 
     fn tuning(&self) -> Tuning<'_> {
-        Tuning { manifest: self.manifest, classes: self.dataset.classes.len() }
+        Tuning { manifest: self.manifest }
     }
 
     fn cut(&self, selection: &Selection, request: &Request) -> Result<CutOut, Error> {

@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::class_sets::SetResult;
 use super::error::Error;
 use super::extract::{Request, Trained};
 use super::splitter::splitter;
 use crate::backend::{Compute, Device, Task, Training};
 use crate::data::{self, Dataset, Images};
 use crate::learn::{Batches, Evaluation, Normaliser, count_usage};
-use crate::method::MethodConfig;
-use crate::modular::{Split, Usage, softmax};
+use crate::method::{MethodConfig, class_masks};
+use crate::modular::{Provenance, Split, Usage, softmax};
 use crate::network::Network;
 use crate::run::{Checkpoint, Manifest, Module, ModuleManifest, Run, check_name};
 use crate::spec::{Array, Spec, State};
@@ -68,6 +69,11 @@ impl Loaded {
             None => run.newest_whole()?.checkpoint,
         };
         Ok(Loaded { run, checkpoint, usage: None, dataset })
+    }
+
+    /// Whether training has fixed the masks of the classes, by which modules are then cut.
+    pub fn has_class_masks(&self) -> bool {
+        class_masks(&self.checkpoint.method).is_some()
     }
 
     /// Which units each class uses. Usage that was not counted at this checkpoint yet is counted now, which can take
@@ -140,6 +146,25 @@ impl Loaded {
         let request = Request::of(&module.manifest)?;
         let split = self.split(&request, device, counting)?;
         device.run(Measure { trained: self.trained(), split: &split, module, controls })?
+    }
+
+    /// Measures the modules of many sets of classes as cut, as [`Trained::evaluate_sets`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Trained::evaluate_sets`], and as [`Loaded::usage`].
+    pub fn evaluate_sets(
+        &mut self,
+        sets: &[Vec<usize>],
+        threshold: f64,
+        controls: usize,
+        device: Device,
+        counting: impl FnOnce(),
+        done: &mut dyn FnMut(&SetResult),
+    ) -> Result<Vec<SetResult>, Error> {
+        self.usage(device, counting)?;
+        let split = splitter(&Provenance::usage(threshold))?.split(&self.trained())?;
+        device.run(MeasureSets { trained: self.trained(), split: &split, sets, controls, done })?
     }
 
     fn trained(&self) -> Trained<'_> {
@@ -252,10 +277,27 @@ impl Task for Count<'_> {
     type Output = Result<Usage, Error>;
 
     fn run<B: Training>(self, device: B::Device) -> Self::Output {
-        let Checkpoint { spec, weights, .. } = self.checkpoint;
+        let Checkpoint { spec, weights, method, .. } = self.checkpoint;
         let sites = self.run.manifest.preset.method.observes(spec)?;
         let network = Network::<B::InnerBackend>::new(spec.clone(), weights, &device)?.observing(&sites);
-        Ok(count_usage(&self.run.manifest, &network, self.images, &device)?)
+        Ok(count_usage(&self.run.manifest, &network, method, self.images, &device)?)
+    }
+}
+
+struct MeasureSets<'a> {
+    trained: Trained<'a>,
+    split: &'a Split,
+    sets: &'a [Vec<usize>],
+    controls: usize,
+    done: &'a mut dyn FnMut(&SetResult),
+}
+
+impl Task for MeasureSets<'_> {
+    type Output = Result<Vec<SetResult>, Error>;
+
+    fn run<B: Training>(self, device: B::Device) -> Self::Output {
+        let MeasureSets { trained, split, sets, controls, done } = self;
+        trained.evaluate_sets::<B>(split, sets, controls, &device, done)
     }
 }
 

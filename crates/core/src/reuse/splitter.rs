@@ -20,7 +20,8 @@ pub trait Splitter {
     fn split(&self, trained: &Trained<'_>) -> Result<Split, Error>;
 }
 
-/// A class keeps the units that fire for at least this fraction of its samples.
+/// A class keeps the units that fire for at least this fraction of its samples; where training fixed class masks, what
+/// its mask keeps.
 struct UsageThreshold(f64);
 
 impl Splitter for UsageThreshold {
@@ -33,6 +34,24 @@ impl Splitter for UsageThreshold {
     }
 }
 
+/// A class keeps what its mask keeps that training fixed.
+struct ClassMasks;
+
+impl Splitter for ClassMasks {
+    fn wants_usage(&self) -> bool {
+        true
+    }
+
+    fn split(&self, trained: &Trained<'_>) -> Result<Split, Error> {
+        let usage = trained.counted_usage()?;
+        match usage.class_masks() {
+            // Any threshold gives them.
+            Some(_) => Ok(usage.modules(1.0)?),
+            None => Err(Error::Refused("the network's training has fixed no class masks".into())),
+        }
+    }
+}
+
 /// The way that a provenance names, with its settings.
 ///
 /// # Errors
@@ -41,9 +60,10 @@ impl Splitter for UsageThreshold {
 pub fn splitter(provenance: &Provenance) -> Result<Box<dyn Splitter>, Error> {
     match (provenance.by.as_str(), provenance.threshold) {
         (Provenance::USAGE, Some(threshold)) => Ok(Box::new(UsageThreshold(threshold))),
+        (Provenance::CLASS_MASKS, None) => Ok(Box::new(ClassMasks)),
         _ => Err(Error::Refused(format!(
             "the units were chosen by {provenance}, which this version cannot repeat; it splits by usage with a \
-             threshold"
+             threshold, or by class masks"
         ))),
     }
 }

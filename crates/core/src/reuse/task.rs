@@ -71,7 +71,8 @@ impl Task {
     }
 }
 
-fn relabelled(images: &Images, classes: &[usize]) -> Images {
+/// The images of these classes, labelled by position among them, as in [`Task`].
+pub(super) fn relabelled(images: &Images, classes: &[usize]) -> Images {
     let position = |label: &u32| classes.iter().position(|&class| class == *label as usize);
     let mut wanted: Vec<(usize, u32)> = images
         .labels

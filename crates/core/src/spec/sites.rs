@@ -58,7 +58,7 @@ impl Site {
 }
 
 impl Spec {
-    /// Indices of the sites that have a mask generator: what MwT observes.
+    /// Indices of the sites that have a mask generator.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Spec {
         self.sites_with(Site::is_masked)
     }
 
-    /// Indices of the sites that end with a ReLU: what MODA observes.
+    /// Indices of the sites that end with a ReLU.
     ///
     /// # Errors
     ///

@@ -75,7 +75,7 @@ impl Scene {
         let mut scene = Scene::new();
         scene.send(Msg::Device { name: "cpu".into(), note: None });
         scene.answer_all();
-        let preset = Preset::find("digits", Path::new(""), &[]).unwrap();
+        let preset = Preset::find("digits-mwt", Path::new(""), &[]).unwrap();
         let launch = Launch::New { preset, name: Some("digits-9".into()), schedule: Default::default() };
         scene.launch = Some(launch);
         scene.answer_all();
@@ -156,7 +156,7 @@ impl Scene {
         };
         let parent = parent.as_ref().map(|(run, step)| (run.as_str(), *step));
         (self.revision, self.commands) = (0, VecDeque::new());
-        self.send(Msg::SessionStarted(Box::new(run_of(&name, "digits", parent))));
+        self.send(Msg::SessionStarted(Box::new(run_of(&name, "digits-mwt", parent))));
         let step = parent.map_or(0, |(_, step)| step);
         let (steps_per_epoch, steps) = (PER, STEPS);
         self.say(Event::Started { step, steps_per_epoch, steps, device: "cpu".into() });
@@ -253,12 +253,12 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
         }
         Job::SaveSettings(_) => Reply::Quiet(if lucky { Ok(()) } else { Err(no()) }),
         Job::Usage { run, .. } => {
-            let manifest = run_of(run, "digits", None);
+            let manifest = run_of(run, "digits-mwt", None);
             let found = || (40, Arc::new(modules::usage(&manifest)), Arc::new(manifest.network.clone()));
             Reply::Usage { run: run.clone(), found: if lucky { Ok(found()) } else { Err(no()) } }
         }
         Job::Presets => {
-            let names = ["digits", "digits-standard", "cifar10-small"];
+            let names = ["digits-mwt", "digits-standard", "cifar10-small"];
             let known = names.map(|name| (name.to_owned(), format!("what {name} is for"))).to_vec();
             Reply::Presets(if lucky { Ok(known) } else { Err(no()) })
         }
@@ -267,7 +267,7 @@ pub fn reply(job: &Job, lucky: bool) -> Reply {
             Reply::Preset { name: name.clone(), set: set.clone(), summary }
         }
         Job::Extract { run, request } => {
-            let manifest = run_of(run, "digits", None);
+            let manifest = run_of(run, "digits-mwt", None);
             let module = || Box::new(modules::module(&manifest, &request.name, &[0, 1]));
             Reply::Extracted(run.clone(), if lucky { Ok(module()) } else { Err(no()) })
         }
@@ -325,7 +325,7 @@ fn epoch(manifest: &Manifest, step: u64) -> EpochRecord {
 }
 
 fn logs(run: &str) -> Logs {
-    let manifest = run_of(run, "digits", None);
+    let manifest = run_of(run, "digits-mwt", None);
     let weights = manifest.preset.method.weights();
     let weights = weights.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Logs {
@@ -351,7 +351,7 @@ fn run_modules(run: &str) -> Arc<RunModules> {
 /// Runs of every status.
 fn rows() -> Vec<RunRow> {
     let row = |name: &str, status, parent, tags: &[&str], reason: Option<&str>| {
-        let mut manifest = run_of(name, "digits", parent);
+        let mut manifest = run_of(name, "digits-mwt", parent);
         // A date in the future, so that the age is always 0.
         manifest.created = "2999-01-01T00:00:00Z".into();
         let last = Some(epoch(&manifest, 2 * PER));

@@ -6,7 +6,7 @@ use crate::run::Imported;
 
 #[test]
 fn the_load_of_a_gpu_is_shown_where_it_trains_and_said_to_be_unknown_where_it_cannot_be_asked() {
-    let mut bench = Bench::training("digits", 100);
+    let mut bench = Bench::training("digits-mwt", 100);
     assert!(bench.text(120, 40).contains("cpu load") && !bench.text(120, 40).contains("gpu"));
     bench.event(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cuda:0".into() });
     bench.train(100, 120);
@@ -18,7 +18,7 @@ fn the_load_of_a_gpu_is_shown_where_it_trains_and_said_to_be_unknown_where_it_ca
 
 #[test]
 fn the_keys_of_a_session_send_its_commands() {
-    let mut bench = Bench::training("digits", 40);
+    let mut bench = Bench::training("digits-mwt", 40);
     for (action, command) in [
         (Action::Checkpoint, Command::Checkpoint),
         (Action::EvaluateNow, Command::Evaluate),
@@ -36,14 +36,14 @@ fn the_keys_of_a_session_send_its_commands() {
 
 #[test]
 fn a_single_step_is_for_a_paused_run() {
-    let bench = Bench::training("digits", 40);
+    let bench = Bench::training("digits-mwt", 40);
     let why = bench.dashboard.refusal(Action::StepOnce, &bench.shared).unwrap();
     assert!(why.contains("pause it with p"), "{why}");
 }
 
 #[test]
 fn stopping_is_asked_for() {
-    let mut bench = Bench::training("digits", 40);
+    let mut bench = Bench::training("digits-mwt", 40);
     bench.act(Action::StopTraining);
     bench.press(KeyCode::Esc);
     assert!(bench.sent().is_empty() && bench.dashboard.prompt().is_none());
@@ -59,7 +59,7 @@ fn without_a_session_controls_say_why_and_resume_is_offered() {
     bench.shared.open = Some("old".into());
     bench.dashboard.enter(&mut bench.shared);
     assert!(bench.text(80, 24).contains("Reading old"));
-    bench.read(history("old", "digits", None, 400));
+    bench.read(history("old", "digits-mwt", None, 400));
     for action in [Action::SliderUp, Action::Checkpoint, Action::StopTraining, Action::EditSlider] {
         let why = bench.dashboard.refusal(action, &bench.shared).unwrap();
         assert!(why.contains("p resumes it"), "{why}");
@@ -71,7 +71,7 @@ fn without_a_session_controls_say_why_and_resume_is_offered() {
 
 #[test]
 fn a_run_that_failed_shows_the_message() {
-    let mut bench = Bench::training("digits", 40);
+    let mut bench = Bench::training("digits-mwt", 40);
     let message = "training diverged: coupling is not finite after step 40".to_owned();
     bench.event(Event::Failed { step: 40, message, diverged: true, checkpoint: Some(20) });
     for (width, height) in [(120, 40), (80, 24), (60, 16)] {
@@ -82,9 +82,9 @@ fn a_run_that_failed_shows_the_message() {
 
 #[test]
 fn a_branch_of_a_run_in_training_begins_when_the_run_has_stopped() {
-    let mut bench = Bench::training("digits", 40);
+    let mut bench = Bench::training("digits-mwt", 40);
     bench.act(Action::BranchHere);
-    bench.read(history("first", "digits", None, 40));
+    bench.read(history("first", "digits-mwt", None, 40));
     let form = bench.text(80, 24);
     assert!(form.contains("Branch of first") && form.contains("now"), "{form}");
     bench.effects.clear();
@@ -97,7 +97,7 @@ fn a_branch_of_a_run_in_training_begins_when_the_run_has_stopped() {
 
 #[test]
 fn a_branch_can_be_kept_aside_under_a_name() {
-    let mut bench = Bench::training("digits", 40);
+    let mut bench = Bench::training("digits-mwt", 40);
     bench.act(Action::BranchHere);
     bench.effects.clear();
     bench.press(KeyCode::Tab);
@@ -114,7 +114,7 @@ fn a_branch_of_an_old_run_has_the_weights_of_the_form() {
     let mut bench = Bench::empty();
     bench.shared.open = Some("old".into());
     bench.dashboard.enter(&mut bench.shared);
-    bench.read(history("old", "digits", None, 400));
+    bench.read(history("old", "digits-mwt", None, 400));
     bench.act(Action::BranchHere);
     (0..3).for_each(|_| bench.press(KeyCode::Tab));
     bench.press(KeyCode::Backspace);
@@ -133,7 +133,7 @@ fn a_branch_that_would_be_over_at_its_first_step_is_refused_in_the_form() {
     bench.dashboard.enter(&mut bench.shared);
     bench.act(Action::BranchHere);
     assert!(bench.dashboard.prompt().is_none(), "it is not read yet");
-    bench.read(history("old", "digits", None, STEPS));
+    bench.read(history("old", "digits-mwt", None, STEPS));
     assert!(bench.text(80, 24).contains("already reached"), "the form opens: {}", bench.text(80, 24));
     let submit = KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL);
     assert_eq!(bench.dashboard.key(submit, &mut bench.shared), [], "all epochs are done");
@@ -150,7 +150,7 @@ fn an_empty_dashboard_says_what_to_do() {
 
 #[test]
 fn the_chart_that_has_the_keys_is_exported() {
-    let mut bench = Bench::training("digits", 100);
+    let mut bench = Bench::training("digits-mwt", 100);
     bench.act(Action::NextPane);
     bench.act(Action::ExportChart);
     bench.press(KeyCode::Right);
@@ -166,7 +166,7 @@ fn the_chart_that_has_the_keys_is_exported() {
 
 #[test]
 fn the_value_under_the_cursor_is_copied() {
-    let mut bench = Bench::training("digits", 100);
+    let mut bench = Bench::training("digits-mwt", 100);
     assert!(bench.dashboard.refusal(Action::CopyValue, &bench.shared).is_some());
     bench.act(Action::Bottom);
     bench.act(Action::CopyValue);
@@ -176,18 +176,18 @@ fn the_value_under_the_cursor_is_copied() {
 
 #[test]
 fn the_command_line_names_what_differs_from_the_preset() {
-    let mut bench = Bench::training("digits", 20);
-    assert_eq!(bench.dashboard.command_line(&bench.shared).unwrap(), "cleave train digits");
+    let mut bench = Bench::training("digits-mwt", 20);
+    assert_eq!(bench.dashboard.command_line(&bench.shared).unwrap(), "cleave train digits-mwt");
     let live = bench.shared.live.as_mut().unwrap();
     live.manifest.preset.training.epochs = 3;
     live.manifest.preset.method.set_weight("beta", 2.5).unwrap();
     let line = bench.dashboard.command_line(&bench.shared).unwrap();
-    assert_eq!(line, "cleave train digits --set method.beta=2.5 --set training.epochs=3");
+    assert_eq!(line, "cleave train digits-mwt --set method.beta=2.5 --set training.epochs=3");
 }
 
 #[test]
 fn the_command_line_of_a_preset_that_is_not_in_the_program_names_a_file_of_it() {
-    let mut bench = Bench::training("digits", 20);
+    let mut bench = Bench::training("digits-mwt", 20);
     bench.shared.live.as_mut().unwrap().manifest.preset.name = "mine".into();
     assert_eq!(bench.dashboard.command_line(&bench.shared).unwrap(), "cleave train first-preset.toml");
     let written = bench.dashboard.keep(&bench.shared);
@@ -201,19 +201,19 @@ fn the_command_line_of_a_preset_that_is_not_in_the_program_names_a_file_of_it() 
 
 #[test]
 fn the_command_line_of_imported_weights_imports_them() {
-    let mut bench = Bench::training("digits", 20);
+    let mut bench = Bench::training("digits-mwt", 20);
     let from = Imported { file: "theirs.pth".into(), sha256: String::new(), format: None, names: None };
     bench.event(Event::Imported { step: 0, from });
     let line = bench.dashboard.command_line(&bench.shared).unwrap();
-    assert_eq!(line, "cleave import theirs.pth --preset digits");
+    assert_eq!(line, "cleave import theirs.pth --preset digits-mwt");
 }
 
 #[test]
 fn the_command_line_of_a_branch_names_what_differs_from_its_parent() {
     let mut bench = Bench::empty();
-    bench.start("child", "digits", Some(("parent", 200)));
+    bench.start("child", "digits-mwt", Some(("parent", 200)));
     assert_eq!(bench.dashboard.command_line(&bench.shared), None, "its parent is not known");
-    let mut parent = manifest("parent", "digits", None);
+    let mut parent = manifest("parent", "digits-mwt", None);
     parent.preset.method.set_weight("beta", 9.0).unwrap();
     let entry = crate::run::Entry {
         id: "parent".into(),

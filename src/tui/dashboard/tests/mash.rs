@@ -90,11 +90,11 @@ impl Bench {
                     checkpoint: None,
                 },
             }),
-            Deed::Start(branch) => self.start("second", "digits", branch.then_some(("first", 40))),
+            Deed::Start(branch) => self.start("second", "digits-mwt", branch.then_some(("first", 40))),
             Deed::Read(own, right) => {
                 let run = if own { "first" } else { "other" };
                 match right {
-                    true => self.read(history(run, "digits", None, 200)),
+                    true => self.read(history(run, "digits-mwt", None, 200)),
                     false => {
                         let (run, until) = (run.into(), u64::MAX);
                         let reply = Reply::History { run, until, found: Err("it is gone".into()) };
@@ -120,7 +120,7 @@ proptest! {
 
     #[test]
     fn no_order_of_keys_events_and_sizes_panics(deeds in prop::collection::vec(deed(), 1..60)) {
-        let mut bench = Bench::training("digits", 60);
+        let mut bench = Bench::training("digits-mwt", 60);
         bench.draw(80, 24);
         for deed in deeds {
             bench.do_(deed);
@@ -131,7 +131,7 @@ proptest! {
 
 #[test]
 fn it_draws_at_any_size() {
-    let mut bench = Bench::training("digits", 300);
+    let mut bench = Bench::training("digits-mwt", 300);
     for expanded in [false, true] {
         bench.dashboard.expanded = expanded;
         for (width, height) in [(1, 1), (2, 3), (10, 2), (30, 5), (59, 15), (72, 18), (110, 24), (500, 200)] {

@@ -5,7 +5,7 @@ use crate::tui::snapshot::{SIZES, compare, styled};
 
 /// A training run with an applied change, a pending change, and a cursor.
 fn scene() -> Bench {
-    let mut bench = Bench::training("digits", 200);
+    let mut bench = Bench::training("digits-mwt", 200);
     bench.act(Action::NextSlider);
     bench.act(Action::SliderUp);
     while bench.apply(200).is_some() {}

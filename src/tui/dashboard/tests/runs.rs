@@ -11,11 +11,11 @@ fn asked(effects: &[Effect]) -> Vec<&str> {
 
 #[test]
 fn marked_runs_are_read_and_laid_over_the_shown_one() {
-    let mut bench = Bench::training("digits", 100);
+    let mut bench = Bench::training("digits-mwt", 100);
     bench.shared.marked = vec!["other".into(), "first".into()];
     let effects = bench.dashboard.enter(&mut bench.shared);
     assert_eq!(asked(&effects), ["other"]);
-    bench.read(history("other", "digits", None, 400));
+    bench.read(history("other", "digits-mwt", None, 400));
     assert!(bench.text(120, 40).contains("other"));
     bench.act(Action::ClearOverlays);
     assert!(bench.shared.marked.is_empty() && !bench.text(120, 40).contains("other"));
@@ -24,9 +24,9 @@ fn marked_runs_are_read_and_laid_over_the_shown_one() {
 #[test]
 fn a_branch_is_shown_with_its_parent_and_a_mark_at_the_fork() {
     let mut bench = Bench::empty();
-    bench.start("child", "digits", Some(("parent", 200)));
+    bench.start("child", "digits-mwt", Some(("parent", 200)));
     assert_eq!(asked(&bench.effects), ["parent"]);
-    bench.read(history("parent", "digits", None, 400));
+    bench.read(history("parent", "digits-mwt", None, 400));
     bench.train(200, 300);
     assert!(bench.text(120, 40).contains("fork"));
     let extent = |bench: &Bench| bench.dashboard.scope(&bench.shared).unwrap().extent();
@@ -45,8 +45,8 @@ fn a_branch_is_shown_with_its_parent_and_a_mark_at_the_fork() {
 #[test]
 fn by_time_a_branch_stands_behind_what_its_parent_took() {
     let mut bench = Bench::empty();
-    bench.start("child", "digits", Some(("parent", 200)));
-    bench.read(history("parent", "digits", None, 400));
+    bench.start("child", "digits-mwt", Some(("parent", 200)));
+    bench.read(history("parent", "digits-mwt", None, 400));
     bench.train(200, 300);
     bench.act(Action::NextXAxis);
     bench.act(Action::NextXAxis);
@@ -58,11 +58,11 @@ fn by_time_a_branch_stands_behind_what_its_parent_took() {
 #[test]
 fn a_resumed_run_shows_its_past_and_keeps_its_changes() {
     let mut bench = Bench::empty();
-    bench.shared.live = Some(Live::new(manifest("first", "digits", None)));
+    bench.shared.live = Some(Live::new(manifest("first", "digits-mwt", None)));
     bench.event(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
     assert_eq!(asked(&bench.effects), ["first"]);
     bench.train(100, 140);
-    let mut past = history("first", "digits", None, 120);
+    let mut past = history("first", "digits-mwt", None, 120);
     let changed = Event::Applied { step: 60, revision: Some(1), change: "beta = 5".parse().unwrap() };
     past.events.insert(1, changed);
     past.epochs.iter_mut().filter(|epoch| epoch.step > 60).for_each(|epoch| {
@@ -98,10 +98,10 @@ fn a_run_that_cannot_be_read_says_why() {
 
 #[test]
 fn the_terms_of_the_loss_stay_stacked_below_the_totals_of_other_runs() {
-    let mut bench = Bench::training("digits", 100);
+    let mut bench = Bench::training("digits-mwt", 100);
     bench.shared.marked = vec!["other".into()];
     bench.dashboard.enter(&mut bench.shared);
-    bench.read(history("other", "digits", None, 400));
+    bench.read(history("other", "digits-mwt", None, 400));
     let scope = bench.dashboard.scope(&bench.shared).unwrap();
     let loss = scope.chart(Measure::Loss, "").to_csv();
     for name in ["cross-entropy", "alpha*cohesion", "beta*coupling", "other"] {
@@ -111,7 +111,7 @@ fn the_terms_of_the_loss_stay_stacked_below_the_totals_of_other_runs() {
 
 #[test]
 fn window_and_cursor_do_not_outlive_the_run_that_they_were_placed_in() {
-    let mut bench = Bench::training("digits", 200);
+    let mut bench = Bench::training("digits-mwt", 200);
     [Action::Right, Action::ZoomIn].into_iter().for_each(|action| bench.act(action));
     bench.dashboard.enter(&mut bench.shared);
     assert!(bench.dashboard.axes.cursor.is_some(), "it is the same run");
@@ -123,7 +123,7 @@ fn window_and_cursor_do_not_outlive_the_run_that_they_were_placed_in() {
 #[test]
 fn a_change_is_not_written_over_those_of_sessions_that_are_still_being_read() {
     let mut bench = Bench::empty();
-    bench.shared.live = Some(Live::new(manifest("first", "digits", None)));
+    bench.shared.live = Some(Live::new(manifest("first", "digits-mwt", None)));
     bench.event(Event::Started { step: 100, steps_per_epoch: PER, steps: STEPS, device: "cpu".into() });
     bench.event(Event::Applied { step: 105, revision: None, change: "alpha = 2".parse().unwrap() });
     let written = |effects: &[Effect]| -> Vec<usize> {
@@ -136,7 +136,7 @@ fn a_change_is_not_written_over_those_of_sessions_that_are_still_being_read() {
         .collect()
     };
     assert!(written(&bench.effects).is_empty());
-    let mut past = history("first", "digits", None, 100);
+    let mut past = history("first", "digits-mwt", None, 100);
     past.events
         .insert(1, Event::Applied { step: 60, revision: Some(1), change: "beta = 5".parse().unwrap() });
     bench.read(past);
@@ -145,7 +145,7 @@ fn a_change_is_not_written_over_those_of_sessions_that_are_still_being_read() {
 
 #[test]
 fn marked_runs_that_have_no_room_are_said() {
-    let mut bench = Bench::training("digits", 100);
+    let mut bench = Bench::training("digits-mwt", 100);
     bench.shared.marked = (0..7).map(|n| format!("run-{n}")).collect();
     let effects = bench.dashboard.enter(&mut bench.shared);
     let said = |effects: &[Effect]| {

@@ -11,7 +11,7 @@ fn weight(name: &str, value: f64) -> Setting {
 
 /// A run with the beta slider selected and its first checkpoint saved.
 fn at_beta() -> Bench {
-    let mut bench = Bench::training("digits", 100);
+    let mut bench = Bench::training("digits-mwt", 100);
     bench.act(Action::NextSlider);
     bench
 }
@@ -170,7 +170,7 @@ fn the_saved_schedule_holds_the_applied_changes() {
     });
     assert_eq!(saved.unwrap(), bench.shared.live.as_ref().unwrap().schedule());
     let said = bench.toasts().join("");
-    assert!(said.contains("cleave train digits --schedule first-schedule.toml"), "{said}");
+    assert!(said.contains("cleave train digits-mwt --schedule first-schedule.toml"), "{said}");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn the_knob_follows_the_mouse() {
 
 #[test]
 fn a_layer_is_frozen_from_its_form_and_thawed_by_undo() {
-    let mut bench = Bench::training("digits", 100);
+    let mut bench = Bench::training("digits-mwt", 100);
     bench.act(Action::FreezeLayer);
     (0..3).for_each(|_| bench.press(KeyCode::Enter));
     let freeze = Setting::Freeze { layer: "conv0".into() };
@@ -219,7 +219,7 @@ fn a_layer_is_frozen_from_its_form_and_thawed_by_undo() {
 
 #[test]
 fn a_phase_replaces_the_settings_in_force_and_stands_on_the_charts() {
-    let mut bench = Bench::training("digits", 100);
+    let mut bench = Bench::training("digits-mwt", 100);
     bench.event(Event::Applied { step: 110, revision: None, change: "freeze conv0".parse().unwrap() });
     let begun = PhaseStart {
         step: 120,

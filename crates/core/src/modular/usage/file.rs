@@ -1,7 +1,8 @@
 //! Usage as a safetensors file: `class_sizes` U32 `[class]`, `counts` U32 and `mask_sums` F64
 //! `[class, unit]`, `labels` U32 `[sample]` and `samples` U8 `[sample, units / 8 rounded up]`, the units that
-//! fired packed from the lowest bit; the tracked sites are JSON in the header. Files of before there were sites
-//! name `layers` instead: convolutions by their index among the convolutions.
+//! fired packed from the lowest bit; where training fixed the classes' masks, also `class_masks` U8
+//! `[class, units / 8 rounded up]`, packed alike; the tracked sites are JSON in the header. Files of before there were
+//! sites name `layers` instead: convolutions by their index among the convolutions.
 
 use std::collections::HashMap;
 
@@ -38,13 +39,17 @@ impl Usage {
         let sites = serde_json::to_string(&self.sites).map_err(|error| Error::File(error.to_string()))?;
         let (classes, samples) = (self.classes(), self.samples.len());
         let labels = self.labels.iter().map(|&label| label as u32);
-        let tensors = [
+        let mut tensors = vec![
             ("class_sizes", Dtype::U32, vec![classes], u32_bytes(self.class_sizes.iter().copied())),
             ("counts", Dtype::U32, vec![classes, self.units], u32_bytes(self.counts.concat())),
             ("mask_sums", Dtype::F64, vec![classes, self.units], f64_bytes(self.mask_sums.concat())),
             ("labels", Dtype::U32, vec![samples], u32_bytes(labels)),
-            ("samples", Dtype::U8, vec![samples, self.units.div_ceil(8)], self.packed_samples()),
+            ("samples", Dtype::U8, vec![samples, self.units.div_ceil(8)], self.packed(&self.samples)),
         ];
+        if let Some(masks) = &self.class_masks {
+            let shape = vec![classes, self.units.div_ceil(8)];
+            tensors.push(("class_masks", Dtype::U8, shape, self.packed(masks)));
+        }
         let mut views = Vec::new();
         for (name, dtype, shape, bytes) in &tensors {
             views.push((*name, TensorView::new(*dtype, shape.clone(), bytes)?));
@@ -68,22 +73,29 @@ impl Usage {
         let labels: Vec<usize> =
             file.u32s("labels", &[None])?.into_iter().map(|label| label as usize).collect();
         let width = units.div_ceil(8);
-        let packed = file.tensor("samples", Dtype::U8, &[Some(labels.len()), Some(width)])?;
-        let samples = (0..labels.len())
-            .map(|sample| unpack(&packed[sample * width..(sample + 1) * width], units))
-            .collect::<Result<_, _>>()?;
-        let usage = Usage { sites, units, class_sizes, counts, mask_sums, samples, labels };
+        let sets = |name: &str, rows: usize| {
+            let packed = file.tensor(name, Dtype::U8, &[Some(rows), Some(width)])?;
+            let set = |row| unpack(&packed[row * width..(row + 1) * width], units);
+            (0..rows).map(set).collect::<Result<Vec<_>, _>>()
+        };
+        let samples = sets("samples", labels.len())?;
+        let class_masks = file.has("class_masks").then(|| sets("class_masks", classes)).transpose()?;
+        let usage =
+            Usage { sites, units, class_sizes, counts, mask_sums, samples, labels, class_masks: None };
         usage.check()?;
-        Ok(usage)
+        match class_masks {
+            Some(masks) => usage.with_class_masks(masks),
+            None => Ok(usage),
+        }
     }
 
-    fn packed_samples(&self) -> Vec<u8> {
+    fn packed(&self, sets: &[FixedBitSet]) -> Vec<u8> {
         let width = self.units.div_ceil(8);
         let packed = |sample: &FixedBitSet| {
             let blocks: Vec<u8> = sample.as_slice().iter().flat_map(|block| block.to_le_bytes()).collect();
             blocks.into_iter().take(width)
         };
-        self.samples.iter().flat_map(packed).collect()
+        sets.iter().flat_map(packed).collect()
     }
 
     /// Counts follow from samples where there are any, so both must agree.
@@ -123,6 +135,10 @@ impl<'a> File<'a> {
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let metadata = header.metadata().clone().unwrap_or_default();
         Ok(File { tensors: SafeTensors::deserialize(bytes)?, metadata })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.tensors.tensor(name).is_ok()
     }
 
     /// The tracked sites, which must be those of a network of `spec`.
