@@ -38,7 +38,6 @@ pub use class_masks::{SetSizes, class_masks};
 pub use config::MethodConfig;
 pub use mwt::{Average, HostLosses, Mwt, host_losses};
 pub use plain::Plain;
-
 pub use plan::{LEFT_OUT, MethodState, PassPlan, Progress, StepInfo, Terms};
 pub use rehearsal::Rehearsal;
 pub use weight::{Estimate, Estimated, Term, TermWeights, Weight};

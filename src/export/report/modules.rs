@@ -15,7 +15,7 @@ pub(super) fn sections(history: &History, page: &mut Document) -> Result<(), Err
             Some(threshold) => {
                 format!("the kernels that fire for at least {} of its training samples", percent(threshold))
             }
-            None => "the kernels of the mask that training fixed for it and rehearsed".to_owned(),
+            None => "the kernels of its class mask, which training fixed".to_owned(),
         };
         page.text(format!(
             "The module of a class keeps {way}. Coupling is {:.3}: the mean Jaccard index over pairs of class modules. KRR \

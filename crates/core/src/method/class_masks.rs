@@ -81,7 +81,7 @@ pub(super) fn units(spec: &Spec, sites: &[usize]) -> Result<Vec<usize>, SpecErro
 }
 
 /// A pass in which some samples rehearse: each of them draws a set of classes that holds its own, runs under the union of
-/// their masks and is told apart from these classes only. All others pass as ever.
+/// their masks and is told apart from these classes only. All others pass as without rehearsal.
 ///
 /// A sample rehearses with the probability `share`; other classes of its set are drawn uniformly, without replacement.
 /// `masks` are `[classes, units]`. The draws depend on the run's seed and the step alone.

@@ -3,7 +3,7 @@
 //! A module as cut passes all samples of its classes through one 0/1 mask, the union of its classes' masks, which no
 //! sample met in training. So the classes' masks are fixed before the end of training: they are counted over one epoch's
 //! training passes, and from then on some samples of each batch run under the union of the masks of a random set of
-//! classes that holds their own ([`class_masks::rehearse`]). The masks that are fixed are what every later cut uses.
+//! classes that holds their own (`class_masks.rs`). The masks that are fixed are what every later cut uses.
 //!
 //! While they are counted, the state holds `class_mask_counts` `[classes, units]` (for how many samples of a class a unit
 //! fired), `class_mask_samples` `[classes]` and `class_mask_epoch` `[1]`.
@@ -104,7 +104,8 @@ impl Rehearsal {
             false if least == 0.0 => Err((key, format!("it is {value}; it must be from 0 to 1"))),
             false => Err((key, format!("it is {value}; it must be above 0, at most 1"))),
         };
-        fraction("rehearsal.threshold", self.threshold, f64::MIN_POSITIVE)?;
+        // Frequencies and threshold are compared as 32-bit floats.
+        fraction("rehearsal.threshold", self.threshold, f64::from(f32::MIN_POSITIVE))?;
         fraction("rehearsal.floor", self.floor, 0.0)?;
         fraction("rehearsal.cap", self.cap, f64::MIN_POSITIVE)?;
         if self.cap < self.floor {

@@ -73,6 +73,10 @@ impl Trained<'_> {
         device: &B::Device,
     ) -> Result<Module, Error> {
         request.check()?;
+        if request.fold_masks && self.usage.is_some_and(|usage| usage.class_masks().is_some()) {
+            let why = "the modules of this run were rehearsed without mask factors: leave --fold-masks out";
+            return Err(Error::Refused(why.into()));
+        }
         let union = split.union(&request.classes)?;
         let selection = split.selection(self.spec, &request.classes)?;
         let task = Task::new(self.dataset, &request.classes)?;
