@@ -12,8 +12,8 @@ use cleave::method::class_masks;
 use cleave::modular::Provenance;
 use cleave::reuse::{Request, kept_usage};
 use cleave::run::{Applied, Event, Module, Run};
-use cleave::session::{Change, Command, Job, Schedule, Session, Setting};
-use common::{Home, begin, eventually, outcome, play, reopen, train};
+use cleave::session::{Change, Command, Job, Schedule, Session, Setting, branch};
+use common::{Home, begin, eventually, outcome, play, preset, reopen, train};
 
 /// Enough epochs that a run is still under way when it is told something.
 const LONG: &str = "training.epochs=100000";
@@ -422,6 +422,14 @@ fn a_rehearsed_run_that_is_stopped_anywhere_goes_on_to_the_same_bits_and_keeps_i
         let kept = home.run(&name).newest_whole().unwrap().checkpoint.method;
         assert_eq!(class_masks(&kept).is_some(), stop > 2 * per, "after {stop}");
         assert_eq!(outcome(&train(reopen(&home.store(), &name))), whole, "stopped after {stop}");
+    }
+    for (name, change, keeps) in
+        [("b", "method.rehearsal.share=0.1", true), ("c", "method.rehearsal.cap=0.6", false)]
+    {
+        let preset = preset(&[&changes[..], &[change]].concat());
+        let branched = branch(&run, end.step, Some(name), Some(preset)).unwrap();
+        let memory = branched.newest_whole().unwrap().checkpoint.method;
+        assert_eq!(class_masks(&memory).is_some(), keeps, "{change}");
     }
     let masks = class_masks(&end.method).unwrap();
     let usage = kept_usage(&run, end.step).unwrap().unwrap();

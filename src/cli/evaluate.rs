@@ -25,14 +25,15 @@ pub(super) struct Args {
     /// Run or module: a name, a unique prefix of it, RUN/MODULE, `latest` (the latest module, or else the
     /// latest run), or a path
     target: String,
-    /// Random-kernel control modules of the same size to measure as well
+    /// Random-kernel control modules of the same size to measure as well; with --class-sets, for each set
     #[arg(long, value_name = "N", default_value_t = 0)]
     controls: usize,
     /// Measure the modules of many class sets of a run as they are cut, without fine-tuning: all-pairs, all (every set of two
     /// or more), random:K:N (N sets of K classes), or a file with a set a line, class names separated by commas
     #[arg(long, value_name = "SETS")]
     class_sets: Option<ClassSets>,
-    /// With --class-sets: fraction of a class's samples for which a kernel must fire to be kept, in (0, 1]
+    /// With --class-sets: fraction of a class's samples for which a kernel must fire to be kept, in (0, 1];
+    /// refused where training fixed the class masks
     #[arg(long, value_name = "T", requires = "class_sets")]
     threshold: Option<f64>,
     /// Device: auto, cpu, cuda or cuda:N
@@ -68,6 +69,10 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
             let run = Run::open(&path)?;
             if let Some(sets) = &args.class_sets {
                 return class_sets::run(run, sets, &args, device, context);
+            }
+            if args.controls > 0 {
+                let why = "--controls measures random kernels beside a module, or with --class-sets beside its modules";
+                return Err(Failure::Usage(why.into()));
             }
             let checkpoint = run.newest_whole()?.checkpoint;
             let dataset = reuse::load_data(&run.manifest, &archives)?;

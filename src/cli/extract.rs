@@ -22,7 +22,8 @@ pub(super) struct Args {
     /// Classes by name or number, separated by commas (`#3` always means number 3); `all` for every class
     #[arg(long, value_delimiter = ',', required = true)]
     classes: Vec<String>,
-    /// Fraction of a class's samples for which a kernel must fire to be kept, in (0, 1]
+    /// Fraction of a class's samples for which a kernel must fire to be kept, in (0, 1]; refused where training fixed
+    /// the class masks
     #[arg(long, value_name = "T")]
     threshold: Option<f64>,
     /// Fine-tuning epochs on the chosen classes; 0 keeps the network's logits

@@ -7,6 +7,7 @@ use super::error::Failure;
 use super::extract::{check_threshold, counting};
 use super::output::{self, Table, count, percent};
 use crate::backend::Choice;
+use crate::method::class_masks;
 use crate::modular::{Fallback, Split, TrackedSite, Usage, module_cost};
 use crate::reuse::{Loaded, kept_usage};
 use crate::run::Run;
@@ -21,7 +22,8 @@ use crate::spec::{Cost, Spec};
 pub(super) struct Args {
     /// Run: its name, a unique prefix of it, `latest`, or its path
     run: String,
-    /// Fraction of a class's samples for which a kernel must fire to be kept, in (0, 1]
+    /// Fraction of a class's samples for which a kernel must fire to be kept, in (0, 1]; refused where training fixed
+    /// the class masks
     #[arg(long, value_name = "T")]
     threshold: Option<f64>,
     /// Also show the Jaccard index of each pair of modules
@@ -86,6 +88,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
     let run = context.store.open(&args.run)?;
     let threshold = args.threshold.unwrap_or(run.manifest.preset.modules.threshold);
     let checkpoint = run.newest_whole()?.checkpoint;
+    check_threshold(args.threshold, class_masks(&checkpoint.method).is_some(), &args.run)?;
     let usage = match kept_usage(&run, checkpoint.step)? {
         Some(usage) => usage,
         None => {
@@ -94,7 +97,6 @@ pub(super) fn run(args: Args, context: &Context) -> Result<(), Failure> {
             loaded.usage(device, counting)?.clone()
         }
     };
-    check_threshold(args.threshold, usage.class_masks().is_some(), &args.run)?;
     let report = Report::new(&run, checkpoint.step, &checkpoint.spec, &usage, threshold, &args)?;
     match args.json {
         true => Ok(output::json(&report)?),

@@ -130,6 +130,20 @@ pub fn shuffle<T>(generator: &mut impl Rng, items: &mut [T]) {
     }
 }
 
+/// `count` of the numbers `0..length`, each at most once, in random order: the first of a shuffle (Fisher and Yates).
+///
+/// # Panics
+///
+/// When `count` is above `length`.
+pub fn sample(generator: &mut impl Rng, length: usize, count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..length).collect();
+    for position in 0..count {
+        order.swap(position, position + below(generator, length - position));
+    }
+    order.truncate(count);
+    order
+}
+
 /// A number from -`bound` to `bound`, from the 23 highest bits of one 32-bit draw.
 pub fn uniform(generator: &mut impl Rng, bound: f32) -> f32 {
     let fraction = f32::from_bits(1f32.to_bits() | generator.next_u32() >> 9) - 1.0;
@@ -182,6 +196,16 @@ mod tests {
         }
         assert!(seen.iter().all(|&count| (850..1150).contains(&count)), "{seen:?}");
         assert_eq!(below(&mut generator, 1), 0);
+    }
+
+    #[test]
+    fn a_sample_has_each_number_once_at_most() {
+        let mut drawn = sample(&mut generator(1, Stream::Order, 0), 50, 20);
+        assert_ne!(drawn, (0..20).collect::<Vec<_>>());
+        drawn.sort_unstable();
+        drawn.dedup();
+        assert!(drawn.len() == 20 && drawn[19] < 50, "{drawn:?}");
+        assert_eq!(sample(&mut generator(1, Stream::Order, 0), 3, 0), [0; 0]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::error::Failure;
 use crate::cli::output::{self, Table, count, percent};
 use crate::cli::{extract, progress};
+use crate::modular::Provenance;
 use crate::reuse::{ClassSets, Loaded, SetResult, SetsSummary};
 use crate::run::Run;
 
@@ -47,8 +48,8 @@ pub(super) fn run(
         run: &loaded.run.manifest.id,
         step: loaded.checkpoint.step,
         split: match loaded.has_class_masks() {
-            true => "class masks fixed in training".into(),
-            false => format!("usage with threshold {threshold}"),
+            true => Provenance::class_masks().to_string(),
+            false => Provenance::usage(threshold).to_string(),
         },
         class_sets: SetsSummary::of(&results),
         sets: &results,

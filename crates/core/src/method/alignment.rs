@@ -5,11 +5,9 @@
 
 use burn::tensor::{Tensor, TensorData};
 
+use super::mwt::MIN_NORM;
 use super::{HostBatch, TensorBatch, class_masks};
 use crate::backend::Compute;
-
-/// Smallest norm that a mask is divided by.
-const MIN_NORM: f64 = 1e-12;
 
 /// Adds the gradient of `weight` times the loss to `gradients`, `[samples, units]` for each observed site, and gives the
 /// loss. Without fixed masks it is 0.

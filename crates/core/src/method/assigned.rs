@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::class_masks::{self, SetSizes};
 use super::{
     HostBatch, HostTerms, Method, MethodState, Observes, PassPlan, StepInfo, TensorBatch, Term, Weight,
-    weight_fields,
+    rehearsal, weight_fields,
 };
 use crate::backend::Compute;
 use crate::random::{Stream, generator, shuffle};
@@ -34,13 +34,7 @@ impl Default for Assigned {
     }
 }
 
-const SHARE: Weight = Weight {
-    name: "share",
-    label: "share (rehearsal)",
-    default: 0.5,
-    range: [0.0, 1.0],
-    help: "fraction of each batch's samples that train under the masks of a set of classes",
-};
+const SHARE: Weight = Weight { name: "share", ..rehearsal::SHARE };
 
 impl Method for Assigned {
     const NAME: &'static str = "assigned";

@@ -63,9 +63,12 @@ pub(super) fn row(masks: &Array, class: usize) -> &[f32] {
 /// Says what does not fit.
 pub(super) fn check(spec: &Spec, sites: &[usize], name: &str, array: &Array) -> Result<(), String> {
     let shape = shape(spec, sites).map_err(|error| error.to_string())?;
-    match array.shape == shape {
-        true => Ok(()),
-        false => Err(format!("{name} has the shape {:?}, and the network needs {shape:?}", array.shape)),
+    if array.shape != shape {
+        return Err(format!("{name} has the shape {:?}, and the network needs {shape:?}", array.shape));
+    }
+    match array.values.iter().find(|value| name == CLASS_MASKS && **value != 0.0 && **value != 1.0) {
+        Some(value) => Err(format!("{name} has the value {value}; it must be 0 or 1")),
+        None => Ok(()),
     }
 }
 
@@ -190,6 +193,17 @@ mod tests {
         }
         assert!(sizes[2..].iter().all(|&count| count > 10), "all sizes are drawn alike: {sizes:?}");
         assert!((80..120).contains(&sizes.iter().sum::<usize>()), "half of the samples: {sizes:?}");
+    }
+
+    #[test]
+    fn masks_of_another_shape_or_with_other_values_are_refused() {
+        let spec = Architecture::Small.spec([1, 16, 16], 5, 0.25, true);
+        let sites = spec.masked_sites().unwrap();
+        let mut masks = Array::filled(&shape(&spec, &sites).unwrap(), 1.0);
+        check(&spec, &sites, CLASS_MASKS, &masks).unwrap();
+        masks.values[3] = 0.5;
+        assert!(check(&spec, &sites, CLASS_MASKS, &masks).unwrap_err().contains("0.5; it must be 0 or 1"));
+        assert!(check(&spec, &sites[1..], CLASS_MASKS, &masks).unwrap_err().contains("the network needs"));
     }
 
     #[test]

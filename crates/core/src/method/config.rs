@@ -152,6 +152,13 @@ impl MethodConfig {
         named.filter_map(|name| Some((name, self.weight(name)?))).collect()
     }
 
+    /// Whether another method differs from this one in the values of weights at most.
+    pub fn is_same_but_for_weights(&self, other: &MethodConfig) -> bool {
+        let mut other = other.clone();
+        let set = |(name, value)| other.set_weight(name, value).is_ok();
+        self.weights().into_iter().all(set) && *self == other
+    }
+
     /// How much each term counts in the loss.
     pub fn term_weights(&self) -> TermWeights {
         let named = self.term_specs().iter();

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::average::Average;
 pub use self::host::{HostLosses, host_losses};
+pub(super) use self::tensor::MIN_NORM;
 pub use self::tensor::{ModularLosses, modular_losses};
 use super::rehearsal::{ALIGN, ALIGNMENT, Rehearsal, SHARE};
 use super::{

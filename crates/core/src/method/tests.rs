@@ -49,6 +49,20 @@ fn a_weight_that_is_not_there_or_may_not_be_so_is_refused() {
 }
 
 #[test]
+fn methods_that_differ_in_weights_alone_are_told_from_others() {
+    let of = |toml: &str| toml::from_str::<MethodConfig>(toml).unwrap();
+    let rehearsed = of("name = \"mwt\"\nrehearsal = { share = 0.2 }");
+    let same = ["rehearsal = { share = 0.7 }", "beta = 4\nrehearsal = { align = 0 }"];
+    for text in same.map(|settings| format!("name = \"mwt\"\n{settings}")) {
+        assert!(rehearsed.is_same_but_for_weights(&of(&text)), "{text}");
+    }
+    for text in ["name = \"mwt\"", "name = \"mwt\"\nrehearsal = { cap = 0.5 }", "name = \"assigned\""] {
+        assert!(!rehearsed.is_same_but_for_weights(&of(text)), "{text}");
+        assert!(!of(text).is_same_but_for_weights(&rehearsed), "{text}");
+    }
+}
+
+#[test]
 fn mwt_counts_terms_by_the_weights_that_it_was_given() {
     let mwt = Mwt { alpha: 2.0, beta: 3.0, average: Average::Pairs, rehearsal: None };
     let method = MethodConfig::Mwt(mwt.clone());

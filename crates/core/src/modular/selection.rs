@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Error;
 use super::usage::{TrackedSite, check_length, is_conv, ranges, total_units};
-use crate::random::{Stream, below, generator};
+use crate::random::{Stream, generator, sample};
 use crate::spec::{Role, Spec, SpecError};
 
 /// Masks of single weights: for an array of the network, by its name, which of its values stay. An array that
@@ -177,14 +177,10 @@ pub fn full_set(length: usize) -> FixedBitSet {
     set
 }
 
-/// The first `count` of a shuffle (Fisher and Yates) of `0..length`.
+/// `count` of `0..length`, drawn at random.
 fn draw(rng: &mut ChaCha8Rng, length: usize, count: usize) -> FixedBitSet {
-    let mut order: Vec<usize> = (0..length).collect();
     let mut drawn = FixedBitSet::with_capacity(length);
-    for position in 0..count {
-        order.swap(position, position + below(rng, length - position));
-        drawn.insert(order[position]);
-    }
+    drawn.extend(sample(rng, length, count));
     drawn
 }
 

@@ -47,9 +47,7 @@ impl Usage {
             parts: (0..self.classes()).map(part).collect(),
         })
     }
-}
 
-impl Usage {
     fn fixed(&self, masks: &[FixedBitSet]) -> Split {
         let fallback = vec![Fallback::None; self.sites().len()];
         let part = |units: &FixedBitSet| Part {

@@ -1,5 +1,6 @@
 //! What the modules of many sets of classes are worth as they are cut, beside the whole network and random kernels.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -15,7 +16,8 @@ use crate::data::Images;
 use crate::learn::{Batches, Normaliser};
 use crate::modular::{Selection, Split, argmax, restrict_logits, slice};
 use crate::network::Network;
-use crate::random::{Stream, below, generator};
+use crate::random::{Stream, generator, sample};
+use crate::run::class_label;
 use crate::spec::{Array, Cost};
 
 /// The most classes of which every set can be asked for: 1,013 sets of ten, 65,519 of sixteen.
@@ -35,7 +37,7 @@ pub enum ClassSets {
         /// How many sets.
         count: usize,
     },
-    /// The sets of a text file: a line each, with class names separated by commas. Empty lines and lines that begin with
+    /// The sets of a text file: a line each, with classes separated by commas, as [`class_label`] reads them. Empty lines and lines that begin with
     /// `#` are passed over.
     File(PathBuf),
 }
@@ -148,16 +150,12 @@ fn random(size: usize, count: usize, known: usize, seed: u64) -> Result<Vec<Vec<
         )));
     }
     let mut generator = generator(seed, Stream::ClassSets, size as u64);
-    let mut sets: Vec<Vec<usize>> = Vec::new();
+    let (mut sets, mut drawn) = (Vec::new(), BTreeSet::new());
     while sets.len() < count {
-        let mut order: Vec<usize> = (0..known).collect();
-        for position in 0..size {
-            order.swap(position, position + below(&mut generator, known - position));
-        }
-        order.truncate(size);
-        order.sort_unstable();
-        if !sets.contains(&order) {
-            sets.push(order);
+        let mut set = sample(&mut generator, known, size);
+        set.sort_unstable();
+        if drawn.insert(set.clone()) {
+            sets.push(set);
         }
     }
     Ok(sets)
@@ -178,8 +176,7 @@ fn listed(path: &Path, classes: &[String]) -> Result<Vec<Vec<usize>>, Error> {
             continue;
         }
         let index = |name: &str| {
-            let found = classes.iter().position(|class| class == name.trim());
-            found.ok_or_else(|| {
+            class_label(name.trim(), classes).ok_or_else(|| {
                 at(line, format!("there is no class `{}`: there are {}", name.trim(), classes.join(", ")))
             })
         };
@@ -348,7 +345,7 @@ mod tests {
             fs::write(&path, text).unwrap();
             sets(path.to_str().unwrap(), 10)
         };
-        assert_eq!(read("# mine\nc3, c1\n\nc0,c9,c4\n").unwrap(), [vec![1, 3], vec![0, 4, 9]]);
+        assert_eq!(read("# mine\nc3, c1\n\nc0,#9,c4\n").unwrap(), [vec![1, 3], vec![0, 4, 9]]);
         for (text, why) in [
             ("c1,c2\nc1,cat\n", ":2: there is no class `cat`: there are c0, c1,"),
             ("c1,c1\n", ":1: a set needs two classes or more, each named once"),

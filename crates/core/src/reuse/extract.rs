@@ -257,6 +257,9 @@ impl Request {
             1 if !self.head => {
                 refuse("a module of one class needs a head: one logit has nothing to be compared with")
             }
+            1 if self.fine_tune_epochs == 0 => refuse(
+                "a module of one class needs a new head, and a new head must be fine-tuned: give --fine-tune 1 epoch or more",
+            ),
             _ if self.head && self.fine_tune_epochs == 0 => {
                 refuse("a new head must be fine-tuned: give it epochs, or extract the module without a head")
             }

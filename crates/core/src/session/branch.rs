@@ -23,6 +23,7 @@ pub fn branch(run: &Run, step: u64, name: Option<&str>, preset: Option<Preset>) 
     let parent = Some(Parent { run: old.id.clone(), step });
     let mut manifest = Manifest { parent, created: now(), id: String::new(), ..old.clone() };
     if let Some(preset) = preset {
+        preset.check()?;
         if preset.spec(old.input, old.classes.len())? != old.network {
             return Err(Error::Refused(
                 "a branch keeps its parent's network: [network] and the need for masks cannot change".into(),
@@ -46,8 +47,8 @@ pub fn branch(run: &Run, step: u64, name: Option<&str>, preset: Option<Preset>) 
                  terms from a checkpoint at the end of an epoch"
             )));
         }
-        if from.name() != to.name() || to.check_state(&checkpoint.spec, &checkpoint.method).is_err() {
-            // What another method remembers means nothing to this one.
+        if !from.is_same_but_for_weights(to) {
+            // What a method remembers follows from its settings: with others it begins anew.
             checkpoint.method.0.clear();
         }
         manifest.preset = preset;

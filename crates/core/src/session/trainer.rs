@@ -25,7 +25,7 @@ use crate::network::Network;
 use crate::preset::Preset;
 use crate::random::{Draws, Stream};
 use crate::run::{
-    Best, Checkpoint, EpochRecord, PhaseStart, Setting, SplitRecord, StepRecord, Summary, Writer,
+    Best, Checkpoint, EpochRecord, Event, PhaseStart, Setting, SplitRecord, StepRecord, Summary, Writer,
 };
 use crate::spec::{Spec, State};
 use clock::Clock;
@@ -457,7 +457,9 @@ impl<B: Training> Drop for Trainer<B> {
     /// Training that fails, by an error or a panic, keeps its best epoch.
     fn drop(&mut self) {
         // The failure is what a person is told; a checkpoint that cannot be written is not named.
-        let _ = self.write_put_off();
+        if let Ok(Some(step)) = self.write_put_off() {
+            let _ = self.writer.events.append(&Event::Checkpointed { step });
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::backend::{Arithmetic, Compute};
 use crate::network::matmul;
 
 /// Smallest norm that a mask row is divided by; an all-zero row is similar to nothing.
-pub(super) const MIN_NORM: f64 = 1e-12;
+pub(in crate::method) const MIN_NORM: f64 = 1e-12;
 
 /// The two losses of a batch, each `[layers]`: their means are the losses of the batch.
 #[derive(Clone, Debug)]
